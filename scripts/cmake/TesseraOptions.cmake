@@ -1,0 +1,49 @@
+# Options, and what every target of the project is compiled with.
+
+option(TESSERA_BUILD_TESTS "Build the tests and benchmarks" ON)
+option(TESSERA_WERROR "Turn warnings into errors" OFF)
+set(TESSERA_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+set(TESSERA_THREADS openmp CACHE STRING "What parallel_for runs on: openmp or std")
+set_property(CACHE TESSERA_THREADS PROPERTY STRINGS openmp std)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+
+# tessera_module(NAME SOURCES... LINK ... PRIVATE_LINK ...): the library tessera_NAME, known as
+# tessera::NAME.
+function(tessera_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  add_library(tessera_${name} STATIC ${ARG_SOURCES})
+  add_library(tessera::${name} ALIAS tessera_${name})
+  set_target_properties(tessera_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(
+    tessera_${name}
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+           $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/tessera>)
+  target_link_libraries(tessera_${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
+  tessera_compile_options(tessera_${name})
+  set_property(GLOBAL APPEND PROPERTY TESSERA_MODULES tessera_${name})
+endfunction()
+
+function(tessera_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  # x86-64-v2 is the oldest machine that a build runs on; kernels pick AVX2 and AVX-512 at run time.
+  # Contraction into fused multiply-adds would make bits depend on the optimizer's mood.
+  target_compile_options(
+    ${target}
+    PRIVATE -march=x86-64-v2 -ffp-contract=off -Wall -Wextra -Wpedantic
+            $<$<BOOL:${TESSERA_WERROR}>:-Werror>)
+  if(TESSERA_SANITIZE)
+    target_compile_options(${target} PUBLIC -fsanitize=${TESSERA_SANITIZE} -fno-omit-frame-pointer
+                                            -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC -fsanitize=${TESSERA_SANITIZE})
+  endif()
+endfunction()
