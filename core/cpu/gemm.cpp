@@ -1,0 +1,187 @@
+#include "core/cpu/gemm.h"
+
+#include <omp.h>
+
+#include <hwy/highway.h>
+#include <algorithm>
+#include <array>
+#include <dnnl.hpp>
+#include <unordered_map>
+#include <vector>
+
+#include "core/cpu/cpu.h"
+#include "core/error.h"
+
+namespace tessera::cpu {
+namespace {
+
+using Desc = dnnl::memory::desc;
+constexpr auto kF32 = dnnl::memory::data_type::f32;
+
+// oneDNN asks OpenMP for its number of threads, both when a primitive is made and when it runs.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+// m, n, k, strides of a and b, ldc, and the flags.
+using Key = std::array<int64_t, 9>;
+
+struct KeyHash {
+  size_t operator()(const Key& key) const {
+    uint64_t hash = 0x9e3779b97f4a7c15;
+    for (int64_t word : key) {
+      hash = (hash ^ static_cast<uint64_t>(word)) * 0xff51afd7ed558ccd;
+      hash ^= hash >> 32;
+    }
+    return hash;
+  }
+};
+
+struct Product {
+  dnnl::matmul primitive;
+  dnnl::memory a, b, bias, c;
+  std::unordered_map<int, dnnl::memory> arguments;
+};
+
+dnnl::engine& engine() {
+  static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  return instance;
+}
+
+Product make_product(const Key& key) {
+  auto [m, n, k, a_row, a_col, b_row, b_col, ldc, flags] = key;
+  bool with_bias = flags & 1;
+  Desc a({m, k}, kF32, dnnl::memory::dims{a_row, a_col});
+  Desc b({k, n}, kF32, dnnl::memory::dims{b_row, b_col});
+  Desc c({m, n}, kF32, dnnl::memory::dims{ldc, 1});
+  Desc bias({1, n}, kF32, dnnl::memory::dims{n, 1});
+  dnnl::primitive_attr attributes;
+  if (flags & 2) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0F);
+    attributes.set_post_ops(sum);
+  }
+  auto description = with_bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
+  Product product;
+  product.primitive = dnnl::matmul(dnnl::matmul::primitive_desc(description, attributes, engine()));
+  product.a = dnnl::memory(a, engine(), nullptr);
+  product.b = dnnl::memory(b, engine(), nullptr);
+  product.c = dnnl::memory(c, engine(), nullptr);
+  // Copies of a dnnl::memory are handles to the same object: set_data_handle reaches them all.
+  product.arguments = {
+      {DNNL_ARG_SRC, product.a}, {DNNL_ARG_WEIGHTS, product.b}, {DNNL_ARG_DST, product.c}};
+  if (with_bias) {
+    product.bias = dnnl::memory(bias, engine(), nullptr);
+    product.arguments.emplace(DNNL_ARG_BIAS, product.bias);
+  }
+  return product;
+}
+
+// A stride that no element uses may be anything; oneDNN wants one that a matrix could have.
+void tidy_strides(int64_t rows, int64_t cols, int64_t& row_stride, int64_t& col_stride) {
+  if (cols == 1 && row_stride != 1) col_stride = 1;
+  if (rows == 1 && col_stride == 1) row_stride = std::max(row_stride, cols);
+  if (cols == 1 && row_stride == 1) col_stride = std::max(col_stride, rows);
+}
+
+void gemm_onednn(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixView<float> b,
+                 const float* bias, bool accumulate, float* c, int64_t ldc) {
+  // Primitives that a program no longer uses are dropped when this many shapes have gone by.
+  constexpr size_t kMaxCached = 1024;
+  thread_local std::unordered_map<Key, Product, KeyHash> cache;
+  thread_local dnnl::stream stream(engine());
+  tidy_strides(m, k, a.row_stride, a.col_stride);
+  tidy_strides(k, n, b.row_stride, b.col_stride);
+  Key key{m,
+          n,
+          k,
+          a.row_stride,
+          a.col_stride,
+          b.row_stride,
+          b.col_stride,
+          std::max(ldc, n),
+          (bias ? 1 : 0) | (accumulate ? 2 : 0)};
+  OneThread one_thread;
+  auto found = cache.find(key);
+  if (found == cache.end()) {
+    if (cache.size() >= kMaxCached) cache.clear();
+    found = cache.emplace(key, make_product(key)).first;
+  }
+  Product& product = found->second;
+  product.a.set_data_handle(const_cast<float*>(a.data));
+  product.b.set_data_handle(const_cast<float*>(b.data));
+  product.c.set_data_handle(c);
+  if (bias) product.bias.set_data_handle(const_cast<float*>(bias));
+  product.primitive.execute(stream, product.arguments);
+}
+
+template <class T>
+void fill_rows(int64_t m, int64_t n, const T* bias, bool accumulate, T* c, int64_t ldc) {
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      T start = bias ? bias[j] : T{0};
+      c[i * ldc + j] = accumulate ? c[i * ldc + j] + start : start;
+    }
+  }
+}
+
+// Row by row, so that the inner loop runs along b's rows; a b of columns is turned first.
+void gemm_plain(int64_t m, int64_t n, int64_t k, MatrixView<double> a, MatrixView<double> b,
+                double* c, int64_t ldc) {
+  std::vector<double> rows(static_cast<size_t>(k * n));
+  for (int64_t p = 0; p < k; ++p) {
+    for (int64_t j = 0; j < n; ++j) {
+      rows[static_cast<size_t>(p * n + j)] = b.data[p * b.row_stride + j * b.col_stride];
+    }
+  }
+  for (int64_t i = 0; i < m; ++i) {
+    double* out = c + i * ldc;
+    for (int64_t p = 0; p < k; ++p) {
+      double factor = a.data[i * a.row_stride + p * a.col_stride];
+      const double* row = rows.data() + p * n;
+      for (int64_t j = 0; j < n; ++j) out[j] += factor * row[j];
+    }
+  }
+}
+
+}  // namespace
+
+std::string library_versions() {
+  const dnnl_version_t* version = dnnl_version();
+  return fmt::format("oneDNN {}.{}.{}, Highway {}.{}.{}", version->major, version->minor,
+                     version->patch, HWY_MAJOR, HWY_MINOR, HWY_PATCH);
+}
+
+template <>
+void gemm(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixView<float> b,
+          const float* bias, bool accumulate, float* c, int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  if (k == 0) return fill_rows(m, n, bias, accumulate, c, ldc);
+  try {
+    gemm_onednn(m, n, k, a, b, bias, accumulate, c, ldc);
+  } catch (const dnnl::error& error) {
+    throw_error(
+        fmt::format("[matmul] oneDNN failed on ({}, {}) x ({}, {}): {}", m, k, k, n, error.what()));
+  }
+}
+
+template <>
+void gemm(int64_t m, int64_t n, int64_t k, MatrixView<double> a, MatrixView<double> b,
+          const double* bias, bool accumulate, double* c, int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  fill_rows(m, n, bias, accumulate, c, ldc);
+  gemm_plain(m, n, k, a, b, c, ldc);
+}
+
+}  // namespace tessera::cpu

@@ -1,0 +1,25 @@
+// One matrix product on one thread: the building block of matmul and attention.
+#pragma once
+
+#include <cstdint>
+
+namespace tessera::cpu {
+
+// An (m, n) matrix in memory: element (i, j) lies at data[i * row_stride + j * col_stride], and one
+// of the strides is 1.
+template <class T>
+struct MatrixView {
+  const T* data;
+  int64_t row_stride;
+  int64_t col_stride;
+};
+
+// c = a b (+ bias) (+ c), where a is (m, k), b is (k, n), bias is (n) or null, and c is (m, n) with
+// rows `ldc` apart. Runs on the calling thread alone, so that its bits depend on the shape only:
+// oneDNN's own threads change the order of long sums. float is oneDNN, double is a plain loop for
+// checking gradients.
+template <class T>
+void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, const T* bias,
+          bool accumulate, T* c, int64_t ldc);
+
+}  // namespace tessera::cpu

@@ -1,0 +1,144 @@
+// Included once per instruction set by Highway's foreach_target: the math policy of formulas.h on
+// vector registers, and helpers that kernels share.
+#if defined(TESSERA_CORE_CPU_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TESSERA_CORE_CPU_MATH_INL_H_
+#undef TESSERA_CORE_CPU_MATH_INL_H_
+#else
+#define TESSERA_CORE_CPU_MATH_INL_H_
+#endif
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include <cmath>
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+namespace formulas {
+#define TESSERA_FUNCTION HWY_INLINE
+#include "core/formulas.inc"
+#undef TESSERA_FUNCTION
+}  // namespace formulas
+
+template <class T>
+using Vec = hn::Vec<hn::ScalableTag<T>>;
+
+template <class T>
+struct VectorMath {
+  hn::ScalableTag<T> d;
+  using V = Vec<T>;
+
+  HWY_INLINE V constant(double value) const { return hn::Set(d, static_cast<T>(value)); }
+  HWY_INLINE V neg(V x) const { return hn::Neg(x); }
+  HWY_INLINE V abs(V x) const { return hn::Abs(x); }
+  HWY_INLINE V sqrt(V x) const { return hn::Sqrt(x); }
+  HWY_INLINE V fma(V a, V b, V c) const { return hn::MulAdd(a, b, c); }
+  HWY_INLINE V log(V x) const {
+    // Highway's logarithm is for positive finite numbers; the rest is set by hand.
+    V y = hn::Log(d, x);
+    y = where(x == constant(0), constant(-HUGE_VAL), y);
+    y = where(x == constant(HUGE_VAL), x, y);
+    return where(less(x, constant(0)), constant(std::nan("")), where(is_nan(x), x, y));
+  }
+  HWY_INLINE V exp(V x) const {
+    // Highway's exponential is for the range where the result is a normal number.
+    constexpr double kHighest = sizeof(T) == 4 ? 88.72283 : 709.782712893384;
+    constexpr double kLowest = sizeof(T) == 4 ? -104.0 : -746.0;
+    V inside = hn::Min(hn::Max(x, constant(kLowest)), constant(kHighest));
+    V y = hn::Exp(d, inside);
+    y = where(less(constant(kHighest), x), constant(HUGE_VAL), y);
+    return where(is_nan(x), x, where(less(x, constant(kLowest)), constant(0), y));
+  }
+  // exp(x) for x <= 0, as after a maximum was taken away: no guard against overflow.
+  HWY_INLINE V exp_nonpositive(V x) const { return where(is_nan(x), x, hn::Exp(d, x)); }
+  HWY_INLINE V tanh(V x) const {
+    V y = hn::Tanh(d, hn::Min(hn::Max(x, constant(-30)), constant(30)));
+    return where(is_nan(x), x, y);
+  }
+  HWY_INLINE V erf(V x) const {
+    if constexpr (sizeof(T) == 8) {
+      return lane_by_lane(x, [](double lane) { return std::erf(lane); });
+    } else {
+      return erf_f32(x);
+    }
+  }
+  template <class Mask>
+  HWY_INLINE V where(Mask mask, V yes, V no) const {
+    return hn::IfThenElse(mask, yes, no);
+  }
+  HWY_INLINE auto less(V a, V b) const { return a < b; }
+  HWY_INLINE auto is_nan(V x) const { return x != x; }
+
+ private:
+  // x P(x^2) / Q(x^2) on [-4, 4], fitted to the relative error (at most 3.3e-7 with the rounding
+  // of the evaluation); beyond 4, erf is 1 in single precision.
+  HWY_INLINE V erf_f32(V x) const {
+    V magnitude = hn::Min(hn::Abs(x), constant(4));
+    V u = magnitude * magnitude;
+    V p = constant(0x1.0aaa18p-19);
+    p = hn::MulAdd(p, u, constant(0x1.2a61eap-12));
+    p = hn::MulAdd(p, u, constant(0x1.fcf804p-9));
+    p = hn::MulAdd(p, u, constant(0x1.b30102p-5));
+    p = hn::MulAdd(p, u, constant(0x1.8c5ec2p-3));
+    p = hn::MulAdd(p, u, constant(0x1.20dd74p+0));
+    V q = constant(0x1.39e702p-15);
+    q = hn::MulAdd(q, u, constant(0x1.36c696p-10));
+    q = hn::MulAdd(q, u, constant(0x1.f24bfcp-7));
+    q = hn::MulAdd(q, u, constant(0x1.d87712p-4));
+    q = hn::MulAdd(q, u, constant(0x1.027c18p-1));
+    q = hn::MulAdd(q, u, constant(1));
+    V y = hn::CopySign(hn::Min(magnitude * p / q, constant(1)), x);
+    return where(is_nan(x), x, y);
+  }
+
+  template <class F>
+  HWY_INLINE V lane_by_lane(V x, F fn) const {
+    HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
+    hn::Store(x, d, lanes);
+    for (size_t i = 0; i < hn::Lanes(d); ++i) lanes[i] = fn(lanes[i]);
+    return hn::Load(d, lanes);
+  }
+};
+
+// The first `count` lanes from memory, zeros above.
+template <class T>
+HWY_INLINE Vec<T> load_first(const T* from, size_t count) {
+  const hn::ScalableTag<T> d;
+  return hn::MaskedLoad(hn::FirstN(d, count), d, from);
+}
+
+template <class T>
+HWY_INLINE void store_first(Vec<T> v, size_t count, T* to) {
+  const hn::ScalableTag<T> d;
+  hn::BlendedStore(v, hn::FirstN(d, count), d, to);
+}
+
+// Calls fn(i, lanes) for vectors of consecutive elements: `lanes` are all of them until the tail.
+template <class T, class F>
+HWY_INLINE void for_each_vector(size_t count, F&& fn) {
+  const size_t lanes = hn::Lanes(hn::ScalableTag<T>());
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) fn(i, lanes);
+  if (i < count) fn(i, count - i);
+}
+
+// Full vectors by plain loads and stores, the tail masked.
+template <class T>
+HWY_INLINE Vec<T> load_lanes(const T* from, size_t lanes) {
+  const hn::ScalableTag<T> d;
+  return lanes == hn::Lanes(d) ? hn::LoadU(d, from) : load_first(from, lanes);
+}
+
+template <class T>
+HWY_INLINE void store_lanes(Vec<T> v, size_t lanes, T* to) {
+  const hn::ScalableTag<T> d;
+  if (lanes == hn::Lanes(d)) hn::StoreU(v, d, to);
+  else store_first(v, lanes, to);
+}
+
+}  // namespace tessera::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // TESSERA_CORE_CPU_MATH_INL_H_

@@ -1,0 +1,37 @@
+// A block of memory that arrays share.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "core/device.h"
+
+namespace tessera {
+
+// Owns `bytes()` bytes on one device. Arrays hold it by shared_ptr; the last one frees it.
+class Storage {
+ public:
+  // Memory of the device's allocator, its content unspecified.
+  static std::shared_ptr<Storage> allocate(size_t bytes, Device device);
+  // Memory that somebody else owns; release() runs when the last array lets go of it.
+  static std::shared_ptr<Storage> wrap(void* data, size_t bytes, Device device,
+                                       std::function<void()> release);
+
+  Storage(void* data, size_t bytes, Device device, std::function<void()> release);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const { return static_cast<std::byte*>(data_); }
+  size_t bytes() const { return bytes_; }
+  Device device() const { return device_; }
+
+ private:
+  void* data_;
+  size_t bytes_;
+  Device device_;
+  std::function<void()> release_;  // empty: the device's allocator takes the memory back
+};
+
+}  // namespace tessera
