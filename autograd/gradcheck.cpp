@@ -1,0 +1,109 @@
+#include "autograd/gradcheck.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "autograd/context.h"
+
+namespace tessera {
+namespace {
+
+using Function = std::function<Tensor(const std::vector<Tensor>&)>;
+
+bool same_bits(const Array& a, const Array& b) {
+  auto x = a.to_vector<double>();
+  auto y = b.to_vector<double>();
+  return a.shape() == b.shape() && std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0;
+}
+
+// grads[i] of every input for one gradient of the output.
+std::vector<Array> backward_once(const Tensor& out, const std::vector<Tensor>& inputs,
+                                 const Array& dy) {
+  for (const Tensor& x : inputs) x.set_grad({});
+  out.backward(Tensor(dy), /*retain_graph=*/true);
+  std::vector<Array> grads;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& x = inputs[i];
+    if (!x.requires_grad()) {
+      grads.emplace_back();
+      continue;
+    }
+    TESSERA_CHECK(x.grad().defined(), "[gradcheck] input {} got no gradient", i);
+    TESSERA_CHECK(x.grad().shape() == x.shape() && x.grad().dtype() == x.dtype(),
+                  "[gradcheck] input {} is {} {}, its gradient {} {}", i, x.shape(), x.dtype(),
+                  x.grad().shape(), x.grad().dtype());
+    grads.push_back(x.grad().data().clone());
+  }
+  return grads;
+}
+
+// Column `element` of the Jacobian with respect to input i, by central differences.
+std::vector<double> difference(const Function& fn, const std::vector<Tensor>& inputs, size_t i,
+                               int64_t element, double step) {
+  NoGrad no_grad;
+  auto evaluate = [&](double shift) {
+    std::vector<Tensor> moved = inputs;
+    Array x = inputs[i].data().clone();
+    x.data<double>()[element] += shift;
+    moved[i] = Tensor(x);
+    return fn(moved).data().to_vector<double>();
+  };
+  std::vector<double> above = evaluate(step);
+  std::vector<double> below = evaluate(-step);
+  for (size_t j = 0; j < above.size(); ++j) above[j] = (above[j] - below[j]) / (2 * step);
+  return above;
+}
+
+void check_jacobian(const Function& fn, const std::vector<Tensor>& inputs, const Tensor& out,
+                    const GradcheckOptions& options) {
+  int64_t rows = out.numel();
+  std::vector<std::vector<Array>> analytic;
+  for (int64_t j = 0; j < rows; ++j) {
+    Array dy = Array::zeros(out.shape(), DType::f64);
+    dy.data<double>()[j] = 1;
+    analytic.push_back(backward_once(out, inputs, dy));
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) continue;
+    for (int64_t e = 0; e < inputs[i].numel(); ++e) {
+      std::vector<double> expected = difference(fn, inputs, i, e, options.step);
+      for (int64_t j = 0; j < rows; ++j) {
+        double got = analytic[static_cast<size_t>(j)][i].data<double>()[e];
+        double want = expected[static_cast<size_t>(j)];
+        TESSERA_CHECK(std::abs(got - want) <= options.atol + options.rtol * std::abs(want),
+                      "[gradcheck] d out[{}] / d input{}[{}]: backward says {}, differences say {}",
+                      j, i, e, got, want);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void gradcheck(const Function& fn, const std::vector<Tensor>& inputs,
+               const GradcheckOptions& options) {
+  for (const Tensor& x : inputs) {
+    TESSERA_CHECK(!x.requires_grad() || (x.dtype() == DType::f64 && x.is_leaf()),
+                  "[gradcheck] expected leaves of f64, got {}", x.dtype());
+  }
+  Tensor out = fn(inputs);
+  TESSERA_CHECK(out.requires_grad(), "[gradcheck] the result does not require a gradient");
+  TESSERA_CHECK(same_bits(out.data(), fn(inputs).data()),
+                "[gradcheck] the function gives other values when called again");
+  check_jacobian(fn, inputs, out, options);
+
+  Array ones = Array::full(out.shape(), 1.0, DType::f64);
+  std::vector<Array> first = backward_once(out, inputs, ones);
+  std::vector<Array> second = backward_once(out, inputs, ones);
+  std::vector<Array> none = backward_once(out, inputs, Array::zeros(out.shape(), DType::f64));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].requires_grad()) continue;
+    TESSERA_CHECK(same_bits(first[i], second[i]),
+                  "[gradcheck] a second backward gives input {} other bits", i);
+    for (double value : none[i].to_vector<double>()) {
+      TESSERA_CHECK(value == 0, "[gradcheck] a zero gradient gives input {} {}", i, value);
+    }
+  }
+}
+
+}  // namespace tessera

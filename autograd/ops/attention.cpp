@@ -1,0 +1,89 @@
+#include "autograd/ops/attention.h"
+
+#include <cmath>
+
+#include "autograd/record.h"
+#include "core/kernels.h"
+
+namespace tessera {
+namespace {
+
+double scale_of(int64_t head_width) {
+  return 1 / std::sqrt(static_cast<double>(std::max<int64_t>(head_width, 1)));
+}
+
+Array unit_stride(const Array& x) { return x.strides()[3] == 1 ? x : x.clone(); }
+
+// The three parts of (B, T, 3 C) as (B, H, T, C / H), all views.
+struct Heads {
+  Array q, k, v;
+  Heads(const Array& qkv, int64_t heads) {
+    int64_t width = qkv.shape()[2] / 3 / heads;
+    Array split = qkv.view({qkv.shape()[0], qkv.shape()[1], 3, heads, width});
+    Array parts = split.permute({2, 0, 3, 1, 4});
+    q = parts.select(0, 0);
+    k = parts.select(0, 1);
+    v = parts.select(0, 2);
+  }
+};
+
+}  // namespace
+
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    bool causal) {
+  TESSERA_CHECK(q.dim() == 4 && k.dim() == 4 && v.dim() == 4 && q.size(0) == k.size(0) &&
+                    q.size(1) == k.size(1) && q.size(3) == k.size(3) && v.size(0) == k.size(0) &&
+                    v.size(1) == k.size(1) && v.size(2) == k.size(2),
+                "[attention] expected q (B, H, T, D), k (B, H, S, D), v (B, H, S, E), got {}, {}, "
+                "{}",
+                q.shape(), k.shape(), v.shape());
+  TESSERA_CHECK(q.dtype() == k.dtype() && q.dtype() == v.dtype(),
+                "[attention] expected one dtype, got {}, {} and {}", q.dtype(), k.dtype(),
+                v.dtype());
+  TESSERA_CHECK(k.size(2) > 0 || q.size(2) == 0, "[attention] expected at least one key");
+  Array qa = unit_stride(q.data());
+  Array ka = unit_stride(k.data());
+  Array va = unit_stride(v.data());
+  double scale = scale_of(q.size(3));
+  Array out = Array::empty({q.size(0), q.size(1), q.size(2), v.size(3)}, q.dtype(), q.device());
+  Array lse = Array::empty({q.size(0), q.size(1), q.size(2)}, q.dtype(), q.device());
+  kernels(q.device()).attention().run(qa, ka, va, scale, causal, out, lse);
+  return record("attention", out, {&q, &k, &v}, [=](const Tensor& dy, const Node&) {
+    Array dq = Array::empty(qa.shape(), qa.dtype(), qa.device());
+    Array dk = Array::empty(ka.shape(), ka.dtype(), ka.device());
+    Array dv = Array::empty(va.shape(), va.dtype(), va.device());
+    kernels(qa.device())
+        .attention()
+        .grad(qa, ka, va, out, lse, unit_stride(dy.data()), scale, causal, dq, dk, dv);
+    return Grads{Tensor(dq), Tensor(dk), Tensor(dv)};
+  });
+}
+
+Tensor self_attention(const Tensor& qkv, int64_t num_heads, bool causal) {
+  TESSERA_CHECK(qkv.dim() == 3 && num_heads > 0 && qkv.size(2) % (3 * num_heads) == 0,
+                "[self_attention] expected qkv (B, T, 3 C) with C divisible by {} heads, got {}",
+                num_heads, qkv.shape());
+  Array x = qkv.data().contiguous();
+  int64_t width = x.shape()[2] / 3;
+  double scale = scale_of(width / num_heads);
+  Array out = Array::empty({x.shape()[0], x.shape()[1], width}, x.dtype(), x.device());
+  Array lse = Array::empty({x.shape()[0], num_heads, x.shape()[1]}, x.dtype(), x.device());
+  // (B, T, C) seen as (B, H, T, C / H)
+  auto by_head = [num_heads](const Array& y) {
+    return y.view({y.shape()[0], y.shape()[1], num_heads, y.shape()[2] / num_heads})
+        .transpose(1, 2);
+  };
+  Heads in(x, num_heads);
+  kernels(x.device()).attention().run(in.q, in.k, in.v, scale, causal, by_head(out), lse);
+  return record("self_attention", out, {&qkv}, [=](const Tensor& dy, const Node&) {
+    Array dx = Array::empty(x.shape(), x.dtype(), x.device());
+    Heads dheads(dx, num_heads);
+    kernels(x.device())
+        .attention()
+        .grad(in.q, in.k, in.v, by_head(out), lse, by_head(dy.data().contiguous()), scale, causal,
+              dheads.q, dheads.k, dheads.v);
+    return Grads{Tensor(dx)};
+  });
+}
+
+}  // namespace tessera

@@ -1,0 +1,12 @@
+// Rows of a table.
+#pragma once
+
+#include "autograd/tensor.h"
+
+namespace tessera {
+
+// out[..., :] = table[index[...], :]: table (N, D), index i64 of any shape -> (index shape, D).
+// An index outside the table is an error.
+Tensor embedding(const Tensor& table, const Tensor& index);
+
+}  // namespace tessera

@@ -1,0 +1,91 @@
+#include "autograd/tensor.h"
+
+#include "autograd/engine.h"
+#include "autograd/record.h"
+
+namespace tessera {
+
+Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>()) {
+  TESSERA_CHECK(data.defined(), "[Tensor] the array is undefined");
+  impl_->data = std::move(data);
+  if (requires_grad) set_requires_grad(true);
+}
+
+void Tensor::set_requires_grad(bool value) const {
+  TESSERA_CHECK(is_leaf(), "[set_requires_grad] expected a leaf, got the result of {}",
+                impl().grad_fn->op());
+  TESSERA_CHECK(!value || is_floating(dtype()),
+                "[set_requires_grad] only floating point tensors have gradients, this one is {}",
+                dtype());
+  impl().requires_grad = value;
+}
+
+void Tensor::set_grad(Tensor grad) const {
+  if (grad.defined()) {
+    TESSERA_CHECK(grad.shape() == shape() && grad.dtype() == dtype(),
+                  "[set_grad] expected shape {} and {}, got {} and {}", shape(), dtype(),
+                  grad.shape(), grad.dtype());
+  }
+  impl().grad = std::move(grad);
+}
+
+void Tensor::set_data(Array data) const {
+  TESSERA_CHECK(is_leaf(), "[set_data] expected a leaf");
+  TESSERA_CHECK(data.shape() == shape() && data.dtype() == dtype(),
+                "[set_data] expected shape {} and {}, got {} and {}", shape(), dtype(),
+                data.shape(), data.dtype());
+  impl().data = std::move(data);
+}
+
+void Tensor::backward(const Tensor& grad, bool retain_graph) const {
+  TESSERA_CHECK(requires_grad(), "[backward] the tensor does not require a gradient");
+  // The engine adds into gradients in place: the caller's stays as it is.
+  Tensor start = grad.defined() ? Tensor(grad.data().clone()) : grad;
+  if (!start.defined()) {
+    TESSERA_CHECK(numel() == 1, "[backward] expected a tensor of one element or a gradient, got {}",
+                  shape());
+    start = Tensor(Array::full(shape(), 1.0, dtype(), device()));
+  }
+  TESSERA_CHECK(start.shape() == shape() && start.dtype() == dtype(),
+                "[backward] expected a gradient of shape {} and {}, got {} and {}", shape(),
+                dtype(), start.shape(), start.dtype());
+  run_backward(gradient_edge(), std::move(start), retain_graph);
+}
+
+void Tensor::register_hook(GradHook hook) const {
+  TESSERA_CHECK(requires_grad(), "[register_hook] the tensor does not require a gradient");
+  if (!impl().hooks) {
+    impl().hooks = std::make_shared<std::vector<GradHook>>();
+    if (impl().grad_fn) dynamic_cast<RecordedNode&>(*impl().grad_fn).set_hooks(impl().hooks);
+  }
+  impl().hooks->push_back(std::move(hook));
+}
+
+void Tensor::register_post_accumulate_grad_hook(AccumulateHook hook) const {
+  TESSERA_CHECK(is_leaf() && requires_grad(),
+                "[register_post_accumulate_grad_hook] expected a leaf that requires a gradient");
+  impl().accumulate_hooks.push_back(std::move(hook));
+}
+
+NodePtr Tensor::gradient_edge() const {
+  Impl& self = impl();
+  if (!self.requires_grad) return {};
+  if (self.grad_fn) return self.grad_fn;
+  if (!self.accumulator) self.accumulator = make_accumulator(impl_);
+  return self.accumulator;
+}
+
+Tensor Tensor::from_node(Array data, NodePtr grad_fn) {
+  Tensor out(std::move(data));
+  out.impl_->requires_grad = true;
+  out.impl_->grad_fn = std::move(grad_fn);
+  return out;
+}
+
+Tensor Tensor::from_impl(std::shared_ptr<Impl> impl) {
+  Tensor out;
+  out.impl_ = std::move(impl);
+  return out;
+}
+
+}  // namespace tessera

@@ -1,0 +1,99 @@
+// Tensor: an Array with a history. What models hold.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "autograd/node.h"
+#include "core/array.h"
+
+namespace tessera {
+
+// Gets the gradient of a tensor, and gives back the one to go on with (undefined: the same).
+using GradHook = std::function<Tensor(const Tensor& grad)>;
+// Runs after a leaf's grad has been added to.
+using AccumulateHook = std::function<void(const Tensor& leaf)>;
+
+// Copying a Tensor copies a reference: both see the same data, grad and history. A
+// default-constructed Tensor is undefined. Reading one from several threads is fine, changing it
+// (grad included) needs the caller's own order.
+class Tensor {
+ public:
+  Tensor() = default;
+  // A leaf: it has no history, and collects a gradient if requires_grad.
+  Tensor(Array data, bool requires_grad = false);  // converts implicitly: an Array is a constant
+
+  bool defined() const { return impl_ != nullptr; }
+  const Array& data() const;
+  const Dims& shape() const { return data().shape(); }
+  DType dtype() const { return data().dtype(); }
+  Device device() const { return data().device(); }
+  size_t dim() const { return data().dim(); }
+  int64_t size(int64_t dim) const { return data().size(dim); }
+  int64_t numel() const { return data().numel(); }
+  template <class T>
+  T item() const {
+    return data().template item<T>();
+  }
+
+  bool requires_grad() const;
+  // Leaves only: results of recorded operations require one by what they were made from.
+  void set_requires_grad(bool value) const;
+  bool is_leaf() const;
+  // The node that made this tensor; null for a leaf.
+  const NodePtr& grad_fn() const;
+
+  // The collected gradient; undefined before backward.
+  const Tensor& grad() const;
+  void set_grad(Tensor grad) const;
+  // The same data without the history.
+  Tensor detach() const { return Tensor(data()); }
+  // Replaces a leaf's data, of the same shape and dtype; grads and hooks stay. For storage that
+  // moves, such as a parameter that becomes a view into a bucket.
+  void set_data(Array data) const;
+
+  // Fills grad of all leaves that this tensor was made from. `grad` defaults to 1 for a tensor of
+  // one element. The history is dropped unless retain_graph, and a second backward is an error.
+  void backward(const Tensor& grad = {}, bool retain_graph = false) const;
+
+  // Hooks run in the order they were added. One on a tensor with a history must be added before
+  // backward; it sees the whole gradient of the tensor.
+  void register_hook(GradHook hook) const;
+  void register_post_accumulate_grad_hook(AccumulateHook hook) const;
+
+  // Where gradients of this tensor go: the node that made it, or its accumulator; null if none
+  // are wanted. For operations and the engine.
+  NodePtr gradient_edge() const;
+  struct Impl;
+  const std::shared_ptr<Impl>& shared() const { return impl_; }
+  // A result of a recorded operation.
+  static Tensor from_node(Array data, NodePtr grad_fn);
+  static Tensor from_impl(std::shared_ptr<Impl> impl);
+
+ private:
+  Impl& impl() const;
+  std::shared_ptr<Impl> impl_;
+};
+
+struct Tensor::Impl {
+  Array data;
+  NodePtr grad_fn;
+  NodePtr accumulator;  // of a leaf, made when first needed
+  std::shared_ptr<std::vector<GradHook>> hooks;
+  std::vector<AccumulateHook> accumulate_hooks;
+  Tensor grad;
+  bool requires_grad = false;
+};
+
+inline Tensor::Impl& Tensor::impl() const {
+  TESSERA_CHECK(impl_, "[Tensor] the tensor is undefined");
+  return *impl_;
+}
+inline const Array& Tensor::data() const { return impl().data; }
+inline bool Tensor::requires_grad() const { return impl().requires_grad; }
+inline bool Tensor::is_leaf() const { return !impl().grad_fn; }
+inline const NodePtr& Tensor::grad_fn() const { return impl().grad_fn; }
+inline const Tensor& Tensor::grad() const { return impl().grad; }
+
+}  // namespace tessera
