@@ -1,0 +1,65 @@
+#include "nn/models/gpt.h"
+
+#include <cmath>
+
+#include "autograd/ops.h"
+
+namespace tessera::nn {
+namespace {
+
+constexpr double kInitStd = 0.02;
+
+double residual_std(const GptOptions& options) {
+  return kInitStd / std::sqrt(2.0 * static_cast<double>(options.layers));
+}
+
+const GptOptions& checked(const GptOptions& o) {
+  TESSERA_CHECK(
+      o.layers >= 1 && o.heads >= 1 && o.width >= 1 && o.context >= 1 && o.vocabulary >= 1,
+      "[gpt] layers, heads, width, context and vocabulary must be at least 1");
+  TESSERA_CHECK(o.width % o.heads == 0, "[gpt] {} heads do not divide a width of {}", o.heads,
+                o.width);
+  return o;
+}
+
+}  // namespace
+
+GptBlock::GptBlock(Module* parent, std::string name, const GptOptions& options)
+    : Module(parent, std::move(name)),
+      ln1_(this, "ln1", options.width),
+      attn_(this, "attn", options.width, options.heads,
+            {.dropout = options.dropout,
+             .init_std = kInitStd,
+             .residual_init_std = residual_std(options)}),
+      ln2_(this, "ln2", options.width),
+      c_fc_(this, "c_fc", options.width, 4 * options.width, {.bias = true, .init_std = kInitStd}),
+      c_proj_(this, "c_proj", 4 * options.width, options.width,
+              {.bias = true, .init_std = residual_std(options)}),
+      dropout_(this, "dropout", options.dropout) {}
+
+Tensor GptBlock::operator()(const Tensor& x) const {
+  Tensor y = x + attn_(ln1_(x));
+  return y + dropout_(c_proj_(gelu(c_fc_(ln2_(y)))));
+}
+
+Gpt::Gpt(const GptOptions& options)
+    : options_(checked(options)),
+      wte_(this, "wte", options.vocabulary, options.width, kInitStd),
+      wpe_(this, "wpe", options.context, options.width, kInitStd),
+      dropout_(this, "dropout", options.dropout),
+      blocks_(this, "blocks"),
+      ln_f_(this, "ln_f", options.width) {
+  for (int64_t i = 0; i < options.layers; ++i) blocks_.emplace_back(options);
+}
+
+Tensor Gpt::forward(const Tensor& tokens) {
+  TESSERA_CHECK(tokens.dim() == 2 && tokens.size(1) <= options_.context,
+                "[gpt] expected tokens (B, T) with T up to {}, got {}", options_.context,
+                tokens.shape());
+  Tensor x = wte_(tokens) + slice(wpe_.weight, 0, 0, tokens.size(1));
+  x = dropout_(x);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x);
+  return linear(ln_f_(x), wte_.weight);
+}
+
+}  // namespace tessera::nn

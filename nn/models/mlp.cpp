@@ -1,0 +1,20 @@
+#include "nn/models/mlp.h"
+
+#include "autograd/ops.h"
+
+namespace tessera::nn {
+
+Mlp::Mlp(const MlpOptions& options)
+    : options_(options),
+      fc1_(this, "fc1", options.inputs, options.hidden1),
+      fc2_(this, "fc2", options.hidden1, options.hidden2),
+      fc3_(this, "fc3", options.hidden2, options.classes) {}
+
+Tensor Mlp::forward(const Tensor& images) {
+  TESSERA_CHECK(images.dim() >= 1 && images.numel() == images.size(0) * options_.inputs,
+                "[mlp] expected {} numbers a sample, got {}", options_.inputs, images.shape());
+  Tensor x = reshape(images, {images.size(0), options_.inputs});
+  return fc3_(relu(fc2_(relu(fc1_(x)))));
+}
+
+}  // namespace tessera::nn

@@ -1,0 +1,124 @@
+#include "nn/module.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+
+#include "autograd/context.h"
+#include "core/kernels.h"
+
+namespace tessera::nn {
+namespace {
+
+void fill(const Array& out, const std::string& name, Init init) {
+  RandomStream stream = parameter_stream(context().init_seed, name);
+  const RandomFamily& random = kernels(out.device()).random();
+  switch (init.kind) {
+    case Init::Kind::constant: return out.fill_(init.value);
+    case Init::Kind::normal: return random.normal(stream, 0, 0, init.value, out);
+    case Init::Kind::uniform: return random.uniform(stream, 0, -init.value, init.value, out);
+  }
+}
+
+}  // namespace
+
+Module::Module(Module* parent, std::string name) : parent_(parent), name_(std::move(name)) {
+  TESSERA_CHECK(parent, "[Module] part '{}' has no parent", name_);
+  parent->check_name(name_);
+  path_ = parent->full_name(name_);
+  parent->parts_.push_back(this);
+}
+
+Module::~Module() {
+  if (parent_) std::erase(parent_->parts_, this);
+}
+
+void Module::check_name(const std::string& name) const {
+  TESSERA_CHECK(!name.empty() && name.find('.') == std::string::npos,
+                "[Module] expected a name without a dot, got '{}'", name);
+  bool taken =
+      std::any_of(parts_.begin(), parts_.end(), [&](auto* part) { return part->name_ == name; }) ||
+      std::any_of(parameters_.begin(), parameters_.end(),
+                  [&](const auto& entry) { return entry.first == name; });
+  TESSERA_CHECK(!taken, "[Module] '{}' is there twice", full_name(name));
+}
+
+std::string Module::full_name(const std::string& name) const {
+  return path_.empty() ? name : path_ + "." + name;
+}
+
+Tensor Module::add_parameter(std::string name, const Dims& shape, Init init) {
+  check_name(name);
+  Array data = Array::empty(shape);
+  fill(data, full_name(name), init);
+  Tensor parameter(data, /*requires_grad=*/true);
+  parameters_.emplace_back(std::move(name), parameter);
+  return parameter;
+}
+
+void Module::collect(NamedTensors& out) const {
+  for (const auto& [name, tensor] : parameters_) out.emplace_back(full_name(name), tensor);
+  for (const Module* part : parts_) part->collect(out);
+}
+
+NamedTensors Module::named_parameters() const {
+  NamedTensors all;
+  collect(all);
+  std::unordered_set<const void*> seen;
+  std::erase_if(
+      all, [&](const auto& entry) { return !seen.insert(entry.second.shared().get()).second; });
+  return all;
+}
+
+std::vector<Tensor> Module::parameters() const {
+  std::vector<Tensor> out;
+  for (auto& [name, tensor] : named_parameters()) out.push_back(tensor);
+  return out;
+}
+
+int64_t Module::num_parameters() const {
+  int64_t count = 0;
+  for (const Tensor& parameter : parameters()) count += parameter.numel();
+  return count;
+}
+
+StateDict Module::state_dict() const {
+  StateDict state;
+  for (const auto& [name, tensor] : named_parameters()) state.emplace_back(name, tensor.data());
+  return state;
+}
+
+void Module::load_state_dict(const StateDict& state) {
+  std::map<std::string, Array> given(state.begin(), state.end());
+  NamedTensors own = named_parameters();
+  for (const auto& [name, tensor] : own) {
+    auto found = given.find(name);
+    TESSERA_CHECK(found != given.end(), "[load_state_dict] '{}' is missing", name);
+    const Array& value = found->second;
+    TESSERA_CHECK(value.shape() == tensor.shape() && value.dtype() == tensor.dtype(),
+                  "[load_state_dict] '{}': expected {} {}, got {} {}", name, tensor.dtype(),
+                  tensor.shape(), value.dtype(), value.shape());
+  }
+  for (const auto& [name, value] : state) {
+    bool known = std::any_of(own.begin(), own.end(),
+                             [&, &key = name](const auto& entry) { return entry.first == key; });
+    TESSERA_CHECK(known, "[load_state_dict] the module has no '{}'", name);
+  }
+  for (const auto& [name, tensor] : own) tensor.data().copy_(given.at(name));
+}
+
+void Module::train(bool training) {
+  training_ = training;
+  for (Module* part : parts_) part->train(training);
+}
+
+void Module::zero_grad() {
+  for (const Tensor& parameter : parameters()) parameter.set_grad({});
+}
+
+ModuleScope::ModuleScope(const Module& module)
+    : before_(std::exchange(context().module_path, module.path())) {}
+
+ModuleScope::~ModuleScope() { context().module_path = std::move(before_); }
+
+}  // namespace tessera::nn

@@ -1,0 +1,25 @@
+// AdamW.
+#pragma once
+
+#include "nn/optim/optimizer.h"
+
+namespace tessera::optim {
+
+// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+class AdamW final : public Optimizer {
+ public:
+  struct Options {
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double eps = 1e-8;
+  };
+  AdamW(std::vector<ParamGroup> groups, Options options);
+
+  size_t num_states() const override { return 2; }
+  void update(const Slice& slice, const Array& grad_scale, double lr, int64_t step) const override;
+
+ private:
+  Options options_;
+};
+
+}  // namespace tessera::optim

@@ -1,0 +1,66 @@
+#include "nn/optim/optimizer.h"
+
+#include <cmath>
+
+#include "core/kernels.h"
+#include "core/tree.h"
+
+namespace tessera::optim {
+namespace {
+
+constexpr int64_t kChunk = 256;
+
+Array flat(const Array& x) { return x.view({x.numel()}); }
+
+}  // namespace
+
+Optimizer::Optimizer(std::vector<ParamGroup> groups) : groups_(std::move(groups)) {
+  for (const ParamGroup& group : groups_) {
+    for (const Tensor& param : group.params) {
+      TESSERA_CHECK(param.is_leaf() && param.requires_grad(),
+                    "[Optimizer] expected leaves that require a gradient");
+    }
+  }
+}
+
+void Optimizer::step(double lr) { step(lr, Array::scalar(1.0, DType::f64)); }
+
+void Optimizer::step(double lr, const Array& grad_scale) {
+  ++steps_;
+  size_t index = 0;
+  for (const ParamGroup& group : groups_) {
+    for (const Tensor& param : group.params) {
+      if (states_.size() == index) states_.emplace_back();
+      std::vector<Array>& state = states_[index++];
+      if (!param.grad().defined()) continue;
+      while (state.size() < num_states()) {
+        state.push_back(Array::zeros({param.numel()}, param.dtype(), param.device()));
+      }
+      update({flat(param.data()), flat(param.grad().data()), state, group.weight_decay}, grad_scale,
+             lr, steps_);
+    }
+  }
+}
+
+void Optimizer::zero_grad() {
+  for (const ParamGroup& group : groups_) {
+    for (const Tensor& param : group.params) param.set_grad({});
+  }
+}
+
+Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double* norm) {
+  TESSERA_CHECK(max_norm > 0, "[clip_grad_norm] expected a norm above 0, got {}", max_norm);
+  std::vector<double> sums;
+  for (const Tensor& param : params) {
+    if (!param.grad().defined()) continue;
+    Array grad = flat(param.grad().data());
+    Array chunks = Array::empty({(grad.numel() + kChunk - 1) / kChunk}, DType::f64, grad.device());
+    kernels(grad.device()).reduce().chunk_square_sums(grad, chunks);
+    for (double sum : chunks.to_vector<double>()) sums.push_back(sum);
+  }
+  double total = std::sqrt(tree_sum(sums));
+  if (norm) *norm = total;
+  return Array::scalar(std::min(1.0, max_norm / (total + 1e-6)), DType::f64);
+}
+
+}  // namespace tessera::optim

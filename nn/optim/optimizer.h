@@ -1,0 +1,54 @@
+// Optimizers: how parameters follow their gradients.
+#pragma once
+
+#include <vector>
+
+#include "autograd/tensor.h"
+
+namespace tessera::optim {
+
+// Parameters that share their settings.
+struct ParamGroup {
+  std::vector<Tensor> params;
+  double weight_decay = 0;
+};
+
+// A run of elements to update: flat arrays of one length.
+struct Slice {
+  Array param;
+  Array grad;
+  std::vector<Array> state;  // num_states() of them, zeros before the first step
+  double weight_decay = 0;
+};
+
+// An optimizer that treats every element alike, so that parameters may be cut anywhere: a whole
+// parameter here, or a segment of a bucket in a sharded run.
+class Optimizer {
+ public:
+  explicit Optimizer(std::vector<ParamGroup> groups);
+  virtual ~Optimizer() = default;
+
+  const std::vector<ParamGroup>& groups() const { return groups_; }
+  // State arrays of a parameter's size.
+  virtual size_t num_states() const = 0;
+  // Updates param and state in place from grad * grad_scale, a 0-d f64 array. Steps count from 1.
+  virtual void update(const Slice& slice, const Array& grad_scale, double lr,
+                      int64_t step) const = 0;
+
+  // One step of all parameters that have a gradient, with this optimizer's own state.
+  void step(double lr);
+  // The same with gradients scaled, as by clip_grad_norm.
+  void step(double lr, const Array& grad_scale);
+  void zero_grad();
+
+ private:
+  std::vector<ParamGroup> groups_;
+  std::vector<std::vector<Array>> states_;  // by parameter, in the order of the groups
+  int64_t steps_ = 0;
+};
+
+// The factor min(1, max_norm / (norm + 1e-6)) as a 0-d f64 array, norm being that of all gradients
+// together. The sum of squares runs over chunks of 256 elements in one tree.
+Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double* norm = nullptr);
+
+}  // namespace tessera::optim
