@@ -1,0 +1,22 @@
+#include "distributed/comm/communicator.h"
+
+#include <array>
+
+namespace tessera {
+
+std::string_view name(ReduceKind kind) {
+  constexpr std::array<std::string_view, 4> kNames{"sum", "prod", "min", "max"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+CommError::CommError(std::string operation, int64_t sequence, int rank, int peer,
+                     const std::string& detail, bool found_by_peer)
+    : Error(fmt::format("[{} #{}] rank {}{}: {}", operation, sequence, rank,
+                        peer < 0 ? "" : fmt::format(", peer {}", peer), detail)),
+      operation_(std::move(operation)),
+      sequence_(sequence),
+      rank_(rank),
+      peer_(peer),
+      found_by_peer_(found_by_peer) {}
+
+}  // namespace tessera

@@ -1,0 +1,161 @@
+#include "distributed/comm/engine.h"
+
+#include <algorithm>
+
+namespace tessera {
+namespace {
+
+// MPI counts in int; a longer piece travels as several messages, cut alike on both sides.
+constexpr size_t kMaxMessageBytes = size_t{256} << 20;
+
+}  // namespace
+
+bool Operation::due_messages_arrived() {
+  // All are asked, not only up to the first that is late: a receive may need to be asked for its
+  // sender, who asks for ours, to go on.
+  int late = -1;
+  std::erase_if(messages_, [&](Pending& pending) {
+    if (pending.due > next_step_) return false;
+    waiting_for_ = pending.peer;
+    if (pending.message->done()) return true;
+    if (late < 0) late = pending.peer;
+    return false;
+  });
+  waiting_for_ = late;
+  return late < 0;
+}
+
+bool Operation::advance() {
+  while (!done_ && due_messages_arrived()) {
+    if (next_step_ == steps_.size()) {
+      done_ = true;
+      clear();
+    } else {
+      steps_[next_step_++]();
+    }
+  }
+  return done_;
+}
+
+void Operation::clear() {
+  messages_.clear();
+  steps_.clear();
+}
+
+Engine::Engine(std::shared_ptr<Transport> transport, Group group, CommOptions options)
+    : transport_(std::move(transport)), group_(std::move(group)), options_(options) {}
+
+Engine::~Engine() {
+  drop_all();
+  transport_->leave(group_.contexts.front());
+}
+
+void Engine::send(Operation& op, int peer, int tag, std::span<const std::byte> bytes,
+                  std::shared_ptr<const void> owner, size_t later) {
+  Route route{group_.members[static_cast<size_t>(peer)], group_.contexts.front(), tag};
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kMaxMessageBytes))) {
+    auto piece = bytes.first(std::min(bytes.size(), kMaxMessageBytes));
+    op.add(peer, transport_->send(route, piece, owner), later);
+  }
+}
+
+void Engine::receive(Operation& op, int peer, int tag, std::span<std::byte> bytes,
+                     std::shared_ptr<const void> owner, size_t later) {
+  Route route{group_.members[static_cast<size_t>(peer)], group_.contexts.front(), tag};
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kMaxMessageBytes))) {
+    auto piece = bytes.first(std::min(bytes.size(), kMaxMessageBytes));
+    op.add(peer, transport_->receive(route, piece, owner), later);
+  }
+}
+
+void Engine::check(const Call& call) {
+  if (failure_) throw *failure_;
+  for (int context : group_.contexts) {
+    std::optional<Failure> found = transport_->failure(context);
+    if (!found) continue;
+    auto member = std::find(group_.members.begin(), group_.members.end(), found->origin);
+    int peer =
+        member == group_.members.end() ? -1 : static_cast<int>(member - group_.members.begin());
+    failure_.emplace(std::string(name(call.op)), call.sequence, rank(), peer, found->message,
+                     /*found_by_peer=*/found->origin != transport_->rank());
+    drop_all();
+    throw *failure_;
+  }
+}
+
+void Engine::start_collective(std::shared_ptr<Operation> op) {
+  transport_->look_for_failures();
+  check(op->call());
+  collectives_.push_back(std::move(op));
+  progress();
+}
+
+void Engine::start_point_to_point(std::shared_ptr<Operation> op) {
+  transport_->look_for_failures();
+  check(op->call());
+  point_to_point_.push_back(std::move(op));
+  progress();
+}
+
+void Engine::finish(const Operation& op, std::chrono::milliseconds timeout) {
+  // So that adding it to the clock cannot overflow.
+  constexpr std::chrono::milliseconds kForever = std::chrono::hours(24 * 365);
+  auto deadline = std::chrono::steady_clock::now() + std::min(timeout, kForever);
+  for (int round = 0; !op.done(); ++round) {
+    check(op.call());
+    progress();
+    if (op.done()) return;
+    if (std::chrono::steady_clock::now() >= deadline) time_over(op, timeout);
+    transport_->idle(round);
+  }
+}
+
+void Engine::progress() {
+  while (!collectives_.empty() && advance(*collectives_.front())) collectives_.pop_front();
+  std::erase_if(point_to_point_, [this](const auto& op) { return advance(*op); });
+}
+
+bool Engine::advance(Operation& op) {
+  // A failure lets go of all operations, so what it needs of this one is copied first.
+  Call call = op.call();
+  int peer = -1;
+  std::string detail;
+  try {
+    return op.advance();
+  } catch (const PeerError& error) {
+    peer = error.peer();
+    detail = error.what();
+  } catch (const Error& error) {
+    peer = op.waiting_for();
+    detail = error.what();
+    // A peer that gave up has told why before: that is the first failure.
+    check(call);
+  }
+  fail(call, peer, detail);
+}
+
+void Engine::time_over(const Operation& op, std::chrono::milliseconds timeout) {
+  // One that has not begun waits for those before it.
+  const Operation& late =
+      op.waiting_for() < 0 && !collectives_.empty() ? *collectives_.front() : op;
+  fail(late.call(), late.waiting_for(),
+       fmt::format("the peer did not answer {} within {} ms", describe(late.call()),
+                   timeout.count()));
+}
+
+void Engine::fail(const Call& call, int peer, const std::string& detail) {
+  failure_.emplace(std::string(name(call.op)), call.sequence, rank(), peer, detail);
+  // Peers learn it from here rather than by their own timeouts.
+  transport_->fail(group_.contexts.front(), group_.members, failure_->what());
+  drop_all();
+  throw *failure_;
+}
+
+void Engine::drop_all() {
+  for (const auto& op : collectives_) op->clear();
+  for (const auto& op : point_to_point_) op->clear();
+  collectives_.clear();
+  point_to_point_.clear();
+}
+
+}  // namespace tessera

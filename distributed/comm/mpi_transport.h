@@ -1,0 +1,65 @@
+// The transport of ranks that are MPI processes.
+#pragma once
+
+// The C++ bindings, removed from MPI 3, warn when compiled.
+#ifndef OMPI_SKIP_MPICXX
+#define OMPI_SKIP_MPICXX 1
+#endif
+#include <mpi.h>
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "distributed/comm/transport.h"
+
+namespace tessera {
+
+// Throws Error naming the call and MPI's reason unless the code is MPI_SUCCESS.
+void check_mpi(int code, const char* call);
+
+// Context and tag share MPI's tag, which leaves 32767 contexts to a process. Failures travel as
+// messages of their own, which waiters look for.
+class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTransport> {
+ public:
+  // comm stays the caller's; its errors are returned (MPI_ERRORS_RETURN).
+  explicit MpiTransport(MPI_Comm comm);
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  std::unique_ptr<Message> send(Route route, std::span<const std::byte> bytes,
+                                std::shared_ptr<const void> owner) override;
+  std::unique_ptr<Message> receive(Route route, std::span<std::byte> bytes,
+                                   std::shared_ptr<const void> owner) override;
+  void fail(int context, std::span<const int> members, const std::string& message) override;
+  std::optional<Failure> failure(int context) override;
+  void look_for_failures() override;
+  void leave(int) override {}
+  void idle(int round) override;
+  int take_world() override;
+  int next_split() override;
+  void take_split(int number) override;
+
+  // MPI is not called any more.
+  void close();
+
+ private:
+  friend class MpiMessage;
+  int mpi_tag(const Route& route) const;
+
+  MPI_Comm comm_;
+  int rank_ = 0;
+  int size_ = 0;
+  int max_tag_ = 0;
+
+  std::mutex mutex_;  // for MPI and all below
+  bool closed_ = false;
+  int num_worlds_ = 0;
+  int next_split_ = 0;
+  std::map<int, Failure> failures_;  // by context
+  // MPI may still read these.
+  std::vector<std::unique_ptr<std::vector<std::byte>>> sent_failures_;
+  std::vector<std::shared_ptr<const void>> given_up_;
+};
+
+}  // namespace tessera

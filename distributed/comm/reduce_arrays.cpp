@@ -1,0 +1,98 @@
+#include "distributed/comm/reduce_arrays.h"
+
+namespace tessera {
+namespace {
+
+// Elements summed at a time: their accumulators stay in the first-level cache, and an output that
+// is also an input is written only after it was read.
+constexpr int64_t kBlock = 1024;
+
+// What elements of T are accumulated in.
+template <class T>
+struct AccumulatorOf {
+  using type = T;
+};
+template <>
+struct AccumulatorOf<BFloat16> {
+  using type = float;
+};
+template <>
+struct AccumulatorOf<Float16> {
+  using type = float;
+};
+template <>
+struct AccumulatorOf<int32_t> {
+  using type = uint32_t;  // wraps, where int32_t's overflow is undefined
+};
+template <>
+struct AccumulatorOf<int64_t> {
+  using type = uint64_t;
+};
+
+struct Sum {
+  template <class T, class A>
+  static A run(A a, A b) {
+    if constexpr (std::is_same_v<T, bool>) return a || b;
+    else return static_cast<A>(a + b);
+  }
+};
+struct Prod {
+  template <class T, class A>
+  static A run(A a, A b) {
+    if constexpr (std::is_same_v<T, bool>) return a && b;
+    else return static_cast<A>(a * b);
+  }
+};
+// Order<T, A>: what to compare as, since int32_t and int64_t are held as unsigned.
+template <class T, class A>
+using Order = std::conditional_t<std::is_integral_v<T>, T, A>;
+struct Min {
+  template <class T, class A>
+  static A run(A a, A b) {
+    return static_cast<Order<T, A>>(a) < static_cast<Order<T, A>>(b) || a != a ? a : b;
+  }
+};
+struct Max {
+  template <class T, class A>
+  static A run(A a, A b) {
+    return static_cast<Order<T, A>>(a) > static_cast<Order<T, A>>(b) || a != a ? a : b;
+  }
+};
+
+template <class T, class Op>
+void reduce(std::span<const void* const> inputs, T* output, int64_t count) {
+  using A = typename AccumulatorOf<T>::type;
+  A sums[kBlock];
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    int64_t size = std::min(kBlock, count - begin);
+    const T* first = static_cast<const T*>(inputs[0]) + begin;
+    for (int64_t i = 0; i < size; ++i) sums[i] = convert<A>(first[i]);
+    for (const void* input : inputs.subspan(1)) {
+      const T* next = static_cast<const T*>(input) + begin;
+      for (int64_t i = 0; i < size; ++i) {
+        sums[i] = Op::template run<T, A>(sums[i], convert<A>(next[i]));
+      }
+    }
+    for (int64_t i = 0; i < size; ++i) output[begin + i] = convert<T>(sums[i]);
+  }
+}
+
+}  // namespace
+
+void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> inputs,
+                     void* output, int64_t count) {
+  TESSERA_ASSERT(!inputs.empty());
+  if (inputs.size() == 1 && inputs[0] == output) return;
+  visit_dtype(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    T* out = static_cast<T*>(output);
+    switch (kind) {
+      case ReduceKind::sum: return reduce<T, Sum>(inputs, out, count);
+      case ReduceKind::prod: return reduce<T, Prod>(inputs, out, count);
+      case ReduceKind::min: return reduce<T, Min>(inputs, out, count);
+      case ReduceKind::max: return reduce<T, Max>(inputs, out, count);
+    }
+  });
+}
+
+}  // namespace tessera
