@@ -1,0 +1,14 @@
+// The subcommands, one file each.
+#pragma once
+
+#include "launcher/experiment/run.h"
+
+namespace tessera::commands {
+
+Command train(const experiment::Catalog& catalog);
+Command debug(const experiment::Catalog& catalog);
+Command generate(const experiment::Catalog& catalog);
+Command inspect();
+Command doctor();
+
+}  // namespace tessera::commands

@@ -1,0 +1,71 @@
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "core/cpu/cpu.h"
+#include "core/parallel.h"
+#include "distributed/comm/mpi_communicator.h"
+#include "launcher/commands/commands.h"
+#include "launcher/experiment/process_info.h"
+#include "launcher/experiment/ranks.h"
+
+namespace tessera::commands {
+namespace {
+
+void row(const std::string& what, const std::string& value) {
+  fmt::print("{:<14} {}\n", what, value);
+}
+
+std::string memory_text() {
+  auto page = static_cast<double>(sysconf(_SC_PAGESIZE));
+  double total = page * static_cast<double>(sysconf(_SC_PHYS_PAGES));
+  double free = page * static_cast<double>(sysconf(_SC_AVPHYS_PAGES));
+  return fmt::format("{:.1f} GiB, {:.1f} GiB free", total / (1 << 30), free / (1 << 30));
+}
+
+std::string cuda_text() {
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY);
+  if (driver) dlclose(driver);
+  return fmt::format("off: this build has no CUDA backend; {}",
+                     driver ? "a driver is installed" : "no driver (libcuda.so.1) is installed");
+}
+
+std::string rank_text() {
+  if (!launched_by_mpi()) return "none: this process was started alone";
+  const char* size = std::getenv("OMPI_COMM_WORLD_SIZE");
+  return fmt::format("MPI, {} ranks", size ? size : "an unknown number of");
+}
+
+std::string data_text(const std::string& path) {
+  return access(path.c_str(), R_OK) == 0 ? path
+                                         : path + " is missing; scripts/prepare_data makes it";
+}
+
+int examine() {
+  using namespace experiment;
+  row("build", build_id());
+  row("instructions", cpu::instruction_set());
+  row("cores", fmt::format("{} of the machine's {}", num_cores(), sysconf(_SC_NPROCESSORS_ONLN)));
+  row("threads", fmt::format("{} a rank, unless compute.threads says otherwise",
+                             threads_for(AutoInt(), local_ranks_of_job())));
+  row("memory", memory_text());
+  row("MPI", mpi_version());
+  row("launcher", rank_text());
+  row("CUDA", cuda_text());
+  row("data", data_text("data/kjv.txt"));
+  row("", data_text("data/fashion-mnist/train-images-idx3-ubyte"));
+  return 0;
+}
+
+}  // namespace
+
+Command doctor() {
+  return [](CLI::App& app, std::function<int()>& action) {
+    CLI::App* command = app.add_subcommand("doctor", "Say what this build and this machine can do");
+    command->callback([&action] { action = examine; });
+  };
+}
+
+}  // namespace tessera::commands

@@ -1,0 +1,62 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "launcher/commands/commands.h"
+#include "launcher/experiment/checkpoint.h"
+#include "launcher/experiment/sampling.h"
+
+namespace tessera::commands {
+namespace {
+
+struct Options {
+  std::string path;
+  std::string prompt;
+  experiment::SamplingOptions sampling;
+};
+
+int generate_text(const Options& options, const experiment::Catalog& catalog) {
+  using namespace experiment;
+  if (options.prompt.empty()) throw ConfigError("generate: the prompt is empty");
+  LoadedModel loaded = load_checkpoint(options.path, catalog);
+  const auto& section = loaded.config.model.as<ModelSection>();
+  TESSERA_CHECK(section.context() > 0, "{}: '{}' is not a language model", options.path,
+                loaded.config.model.name);
+  fmt::print("{}", options.prompt);
+  sample_text(*loaded.model, section.context(), options.prompt, options.sampling, [](char c) {
+    std::fputc(c, stdout);
+    std::fflush(stdout);
+  });
+  fmt::print("\n");
+  return 0;
+}
+
+}  // namespace
+
+Command generate(const experiment::Catalog& catalog) {
+  return [&catalog](CLI::App& app, std::function<int()>& action) {
+    CLI::App* command = app.add_subcommand("generate", "Sample text from a trained language model");
+    auto options = std::make_shared<Options>();
+    command->add_option("checkpoint", options->path, "A checkpoint, or a run's folder")
+        ->type_name("CHECKPOINT")
+        ->required();
+    command->add_option("--prompt", options->prompt, "The text to continue")
+        ->type_name("TEXT")
+        ->required();
+    command->add_option("--length", options->sampling.length, "Tokens to make")
+        ->type_name("N")
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+        ->capture_default_str();
+    command
+        ->add_option("--temperature", options->sampling.temperature,
+                     "Above 1 is bolder, below 1 safer, 0 always takes the likeliest")
+        ->check(CLI::Range(0.0, 100.0))
+        ->capture_default_str();
+    command->add_option("--seed", options->sampling.seed, "The same seed gives the same text")
+        ->capture_default_str();
+    command->callback([=, &action, &catalog] {
+      action = [=, &catalog] { return generate_text(*options, catalog); };
+    });
+  };
+}
+
+}  // namespace tessera::commands

@@ -1,0 +1,174 @@
+#include "launcher/experiment/components.h"
+
+#include "nn/data/image_dataset.h"
+#include "nn/data/text_dataset.h"
+#include "nn/models/gpt.h"
+#include "nn/models/mlp.h"
+#include "nn/optim/adamw.h"
+#include "nn/optim/schedule.h"
+
+namespace tessera::experiment {
+namespace {
+
+class GptSection final : public ModelSection {
+ public:
+  void visit(FieldVisitor& v) override {
+    v("layers", options_.layers, "number of blocks", in_range(1, 10000));
+    v("heads", options_.heads, "attention heads; divides width", in_range(1, 10000));
+    v("width", options_.width, "size of a token's vector", in_range(1, 1 << 20));
+    v("context", options_.context, "tokens seen at once", in_range(1, 1 << 24));
+    v("vocabulary", options_.vocabulary, "kinds of tokens; text has 256, its bytes",
+      in_range(1, 1 << 24));
+    v("dropout", options_.dropout, "probability of dropping an activation",
+      at_least_and_below(0, 1));
+  }
+  std::unique_ptr<nn::Model> make() const override {
+    if (options_.width % options_.heads != 0) {
+      throw ConfigError(fmt::format("model.heads: {} heads do not divide a width of {}",
+                                    options_.heads, options_.width));
+    }
+    return std::make_unique<nn::Gpt>(options_);
+  }
+  int64_t context() const override { return options_.context; }
+  int64_t vocabulary() const override { return options_.vocabulary; }
+
+ private:
+  nn::GptOptions options_;
+};
+
+class MlpSection final : public ModelSection {
+ public:
+  void visit(FieldVisitor& v) override {
+    v("inputs", options_.inputs, "numbers in a sample", in_range(1, 1 << 24));
+    v("hidden1", options_.hidden1, "units of the first hidden layer", in_range(1, 1 << 24));
+    v("hidden2", options_.hidden2, "units of the second hidden layer", in_range(1, 1 << 24));
+    v("classes", options_.classes, "kinds of samples", in_range(1, 1 << 24));
+  }
+  std::unique_ptr<nn::Model> make() const override { return std::make_unique<nn::Mlp>(options_); }
+
+ private:
+  nn::MlpOptions options_;
+};
+
+class TextSection final : public DataSection {
+ public:
+  void visit(FieldVisitor& v) override {
+    v("path", path_, "a text file; its tokens are bytes");
+    DataSection::visit(v);
+    v("valid", valid_, "fraction at the end that is kept for validation", at_least_and_below(0, 1));
+  }
+  DataSets open(const ModelSection& model) const override {
+    constexpr int64_t kBytes = 256;
+    if (model.context() < 1 || model.vocabulary() < kBytes) {
+      throw ConfigError("data.name: text needs a language model with a vocabulary of at least 256");
+    }
+    auto text = data::read_text(path_);
+    auto valid_bytes = static_cast<size_t>(valid_ * static_cast<double>(text->size()));
+    size_t split = text->size() - valid_bytes;
+    DataSets sets;
+    sets.train = std::make_unique<data::TextDataset>(text, 0, split, model.context());
+    if (valid_ > 0) {
+      sets.valid = std::make_unique<data::TextDataset>(text, split, text->size(), model.context());
+    }
+    return sets;
+  }
+  std::string unit() const override { return "tokens"; }
+  int64_t units_per_sample(const ModelSection& model) const override { return model.context(); }
+
+ private:
+  std::string path_ = "data/kjv.txt";
+  double valid_ = 0.1;
+};
+
+class IdxSection final : public DataSection {
+ public:
+  void visit(FieldVisitor& v) override {
+    v("path", path_,
+      "folder with train- and t10k- images-idx3-ubyte and labels-idx1-ubyte; the latter validate");
+    DataSection::visit(v);
+  }
+  DataSets open(const ModelSection&) const override {
+    auto open_part = [&](const std::string& part) {
+      std::string prefix = path_ + "/" + part;
+      return std::make_unique<data::ImageDataset>(prefix + "-images-idx3-ubyte",
+                                                  prefix + "-labels-idx1-ubyte");
+    };
+    return {open_part("train"), open_part("t10k")};
+  }
+
+ private:
+  std::string path_ = "data/fashion-mnist";
+};
+
+class AdamWSection final : public OptimSection {
+ public:
+  void visit(FieldVisitor& v) override {
+    OptimSection::visit(v);
+    v("weight_decay", weight_decay_, "decoupled weight decay of tensors with two dims or more",
+      at_least(0));
+    v("beta1", options_.beta1, "decay of the gradient's mean", at_least_and_below(0, 1));
+    v("beta2", options_.beta2, "decay of the squared gradient's mean", at_least_and_below(0, 1));
+    v("eps", options_.eps, "added to the denominator", greater_than(0));
+  }
+  std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const override {
+    optim::ParamGroup decayed{{}, weight_decay_};
+    optim::ParamGroup plain{{}, 0};
+    for (const Tensor& param : module.parameters()) {
+      (param.dim() >= 2 ? decayed : plain).params.push_back(param);
+    }
+    return std::make_unique<optim::AdamW>(std::vector{decayed, plain}, options_);
+  }
+
+ private:
+  double weight_decay_ = 0.1;
+  optim::AdamW::Options options_{.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8};
+};
+
+class CosineSection final : public ScheduleSection {
+ public:
+  void visit(FieldVisitor& v) override {
+    v("warmup", warmup_, "steps of linear rise at the start", at_least(0));
+    v("final_fraction", final_fraction_, "what is left of the learning rate at the end",
+      in_range(0, 1));
+  }
+  double lr_at(int64_t step, int64_t steps, double lr) const override {
+    return optim::CosineSchedule{lr, warmup_, steps, final_fraction_}.at(step);
+  }
+
+ private:
+  int64_t warmup_ = 20;
+  double final_fraction_ = 0.1;
+};
+
+class ConstantSection final : public ScheduleSection {
+ public:
+  void visit(FieldVisitor&) override {}
+  double lr_at(int64_t, int64_t, double lr) const override { return lr; }
+};
+
+}  // namespace
+
+void DataSection::visit(FieldVisitor& v) {
+  v("micro_batch", micro_batch, "samples of a leaf", in_range(1, 1 << 24));
+  v("leaves", leaves, "leaves of a global batch; at least one for every rank",
+    in_range(1, 1 << 24));
+}
+
+void OptimSection::visit(FieldVisitor& v) {
+  v("lr", lr, "highest learning rate", greater_than(0));
+  v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0));
+}
+
+Catalog builtin_catalog() {
+  return {
+      .model = {option<GptSection>("gpt", "a decoder-only transformer"),
+                option<MlpSection>("mlp", "two hidden layers with ReLU")},
+      .data = {option<TextSection>("text", "windows of a text, byte by byte"),
+               option<IdxSection>("idx", "labelled images in IDX files")},
+      .optim = {option<AdamWSection>("adamw", "Adam with decoupled weight decay")},
+      .schedule = {option<CosineSection>("cosine", "linear warm-up, then half a cosine"),
+                   option<ConstantSection>("constant", "the same rate at every step")},
+  };
+}
+
+}  // namespace tessera::experiment

@@ -1,0 +1,62 @@
+// What a config can choose: the sections `model`, `data`, `optim` and `schedule` that know how to
+// make what they describe. A program adds its own to a Catalog.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "launcher/experiment/config.h"
+#include "nn/data/dataset.h"
+#include "nn/models/model.h"
+#include "nn/optim/optimizer.h"
+
+namespace tessera::experiment {
+
+class ModelSection : public Section {
+ public:
+  // Parameters start from the calling thread's manual_seed.
+  virtual std::unique_ptr<nn::Model> make() const = 0;
+  // How many tokens of text the model sees at once, and how many kinds of them it knows; 0 for a
+  // model of something else.
+  virtual int64_t context() const { return 0; }
+  virtual int64_t vocabulary() const { return 0; }
+};
+
+struct DataSets {
+  std::unique_ptr<data::Dataset> train;
+  std::unique_ptr<data::Dataset> valid;
+};
+
+// A global batch is `leaves` micro-batches of `micro_batch` samples.
+class DataSection : public Section {
+ public:
+  int64_t micro_batch = 4;
+  int64_t leaves = 1;
+
+  void visit(FieldVisitor& v) override;
+  // Throws ConfigError if the model cannot use the data, Error if they cannot be read.
+  virtual DataSets open(const ModelSection& model) const = 0;
+  // What throughput counts, and how many of them a sample has.
+  virtual std::string unit() const { return "samples"; }
+  virtual int64_t units_per_sample(const ModelSection&) const { return 1; }
+};
+
+class OptimSection : public Section {
+ public:
+  double lr = 1e-3;
+  double clip_norm = 1.0;
+
+  void visit(FieldVisitor& v) override;
+  virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
+};
+
+class ScheduleSection : public Section {
+ public:
+  // The learning rate of a step, counted from 0, in a run of `steps`.
+  virtual double lr_at(int64_t step, int64_t steps, double lr) const = 0;
+};
+
+// gpt and mlp; text and idx; adamw; cosine and constant.
+Catalog builtin_catalog();
+
+}  // namespace tessera::experiment

@@ -1,0 +1,17 @@
+// Facts about this process and this build.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tessera::experiment {
+
+// What the ranks' bits may depend on besides the config: version, compiler, libraries.
+std::string build_id();
+int process_id();
+// Wall time since the kernel started this process, to 10 ms.
+double seconds_since_process_start();
+// The most memory that this process ever had resident.
+int64_t peak_rss_bytes();
+
+}  // namespace tessera::experiment

@@ -1,0 +1,125 @@
+#include "launcher/experiment/ranks.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <thread>
+
+#include "core/parallel.h"
+#include "distributed/agreement.h"
+#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/thread_communicator.h"
+
+namespace tessera::experiment {
+namespace {
+
+constexpr int kFailed = 1;
+
+struct StartError {
+  std::string text;
+  int code = 0;
+};
+
+// One string for all that a peer needs to know: the exit code's digit, then the message.
+std::string encode(const StartError& error) {
+  return error.code == 0 ? "" : std::to_string(error.code) + error.text;
+}
+
+StartError decode(const std::string& text) {
+  return text.empty() ? StartError() : StartError{text.substr(1), text[0] - '0'};
+}
+
+std::unique_ptr<Trainer> try_make(const MakeTrainer& make, StartError& error) {
+  try {
+    return make();
+  } catch (const ConfigError& e) {
+    error = {e.what(), ConfigError::kExitCode};
+  } catch (const std::exception& e) {
+    error = {e.what(), kFailed};
+  }
+  return nullptr;
+}
+
+// Prints what this rank is the first to have, and returns the exit code that all agree on: that of
+// the first rank in trouble.
+int agree_on_start(Communicator& comm, const StartError& own) {
+  std::vector<std::string> all = gather_texts(comm, encode(own));
+  auto self = static_cast<size_t>(comm.rank());
+  auto first = std::find(all.begin(), all.end(), all[self]);
+  if (own.code != 0 && first == all.begin() + comm.rank()) {
+    fmt::print(stderr, "tessera: {}\n", own.text);
+  }
+  auto trouble = std::find_if(all.begin(), all.end(), [](const auto& t) { return !t.empty(); });
+  return trouble == all.end() ? 0 : decode(*trouble).code;
+}
+
+std::optional<int> integer_from(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (!text) return std::nullopt;
+  std::string_view view(text);
+  int value = 0;
+  auto [end, error] = std::from_chars(view.begin(), view.end(), value);
+  if (error != std::errc() || end != view.end() || value < 1) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+int train_rank(Communicator& comm, const MakeTrainer& make) {
+  StartError start;
+  std::unique_ptr<Trainer> trainer = try_make(make, start);
+  if (int code = agree_on_start(comm, start)) return code;
+  try {
+    trainer->run(comm);
+    return 0;
+  } catch (const CommError& error) {
+    // The rank that found the failure says it.
+    if (!error.found_by_peer()) fmt::print(stderr, "tessera: {}\n", error.what());
+  } catch (const std::exception& error) {
+    std::string where = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
+    fmt::print(stderr, "tessera: {}{}\n", where, error.what());
+    comm.abort(error.what());
+  }
+  return kFailed;
+}
+
+int train_job(const MakeTrainer& make) {
+  if (!launched_by_mpi()) return train_rank(*make_self_communicator(), make);
+  MpiEnvironment mpi;
+  return train_rank(*mpi.world(), make);
+}
+
+int train_threads(int num_ranks, const MakeTrainer& make) {
+  auto group = ThreadGroup::make(num_ranks);
+  std::vector<int> codes(static_cast<size_t>(num_ranks));
+  {
+    std::vector<std::jthread> ranks;
+    for (int rank = 0; rank < num_ranks; ++rank) {
+      ranks.emplace_back([&, rank] {
+        auto comm = group->rank(rank);
+        codes[static_cast<size_t>(rank)] = train_rank(*comm, make);
+      });
+    }
+  }
+  return *std::max_element(codes.begin(), codes.end());
+}
+
+int threads_for(const AutoInt& threads, int local_ranks) {
+  if (threads.value) return static_cast<int>(*threads.value);
+  if (std::getenv("TESSERA_NUM_THREADS")) return num_threads();
+  auto machine = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(1, std::min(machine / local_ranks, num_cores()));
+}
+
+int local_ranks_of_job() {
+  for (const char* variable : {"OMPI_COMM_WORLD_LOCAL_SIZE", "LOCAL_WORLD_SIZE"}) {
+    if (auto count = integer_from(variable)) return *count;
+  }
+  return 1;
+}
+
+}  // namespace tessera::experiment

@@ -1,0 +1,71 @@
+#include "launcher/experiment/run_directory.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "core/error.h"
+#include "core/io/file_system.h"
+
+namespace tessera::experiment {
+namespace {
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0;
+}
+
+std::string fresh_path(const std::string& name) {
+  std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  std::string base = fmt::format("runs/{}/{:%Y%m%d-%H%M%S}", name, local);
+  std::string path = base;
+  for (int i = 2; exists(path); ++i) path = fmt::format("{}-{}", base, i);
+  return path;
+}
+
+}  // namespace
+
+LineFile::LineFile(std::string path)
+    : path_(std::move(path)),
+      descriptor_(open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666)) {
+  TESSERA_CHECK(descriptor_ >= 0, "{}: cannot create: {}", path_, std::strerror(errno));
+}
+
+LineFile::~LineFile() { close(descriptor_); }
+
+void LineFile::append(const std::string& line) {
+  std::string text = line + "\n";
+  size_t done = 0;
+  while (done < text.size()) {
+    ssize_t wrote = write(descriptor_, text.data() + done, text.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    TESSERA_CHECK(wrote >= 0, "{}: cannot write: {}", path_, std::strerror(errno));
+    done += static_cast<size_t>(wrote);
+  }
+}
+
+std::string RunDirectory::create(const std::string& dir, const std::string& name) {
+  RunDirectory run(dir.empty() ? fresh_path(name) : dir);
+  TESSERA_CHECK(!exists(run.config()), "{}: there is a run in this folder already", run.path());
+  FileSystem& files = FileSystem::real();
+  files.make_directories(run.checkpoints());
+  files.make_directories(run.path() + "/log");
+  return run.path();
+}
+
+std::string RunDirectory::checkpoint(int64_t step) const {
+  return fmt::format("{}/step-{:08}.safetensors", checkpoints(), step);
+}
+
+std::string RunDirectory::log(int rank) const {
+  return fmt::format("{}/log/rank-{}.txt", path_, rank);
+}
+
+}  // namespace tessera::experiment

@@ -1,0 +1,45 @@
+// What a run leaves behind.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace tessera::experiment {
+
+// A text file that grows a line at a time. Every line is in the file when append returns; a failed
+// write throws Error naming the path.
+class LineFile {
+ public:
+  // The file must not exist yet.
+  explicit LineFile(std::string path);
+  ~LineFile();
+  LineFile(const LineFile&) = delete;
+  LineFile& operator=(const LineFile&) = delete;
+  void append(const std::string& line);
+
+ private:
+  std::string path_;
+  int descriptor_;
+};
+
+// The folder of one run: config.yaml, metrics.jsonl, checkpoints/, log/rank-K.txt.
+class RunDirectory {
+ public:
+  // dir, or runs/NAME/TIME when it is empty (TIME like 20260102-030405, with -2, -3, ... where it
+  // is taken). A folder that holds a run already is an error.
+  static std::string create(const std::string& dir, const std::string& name);
+
+  explicit RunDirectory(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const { return path_; }
+  std::string config() const { return path_ + "/config.yaml"; }
+  std::string metrics() const { return path_ + "/metrics.jsonl"; }
+  std::string checkpoints() const { return path_ + "/checkpoints"; }
+  std::string checkpoint(int64_t step) const;
+  std::string log(int rank) const;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace tessera::experiment

@@ -1,0 +1,193 @@
+#include "launcher/experiment/trainer.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "autograd/context.h"
+#include "core/allocator.h"
+#include "core/cpu/cpu.h"
+#include "core/digest.h"
+#include "core/parallel.h"
+#include "distributed/agreement.h"
+#include "distributed/comm/thread_communicator.h"
+#include "launcher/experiment/checkpoint.h"
+#include "launcher/experiment/process_info.h"
+#include "nn/data/sampler.h"
+
+namespace tessera::experiment {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+// What one call of run keeps open.
+struct Trainer::Session {
+  Communicator& comm;
+  RunDirectory directory;
+  LineFile log;
+  std::optional<LineFile> metrics;  // rank 0's
+  Progress progress;
+  Clock::time_point start = Clock::now();
+
+  void record(const nlohmann::json& entry) {
+    if (metrics) metrics->append(entry.dump());
+  }
+};
+
+Trainer::Trainer(Config config)
+    : config_(std::move(config)),
+      model_section_(config_.model.as<ModelSection>()),
+      data_section_(config_.data.as<DataSection>()),
+      optim_section_(config_.optim.as<OptimSection>()),
+      schedule_section_(config_.schedule.as<ScheduleSection>()) {
+  manual_seed(static_cast<uint64_t>(config_.run.seed));
+  data_ = data_section_.open(model_section_);
+  model_ = model_section_.make();
+  optimizer_ = optim_section_.make(*model_);
+}
+
+int64_t Trainer::batch_units() const {
+  return data_section_.leaves * data_section_.micro_batch *
+         data_section_.units_per_sample(model_section_);
+}
+
+nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const {
+  return model_->loss(dataset.batch(indices));
+}
+
+StepResult Trainer::train_one(TrainStep& step, int64_t index) {
+  data::Sampler sampler(static_cast<uint64_t>(config_.run.seed), data_.train->size());
+  double lr = schedule_section_.lr_at(index, config_.run.steps, optim_section_.lr);
+  StepResult result = step.run(lr, [&](Leaf leaf) {
+    int64_t first = (leaf.step * data_section_.leaves + leaf.index) * data_section_.micro_batch;
+    std::vector<int64_t> indices;
+    for (int64_t i = 0; i < data_section_.micro_batch; ++i) {
+      indices.push_back(sampler.index_at(first + i));
+    }
+    return loss_of(*data_.train, indices);
+  });
+  TESSERA_CHECK(result.finite,
+                "step {}: the loss is {} and the gradient's norm {}; the run stops here with the "
+                "weights of the step before",
+                index + 1, result.loss, result.grad_norm);
+  return result;
+}
+
+void Trainer::train_all(Session& session) {
+  StepOptions options{.leaves = data_section_.leaves,
+                      .clip_norm = optim_section_.clip_norm,
+                      .reduction = config_.parallel.reduction == "exact" ? ReductionMode::exact
+                                                                         : ReductionMode::fast,
+                      .bucket_bytes = config_.parallel.bucket_mib << 20,
+                      .seed = static_cast<uint64_t>(config_.run.seed)};
+  TrainStep step(*model_, *optimizer_, session.comm, options);
+  for (int64_t i = 0; i < config_.run.steps; ++i) {
+    Clock::time_point start = Clock::now();
+    StepResult result = train_one(step, i);
+    double seconds = seconds_since(start);
+    double lr = schedule_section_.lr_at(i, config_.run.steps, optim_section_.lr);
+    double rate = static_cast<double>(batch_units()) / seconds;
+    session.record({{"step", i + 1},
+                    {"loss", result.loss},
+                    {"grad_norm", result.grad_norm},
+                    {"lr", lr},
+                    {data_section_.unit() + "_per_second", rate},
+                    {"step_ms", seconds * 1e3},
+                    {"memory_bytes", allocator::stats().peak_bytes},
+                    {"since_start_s", seconds_since_process_start()}});
+    session.progress.report({i + 1, config_.run.steps, result.loss, result.grad_norm, lr, rate});
+    int64_t every = config_.run.eval_every;
+    if (data_.valid && every > 0 && (i + 1) % every == 0 && i + 1 < config_.run.steps) {
+      double loss = validate(session.comm);
+      session.record({{"step", i + 1}, {"valid_loss", loss}});
+      session.progress.say(fmt::format("step {}: validation loss {:.4f}", i + 1, loss));
+    }
+  }
+}
+
+double Trainer::validate(Communicator& comm) {
+  NoGrad no_grad;
+  model_->eval();
+  int64_t samples = data_.valid->size();
+  int64_t size = std::min(data_section_.micro_batch, samples);
+  int64_t batches = std::min(config_.run.eval_batches, samples / size);
+  // Every rank needs a batch: with fewer, all ranks take all of them, and each sums for itself.
+  auto self = make_self_communicator();
+  Communicator& sharing = batches >= comm.size() ? comm : *self;
+  LeafSum sum(batches, ReductionMode::exact, sharing);
+  Run run = leaves_of_rank(batches, sharing.rank(), sharing.size());
+  for (int64_t batch = run.begin; batch < run.end; ++batch) {
+    // Samples are spread evenly over the data.
+    std::vector<int64_t> indices;
+    for (int64_t i = batch * size; i < (batch + 1) * size; ++i) {
+      indices.push_back(i * (samples / (batches * size)));
+    }
+    nn::Loss loss = loss_of(*data_.valid, indices);
+    sum.add(Array::from(std::vector{loss.sum.item<double>(), loss.weight}, {2}));
+  }
+  model_->train();
+  auto totals = sum.reduce().to_vector<double>();
+  return totals[0] / totals[1];
+}
+
+void Trainer::finish(Session& session) {
+  nlohmann::json last{{"final", true}, {"step", config_.run.steps}};
+  if (data_.valid) {
+    double loss = validate(session.comm);
+    last["valid_loss"] = loss;
+    session.progress.say(fmt::format("validation loss {:.4f}", loss));
+  }
+  std::string hash = digest(model_->state_dict());
+  require_agreement(session.comm, {{"the weights after the last step", hash}});
+  std::string path = session.directory.checkpoint(config_.run.steps);
+  if (session.comm.rank() == 0) {
+    save_checkpoint(path, *model_, {config_.run.steps, hash, dump_yaml(config_)});
+  }
+  // Nobody reports success before the checkpoint is there.
+  session.comm.barrier().wait();
+  last["digest"] = hash;
+  last["seconds"] = seconds_since(session.start);
+  last["peak_rss_bytes"] = peak_rss_bytes();
+  session.record(last);
+  session.log.append(fmt::format("done: {} steps, digest {}", config_.run.steps, hash));
+  session.progress.say(fmt::format("checkpoint {}\ndigest {}", path, hash));
+}
+
+void Trainer::run(Communicator& comm) {
+  bool first = comm.rank() == 0;
+  require_agreement(comm, {{"the build", build_id()},
+                           {"the instruction set", cpu::instruction_set()},
+                           {"the config", dump_yaml(config_)}});
+  std::string path;
+  if (first) path = RunDirectory::create(config_.run.dir.value_or(""), config_.run.name);
+  RunDirectory directory(gather_texts(comm, path)[0]);
+  Session session{comm, directory, LineFile(directory.log(comm.rank())), std::nullopt,
+                  Progress(!first, config_.log.every, data_section_.unit())};
+  session.log.append(fmt::format("rank {} of {}, {} threads, process {}", comm.rank(), comm.size(),
+                                 num_threads(), process_id()));
+  if (first) {
+    session.metrics.emplace(directory.metrics());
+    LineFile(directory.config()).append(dump_yaml(config_));
+    session.progress.say(fmt::format(
+        "{}: {} parameters, {} {} of {} {} a step, {} rank{} of {} thread{}, in {}",
+        config_.run.name, model_->num_parameters(), data_section_.leaves,
+        data_section_.leaves == 1 ? "leaf" : "leaves", batch_units() / data_section_.leaves,
+        data_section_.unit(), comm.size(), comm.size() == 1 ? "" : "s", num_threads(),
+        num_threads() == 1 ? "" : "s", directory.path()));
+  }
+  try {
+    train_all(session);
+    finish(session);
+  } catch (const std::exception& error) {
+    session.log.append(fmt::format("failed: {}", error.what()));
+    throw;
+  }
+}
+
+}  // namespace tessera::experiment
