@@ -20,9 +20,17 @@ Tensor accumulate(Tensor a, const Tensor& b) {
 
 Tensor run_hooks(const std::vector<GradHook>* hooks, Tensor grad) {
   if (!hooks) return grad;
-  // A hook may add hooks; those begin with the next backward.
+  // A hook may add hooks, which moves those in the list: the copy keeps it alive while it runs.
+  // New ones begin with the next backward.
   for (size_t i = 0, count = hooks->size(); i < count; ++i) {
-    if (Tensor changed = (*hooks)[i](grad); changed.defined()) grad = std::move(changed);
+    GradHook hook = (*hooks)[i];
+    Tensor changed = hook(grad);
+    if (!changed.defined()) continue;
+    TESSERA_CHECK(changed.shape() == grad.shape() && changed.dtype() == grad.dtype(),
+                  "[register_hook] expected the hook to return a gradient of shape {} and {}, got "
+                  "{} and {}",
+                  grad.shape(), grad.dtype(), changed.shape(), changed.dtype());
+    grad = std::move(changed);
   }
   return grad;
 }
@@ -42,14 +50,19 @@ class AccumulateNode final : public Node {
     if (leaf->grad.defined()) {
       leaf->grad = accumulate(std::move(leaf->grad), grad);
     } else {
-      // What arrives may be a view that others see, or be laid out strangely: the leaf gets its
-      // own.
-      bool own = grad.data().storage().use_count() == 1 && grad.data().is_contiguous();
+      // What arrives may be a view or a tensor that others see (a + b sends one to both), or be
+      // laid out strangely: the leaf gets its own. The caller's dy is the one other owner allowed.
+      long owners = grad.shared() == dy.shared() ? 2 : 1;
+      bool own = grad.data().storage().use_count() == 1 && grad.shared().use_count() == owners &&
+                 grad.data().is_contiguous();
       leaf->grad = own ? grad : Tensor(grad.data().clone());
     }
     if (!leaf->accumulate_hooks.empty()) {
       Tensor self = Tensor::from_impl(leaf);
-      for (const AccumulateHook& hook : leaf->accumulate_hooks) hook(self);
+      for (size_t i = 0, count = leaf->accumulate_hooks.size(); i < count; ++i) {
+        AccumulateHook hook = leaf->accumulate_hooks[i];  // it may add others
+        hook(self);
+      }
     }
     return {};
   }

@@ -12,17 +12,21 @@ uint64_t next_sequence() {
 
 // Deletes nodes one after the other, however deep the chain of their owners is.
 void destroy(Node* node) {
-  thread_local std::vector<Node*> waiting;
-  thread_local bool active = false;
-  waiting.push_back(node);
-  if (active) return;
-  active = true;
-  while (!waiting.empty()) {
-    Node* next = waiting.back();
-    waiting.pop_back();
+  // A plain pointer, because graphs may outlive the thread's other variables.
+  thread_local std::vector<Node*>* waiting = nullptr;
+  if (waiting) {
+    waiting->push_back(node);
+    return;
+  }
+  std::vector<Node*> list;
+  waiting = &list;
+  delete node;
+  while (!list.empty()) {
+    Node* next = list.back();
+    list.pop_back();
     delete next;
   }
-  active = false;
+  waiting = nullptr;
 }
 
 }  // namespace

@@ -29,8 +29,9 @@ uint64_t permute_index(uint64_t seed, uint64_t position, uint64_t count) {
   TESSERA_CHECK(position < count, "[permute_index] expected a position below {}, got {}", count,
                 position);
   // Two halves of equal width whose square covers count: at most four times as many values, so
-  // the walk takes four steps on average at worst.
-  int half_bits = std::max(1, (static_cast<int>(std::bit_width(count - 1)) + 1) / 2);
+  // the walk takes four steps on average at worst. Below 64 values it takes more, as halves of
+  // fewer than four bits would make some orders more likely than others.
+  int half_bits = std::max(4, (static_cast<int>(std::bit_width(count - 1)) + 1) / 2);
   uint64_t mask = (uint64_t{1} << half_bits) - 1;
   uint64_t value = position;
   do {

@@ -1,8 +1,36 @@
 #include "distributed/agreement.h"
 
+#include <algorithm>
 #include <cstring>
+#include <sstream>
 
 namespace tessera {
+namespace {
+
+// The first line of `text` that is not the same in `other`; "nothing" where text ends before it.
+std::string differing_line(const std::string& text, const std::string& other) {
+  std::istringstream ours(text);
+  std::istringstream theirs(other);
+  std::string line;
+  std::string their_line;
+  while (std::getline(ours, line)) {
+    if (std::getline(theirs, their_line) && line == their_line) continue;
+    return line.substr(std::min(line.find_first_not_of(' '), line.size()));
+  }
+  return "nothing";
+}
+
+void require_same(Communicator& comm, const std::string& what, const std::string& value) {
+  std::vector<std::string> all = gather_texts(comm, value);
+  for (size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] == all[0]) continue;
+    throw SharedError(fmt::format("ranks disagree about {}: rank 0 has {}, rank {} has {}", what,
+                                  differing_line(all[0], all[rank]), rank,
+                                  differing_line(all[rank], all[0])));
+  }
+}
+
+}  // namespace
 
 std::vector<std::string> gather_texts(Communicator& comm, const std::string& text) {
   auto world = static_cast<size_t>(comm.size());
@@ -28,13 +56,11 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& tex
 
 void require_agreement(Communicator& comm,
                        const std::vector<std::pair<std::string, std::string>>& values) {
-  for (const auto& [what, value] : values) {
-    std::vector<std::string> all = gather_texts(comm, value);
-    for (size_t rank = 1; rank < all.size(); ++rank) {
-      TESSERA_CHECK(all[rank] == all[0], "ranks disagree about {}: rank 0 has {}, rank {} has {}",
-                    what, all[0], rank, all[rank]);
-    }
-  }
+  // Ranks that compare different things would wait for each other's texts.
+  std::string names = fmt::format("{} values", values.size());
+  for (const auto& [what, value] : values) names += "\n" + what;
+  require_same(comm, "what to compare", names);
+  for (const auto& [what, value] : values) require_same(comm, what, value);
 }
 
 }  // namespace tessera

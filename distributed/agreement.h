@@ -12,8 +12,15 @@ namespace tessera {
 // Every rank's text, by rank. A collective.
 std::vector<std::string> gather_texts(Communicator& comm, const std::string& text);
 
-// Throws Error on every rank, naming the first thing that differs and who has what, unless all
-// ranks pass the same values under the same names. A collective.
+// An error that every rank has alike and knows that the others have: one of them may speak for all.
+class SharedError : public Error {
+ public:
+  using Error::Error;
+};
+
+// Throws SharedError on every rank, naming the first thing that differs and who has what, unless
+// all ranks pass the same values under the same names. Of values with several lines, the message
+// shows the first that differs. A collective.
 void require_agreement(Communicator& comm,
                        const std::vector<std::pair<std::string, std::string>>& values);
 

@@ -25,8 +25,6 @@ TrainStep::TrainStep(const nn::Module& module, const optim::Optimizer& optimizer
 StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested) {
   try {
     return run_collective(lr, loss_of_leaf, stop_requested);
-  } catch (const CommError&) {
-    throw;
   } catch (const std::exception& error) {
     comm_.abort(error.what());
     throw;

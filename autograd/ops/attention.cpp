@@ -12,7 +12,11 @@ double scale_of(int64_t head_width) {
   return 1 / std::sqrt(static_cast<double>(std::max<int64_t>(head_width, 1)));
 }
 
-Array unit_stride(const Array& x) { return x.strides()[3] == 1 ? x : x.clone(); }
+// The kernel wants stride 1 in the last dim, and tokens that do not overlap (a stride of 0).
+Array unit_stride(const Array& x) {
+  bool overlaps = x.shape()[2] > 1 && x.strides()[2] == 0;
+  return x.strides()[3] == 1 && !overlaps ? x : x.clone();
+}
 
 // The three parts of (B, T, 3 C) as (B, H, T, C / H), all views.
 struct Heads {
@@ -63,6 +67,8 @@ Tensor self_attention(const Tensor& qkv, int64_t num_heads, bool causal) {
   TESSERA_CHECK(qkv.dim() == 3 && num_heads > 0 && qkv.size(2) % (3 * num_heads) == 0,
                 "[self_attention] expected qkv (B, T, 3 C) with C divisible by {} heads, got {}",
                 num_heads, qkv.shape());
+  TESSERA_CHECK(qkv.dtype() == DType::f32 || qkv.dtype() == DType::f64,
+                "[self_attention] expected f32 or f64, got {}", qkv.dtype());
   Array x = qkv.data().contiguous();
   int64_t width = x.shape()[2] / 3;
   double scale = scale_of(width / num_heads);

@@ -75,6 +75,11 @@ Tensor div(const Tensor& a, const Tensor& b) {
                 });
 }
 
+Tensor operator/(const Tensor& x, double c) {
+  check_arithmetic("div", x);
+  return x / Tensor(Array::full({}, c, x.dtype(), x.device()));
+}
+
 Tensor maximum(const Tensor& a, const Tensor& b) {
   return record("maximum", binary("maximum", BinaryOp::maximum, a.data(), b.data()), {&a, &b},
                 [a, b](const Tensor& dy, const Node&) {

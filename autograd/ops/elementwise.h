@@ -41,7 +41,8 @@ inline Tensor operator-(const Tensor& x, double c) { return affine(x, 1, -c); }
 inline Tensor operator-(double c, const Tensor& x) { return affine(x, -1, c); }
 inline Tensor operator*(const Tensor& x, double c) { return affine(x, c, 0); }
 inline Tensor operator*(double c, const Tensor& x) { return affine(x, c, 0); }
-inline Tensor operator/(const Tensor& x, double c) { return affine(x, 1 / c, 0); }
+// Divides: the bits differ from those of a product with 1 / c.
+Tensor operator/(const Tensor& x, double c);
 inline Tensor operator/(double c, const Tensor& x) { return affine(reciprocal(x), c, 0); }
 
 }  // namespace tessera

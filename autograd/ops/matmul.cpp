@@ -99,7 +99,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                 bias.shape(), bias.dtype());
   Dims shape = x.shape();
   shape.back() = out_size;
-  int64_t rows = num_elements(shape) / std::max<int64_t>(out_size, 1);
+  int64_t rows = num_elements(Dims(std::span(shape.data(), shape.size() - 1)));
   Array flat = x.data().reshape({rows, in});
   Array out = Array::empty(shape, x.dtype(), x.device());
   product(flat.unsqueeze(0), weight.data().transpose(0, 1).unsqueeze(0),

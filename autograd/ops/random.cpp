@@ -13,6 +13,8 @@ RandomStream next_stream() { return context().random.next(context().module_path)
 
 Tensor dropout(const Tensor& x, double p, bool training) {
   TESSERA_CHECK(p >= 0 && p <= 1, "[dropout] expected a probability in [0, 1], got {}", p);
+  TESSERA_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
+                "[dropout] expected f32 or f64, got {}", x.dtype());
   if (!training || p == 0) return x;
   Array mask = Array::empty(x.shape(), x.dtype(), x.device());
   kernels(x.device()).random().dropout_mask(next_stream(), 0, p, mask);

@@ -69,7 +69,8 @@ struct VectorMath {
     return hn::IfThenElse(mask, yes, no);
   }
   HWY_INLINE auto less(V a, V b) const { return a < b; }
-  HWY_INLINE auto is_nan(V x) const { return x != x; }
+  // Not x != x: Highway's comparison is an ordered one, false for a NaN.
+  HWY_INLINE auto is_nan(V x) const { return hn::IsNaN(x); }
 
  private:
   // x P(x^2) / Q(x^2) on [-4, 4], fitted to the relative error (at most 3.3e-7 with the rounding

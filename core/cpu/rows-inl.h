@@ -53,7 +53,7 @@ HWY_INLINE T row_max(const T* x, size_t count) {
     Vec<T> v = load_lanes(x + i, lanes);
     if (lanes < hn::Lanes(d)) v = hn::IfThenElse(hn::FirstN(d, lanes), v, lowest);
     largest = hn::Max(largest, v);
-    nan_seen = hn::IfThenElse(v != v, v, nan_seen);
+    nan_seen = hn::IfThenElse(hn::IsNaN(v), v, nan_seen);
   });
   T nan_sum = hn::GetLane(hn::SumOfLanes(d, nan_seen));
   return nan_sum != nan_sum ? nan_sum : hn::GetLane(hn::MaxOfLanes(d, largest));

@@ -45,13 +45,21 @@ void softmax_grad_typed(const Array& y, const Array& dy, const Array& dx) {
   });
 }
 
-// The logsumexp of a row; `scratch` holds its exponentials.
+// The logsumexp of a row as the sum of its maximum and a logarithm: kept apart, neither rounds the
+// other away when the logits are large.
 template <class T>
-HWY_INLINE T log_sum_exp(const T* row, T* scratch, size_t n) {
+struct LogSumExp {
+  T largest;
+  T log_sum;
+};
+
+// `scratch` holds the row's exponentials.
+template <class T>
+HWY_INLINE LogSumExp<T> log_sum_exp(const T* row, T* scratch, size_t n) {
   T largest = row_max(row, n);
   // A row of minus infinities has no finite shift.
-  if (largest == -std::numeric_limits<T>::infinity()) return largest;
-  return largest + std::log(exp_minus(row, largest, scratch, n));
+  if (largest == -std::numeric_limits<T>::infinity()) return {largest, T{0}};
+  return {largest, std::log(exp_minus(row, largest, scratch, n))};
 }
 
 template <class T>
@@ -59,11 +67,14 @@ void log_softmax_typed(const Array& x, const Array& y) {
   int64_t cols = x.shape()[1];
   auto n = static_cast<size_t>(cols);
   for_rows(x, [&, from = x.data<T>(), to = y.data<T>()](int64_t i) HWY_ATTR {
+    const hn::ScalableTag<T> d;
     const T* row = from + i * cols;
     T* out = to + i * cols;
-    const Vec<T> lse = hn::Set(hn::ScalableTag<T>(), log_sum_exp(row, out, n));
+    const LogSumExp<T> lse = log_sum_exp(row, out, n);
+    const Vec<T> largest = hn::Set(d, lse.largest);
+    const Vec<T> log_sum = hn::Set(d, lse.log_sum);
     for_each_vector<T>(n, [&](size_t j, size_t lanes) HWY_ATTR {
-      store_lanes(load_lanes(row + j, lanes) - lse, lanes, out + j);
+      store_lanes((load_lanes(row + j, lanes) - largest) - log_sum, lanes, out + j);
     });
   });
 }
@@ -101,8 +112,9 @@ void cross_entropy_typed(const Array& logits, const Array& targets, const Array&
                      TESSERA_CHECK(target[i] >= 0 && target[i] < cols,
                                    "[cross_entropy] expected a target in [0, {}), got {} in row {}",
                                    cols, target[i], i);
-                     normalizer[i] = log_sum_exp(x + i * cols, scratch.data<T>(), n);
-                     loss[i] = normalizer[i] - x[i * cols + target[i]];
+                     const LogSumExp<T> parts = log_sum_exp(x + i * cols, scratch.data<T>(), n);
+                     normalizer[i] = parts.largest + parts.log_sum;
+                     loss[i] = (parts.largest - x[i * cols + target[i]]) + parts.log_sum;
                    }
                  });
 }

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# The sources keep to their layers, and the check that says so notices when one does not.
+# usage: check_layering_test.sh REPOSITORY
+set -euo pipefail
+
+repository=$1
+check=$repository/scripts/check_layering
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+
+# expect STATUS OUTPUT ROOT: the check on ROOT ends with that status and prints exactly that.
+expect() {
+  local status=0 output
+  output=$("$check" "$3" 2>&1) || status=$?
+  [[ $status == "$1" && $output == "$2" ]] && return
+  printf 'expected status %s and output:\n%s\ngot status %s and output:\n%s\n' \
+    "$1" "$2" "$status" "$output" >&2
+  exit 1
+}
+
+# source_file PATH LINE...
+source_file() {
+  mkdir -p "$tree/$(dirname "$1")"
+  printf '%s\n' "${@:2}" >"$tree/$1"
+}
+
+# wrong_line PATH LINE MESSAGE: a file of that one line gives that message. It is taken away again.
+wrong_line() {
+  source_file "$1" '// A comment.' "$2"
+  expect 1 "$1:2: $3" "$tree"
+  rm "$tree/$1"
+}
+
+expect 0 "" "$repository"
+expect 2 "check_layering: found no sources in $(cd -P "$tree" && pwd)" "$tree"
+
+source_file core/array.cpp '#include "core/array.h"' '#include <vector>' '#include "hwy/highway.h"' \
+  '#include "array.h"' '// #include "nn/module.h"'
+source_file distributed/comm/mpi.cpp '#include "distributed/comm/mpi.h"' '#include "core/array.h"'
+source_file distributed/bucket.cpp '#include "distributed/comm/mpi.h"' '#include "nn/module.h"'
+source_file launcher/main.cpp '#include "proto/rendezvous.pb.h"' '#include "nn/module.h"'
+source_file tests/core/array_test.cpp '#include "nn/module.h"'
+expect 0 "" "$tree"
+
+wrong_line core/bad.h '#include "nn/module.h"' 'core may not include "nn/module.h"'
+wrong_line core/bad.cu '  #  include <autograd/tensor.h>' 'core may not include "autograd/tensor.h"'
+wrong_line core/bad.cpp '#include "../nn/module.h"' 'core may not include "../nn/module.h"'
+wrong_line nn/bad.cpp '#include "distributed/comm/mpi.h"' \
+  'nn may not include "distributed/comm/mpi.h"'
+wrong_line nn/bad.h '#include "tests/support/cases.h"' 'nn may not include "tests/support/cases.h"'
+wrong_line distributed/comm/bad.cpp '#include "nn/module.h"' \
+  'distributed/comm may not include "nn/module.h"'
+wrong_line distributed/comm/bad.h '#include "distributed/bucket.h"' \
+  'distributed/comm may not include "distributed/bucket.h"'
+wrong_line distributed/bad.cpp '#include "proto/rendezvous.pb.h"' \
+  'distributed may not include "proto/rendezvous.pb.h"'
+expect 0 "" "$tree"
+echo "ok"

@@ -1,0 +1,328 @@
+#include "nn/module.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "autograd/context.h"
+#include "autograd/ops.h"
+#include "nn/layers.h"
+#include "tests/support/arrays.h"
+#include "tests/support/error_of.h"
+
+namespace tessera::nn {
+namespace {
+
+using test::contains;
+using test::doubles;
+using test::error_of;
+using test::same_bits;
+
+// A module whose parameters are made by the test.
+struct Free : Module {
+  using Module::Module;
+  Tensor add(const std::string& name, const Dims& shape, Init init = Init::normal(1)) {
+    return add_parameter(name, shape, init);
+  }
+};
+
+struct Net : Module {
+  Linear fc1{this, "fc1", 3, 4};
+  Linear fc2{this, "fc2", 4, 2};
+};
+
+struct Inner : Module {
+  Inner(Module* parent, std::string name) : Module(parent, std::move(name)) {}
+  Linear fc{this, "fc", 2, 2, {.bias = false}};
+};
+
+struct Outer : Module {
+  Inner a{this, "a"};
+  Inner b{this, "b"};
+};
+
+std::vector<std::string> names(const Module& module) {
+  std::vector<std::string> out;
+  for (const auto& [name, tensor] : module.named_parameters()) out.push_back(name);
+  return out;
+}
+
+// Copies that later changes of the module do not reach.
+StateDict snapshot(const Module& module) {
+  StateDict out;
+  for (const auto& [name, array] : module.state_dict()) out.emplace_back(name, array.clone());
+  return out;
+}
+
+testing::AssertionResult same_state(const StateDict& a, const StateDict& b) {
+  if (a.size() != b.size()) return testing::AssertionFailure() << a.size() << " and " << b.size();
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i].first != b[i].first) return testing::AssertionFailure() << a[i].first;
+    auto same = same_bits(a[i].second, b[i].second);
+    if (!same) return same << ", of " << a[i].first;
+  }
+  return testing::AssertionSuccess();
+}
+
+TEST(Module, NamesParametersByTheirPath) {
+  Net net;
+  EXPECT_EQ(names(net),
+            (std::vector<std::string>{"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}));
+  EXPECT_EQ(net.path(), "");
+  EXPECT_EQ(net.fc2.path(), "fc2");
+  // A part names its own by the path from the root, too.
+  EXPECT_EQ(names(net.fc2), (std::vector<std::string>{"fc2.weight", "fc2.bias"}));
+  EXPECT_EQ(net.num_parameters(), 3 * 4 + 4 + 4 * 2 + 2);
+  EXPECT_EQ(net.parameters().size(), 4U);
+}
+
+TEST(Module, NamesPartsOfParts) {
+  Outer outer;
+  EXPECT_EQ(names(outer), (std::vector<std::string>{"a.fc.weight", "b.fc.weight"}));
+}
+
+TEST(Module, PutsItsOwnParametersBeforeItsParts) {
+  Free root;
+  Free part(&root, "part");
+  part.add("x", {1});
+  root.add("scale", {1});
+  EXPECT_EQ(names(root), (std::vector<std::string>{"scale", "part.x"}));
+}
+
+TEST(Module, ParametersRequireGradients) {
+  Net net;
+  for (const Tensor& parameter : net.parameters()) {
+    EXPECT_TRUE(parameter.requires_grad() && parameter.is_leaf());
+    EXPECT_EQ(parameter.dtype(), DType::f32);
+  }
+}
+
+TEST(Module, RefusesBadNames) {
+  Free root;
+  root.add("w", {2});
+  Free part(&root, "part");
+  EXPECT_EQ(error_of([&] { Free(&root, "a.b"); }),
+            "[Module] expected a name without a dot, got 'a.b'");
+  EXPECT_EQ(error_of([&] { Free(&root, ""); }), "[Module] expected a name without a dot, got ''");
+  EXPECT_EQ(error_of([&] { root.add("x.y", {1}); }),
+            "[Module] expected a name without a dot, got 'x.y'");
+  EXPECT_EQ(error_of([&] { Free(&root, "part"); }), "[Module] 'part' is there twice");
+  EXPECT_EQ(error_of([&] { Free(&root, "w"); }), "[Module] 'w' is there twice");
+  EXPECT_EQ(error_of([&] { root.add("part", {1}); }), "[Module] 'part' is there twice");
+  part.add("w", {1});
+  EXPECT_EQ(error_of([&] { part.add("w", {1}); }), "[Module] 'part.w' is there twice");
+  EXPECT_TRUE(contains(error_of([] { Free(nullptr, "lost"); }), "'lost' has no parent"));
+  EXPECT_EQ(names(root), (std::vector<std::string>{"w", "part.w"}));
+}
+
+TEST(Module, APartThatIsGoneLeavesItsNameFree) {
+  Free root;
+  { Free part(&root, "part"); }
+  EXPECT_TRUE(names(root).empty());
+  Free part(&root, "part");
+  part.add("w", {1});
+  EXPECT_EQ(names(root), (std::vector<std::string>{"part.w"}));
+}
+
+TEST(Module, APartThatThrowsLeavesNothingBehind) {
+  Free root;
+  EXPECT_THROW(Linear(&root, "fc", 0, 1), Error);
+  EXPECT_TRUE(names(root).empty());
+  root.train();
+}
+
+// The output layer uses the embedding's weight: one parameter, whose gradient has both shares.
+TEST(Module, ATiedTensorIsThereOnce) {
+  struct Tied : Module {
+    Embedding wte{this, "wte", 5, 3};
+    Tensor forward(const Tensor& index) { return linear(wte(index), wte.weight); }
+  } model;
+  EXPECT_EQ(names(model), std::vector<std::string>{"wte.weight"});
+  EXPECT_EQ(model.num_parameters(), 15);
+  sum(model.forward(Array::from(std::vector<int64_t>{1, 2}, {2}))).backward();
+  // Rows that no token took got a gradient as output weights.
+  std::vector<double> grad = doubles(model.wte.weight.grad().data());
+  EXPECT_NE(grad[0], 0);
+}
+
+TEST(Module, StateDictSharesMemory) {
+  Net net;
+  net.state_dict()[1].second.fill_(7);
+  EXPECT_EQ(doubles(net.fc1.bias.data()), std::vector<double>(4, 7));
+}
+
+TEST(Module, StateDictGoesThereAndBack) {
+  manual_seed(1);
+  Net a;
+  manual_seed(2);
+  Net b;
+  EXPECT_FALSE(same_state(a.state_dict(), b.state_dict()));
+  Tensor before = b.fc1.weight;
+  b.load_state_dict(a.state_dict());
+  EXPECT_TRUE(same_state(a.state_dict(), b.state_dict()));
+  EXPECT_NE(a.fc1.weight.data().raw(), b.fc1.weight.data().raw());
+  EXPECT_EQ(before.shared(), b.fc1.weight.shared());
+  // Its own state changes nothing, in whatever order it comes.
+  StateDict own = b.state_dict();
+  std::swap(own[0], own[3]);
+  b.load_state_dict(own);
+  EXPECT_TRUE(same_state(a.state_dict(), b.state_dict()));
+}
+
+TEST(Module, LoadsStridedValues) {
+  Free root;
+  Tensor w = root.add("w", {2, 3});
+  Array value = Array::arange(6, DType::f32).view({3, 2}).transpose(0, 1);
+  root.load_state_dict({{"w", value}});
+  EXPECT_EQ(doubles(w.data()), (std::vector<double>{0, 2, 4, 1, 3, 5}));
+}
+
+TEST(Module, ARefusedStateChangesNothing) {
+  Net net;
+  StateDict before = snapshot(net);
+  StateDict good;
+  for (const auto& [name, array] : before) good.emplace_back(name, Array::zeros(array.shape()));
+  auto refused = [&](StateDict state, const std::string& why) {
+    EXPECT_EQ(error_of([&] { net.load_state_dict(state); }), "[load_state_dict] " + why);
+    EXPECT_TRUE(same_state(net.state_dict(), before));
+  };
+
+  StateDict missing = good;
+  missing.pop_back();
+  refused(missing, "'fc2.bias' is missing");
+  refused({}, "'fc1.weight' is missing");
+
+  StateDict unknown = good;
+  unknown.emplace_back("fc3.bias", Array::zeros({2}));
+  refused(unknown, "the module has no 'fc3.bias'");
+
+  StateDict shape = good;
+  shape[2].second = Array::zeros({4, 2});
+  refused(shape, "'fc2.weight': expected f32 (2, 4), got f32 (4, 2)");
+
+  StateDict dtype = good;
+  dtype[3].second = Array::zeros({2}, DType::f64);
+  refused(dtype, "'fc2.bias': expected f32 (2,), got f64 (2,)");
+
+  net.load_state_dict(good);
+  EXPECT_TRUE(same_state(net.state_dict(), good));
+}
+
+TEST(Module, TrainAndEvalReachAllParts) {
+  Outer outer;
+  EXPECT_TRUE(outer.training() && outer.a.training() && outer.a.fc.training());
+  outer.eval();
+  EXPECT_FALSE(outer.training() || outer.a.training() || outer.b.fc.training());
+  outer.a.train();
+  EXPECT_TRUE(outer.a.fc.training());
+  EXPECT_FALSE(outer.training() || outer.b.training());
+}
+
+TEST(Module, ZeroGradDropsGradients) {
+  Net net;
+  sum(net.fc2(relu(net.fc1(Tensor(Array::full({1, 3}, 1)))))).backward();
+  for (const Tensor& parameter : net.parameters()) EXPECT_TRUE(parameter.grad().defined());
+  net.zero_grad();
+  for (const Tensor& parameter : net.parameters()) EXPECT_FALSE(parameter.grad().defined());
+}
+
+TEST(ModuleList, NumbersItsItems) {
+  Free root;
+  ModuleList<Linear> list(&root, "layers");
+  for (int i = 0; i < 12; ++i) list.emplace_back(2, 2, Linear::Options{.bias = false});
+  EXPECT_EQ(list.size(), 12U);
+  EXPECT_EQ(list[11].path(), "layers.11");
+  // Eleven comes after ten and not after one.
+  std::vector<std::string> all = names(root);
+  ASSERT_EQ(all.size(), 12U);
+  EXPECT_EQ(all[1], "layers.1.weight");
+  EXPECT_EQ(all[10], "layers.10.weight");
+  root.eval();
+  EXPECT_FALSE(list[3].training());
+}
+
+TEST(Init, DependsOnSeedAndNameOnly) {
+  manual_seed(5);
+  Free one;
+  Free part_of_one(&one, "part");
+  Tensor a = part_of_one.add("w", {300});
+  Tensor b = part_of_one.add("v", {300});
+
+  manual_seed(5);
+  Free two;
+  two.add("other", {1000});
+  rand({77});
+  Free more(&two, "more");
+  more.add("w", {5}, Init::uniform(1));
+  Free part_of_two(&two, "part");
+  Tensor b_again = part_of_two.add("v", {300});
+  Tensor a_again = part_of_two.add("w", {300});
+  EXPECT_TRUE(same_bits(a.data(), a_again.data()));
+  EXPECT_TRUE(same_bits(b.data(), b_again.data()));
+  EXPECT_FALSE(same_bits(a.data(), b.data()));
+
+  manual_seed(6);
+  Free three;
+  Free part_of_three(&three, "part");
+  EXPECT_FALSE(same_bits(a.data(), part_of_three.add("w", {300}).data()));
+  // The same last name elsewhere is another parameter.
+  manual_seed(5);
+  Free four;
+  EXPECT_FALSE(same_bits(a.data(), four.add("w", {300}).data()));
+}
+
+TEST(Init, OneElementDoesNotDependOnTheShape) {
+  manual_seed(5);
+  Free one;
+  Free two;
+  Array longer = one.add("w", {40, 10}).data();
+  Array shorter = two.add("w", {10, 10}).data();
+  EXPECT_TRUE(same_bits(longer.slice(0, 0, 10), shorter));
+}
+
+TEST(Init, HasTheAskedDistribution) {
+  manual_seed(1);
+  Free root;
+  constexpr int64_t kCount = 100000;
+  auto moments = [](const Tensor& x) {
+    double total = 0;
+    double squares = 0;
+    double largest = 0;
+    for (double v : doubles(x.data())) {
+      total += v;
+      squares += v * v;
+      largest = std::max(largest, std::abs(v));
+    }
+    return std::vector<double>{total / kCount, std::sqrt(squares / kCount), largest};
+  };
+  auto normal = moments(root.add("normal", {kCount}, Init::normal(0.02)));
+  EXPECT_NEAR(normal[0], 0, 0.0003);
+  EXPECT_NEAR(normal[1], 0.02, 0.0003);
+  EXPECT_GT(normal[2], 0.07);
+  auto uniform = moments(root.add("uniform", {kCount}, Init::uniform(0.5)));
+  EXPECT_NEAR(uniform[0], 0, 0.005);
+  EXPECT_NEAR(uniform[1], 0.5 / std::sqrt(3), 0.005);
+  EXPECT_LE(uniform[2], 0.5);
+  EXPECT_EQ(doubles(root.add("constant", {3}, Init::constant(2)).data()),
+            std::vector<double>(3, 2));
+}
+
+TEST(ModuleScope, NamesWhoDrawsAndEnds) {
+  Free root;
+  Free part(&root, "part");
+  context().module_path = "outside";
+  {
+    ModuleScope scope(part);
+    EXPECT_EQ(context().module_path, "part");
+    {
+      ModuleScope inner(root);
+      EXPECT_EQ(context().module_path, "");
+    }
+    EXPECT_EQ(context().module_path, "part");
+  }
+  EXPECT_EQ(context().module_path, "outside");
+  context().module_path.clear();
+}
+
+}  // namespace
+}  // namespace tessera::nn

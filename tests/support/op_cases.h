@@ -1,0 +1,51 @@
+// The table of op cases: one row per operation of autograd/ops. Tests of gradients, dtypes, strides
+// and threads run every row, so a new operation needs a row here and nothing else.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "autograd/tensor.h"
+
+namespace tessera::test {
+
+// One input: numbers from [low, high), except that none is nearer than `gap` to zero.
+struct InputSpec {
+  Dims shape;
+  double low = -2;
+  double high = 2;
+  double gap = 0;
+};
+using InputSpecs = std::vector<InputSpec>;
+
+// An array in plain memory, row-major: what references compute on.
+struct Plain {
+  Dims shape;
+  std::vector<double> values;
+};
+
+struct OpCase {
+  std::string name;  // of the test; letters, digits and underscores
+  std::function<Tensor(const std::vector<Tensor>&)> fn;
+  std::vector<InputSpecs> inputs;  // small: a full Jacobian is made of each
+  InputSpecs large = {};  // large enough to be cut among threads; empty: the last of inputs
+  // The same in plain loops; empty where the result is compared with nothing.
+  std::function<Plain(const std::vector<Plain>&)> reference = nullptr;
+  std::string op = {};     // as errors name it in brackets; empty: name
+  bool any_dtype = false;  // moves elements only: takes i64 as well
+  bool draws = false;      // draws random numbers, which differ between f32 and f64
+  // A matrix product underneath: the bits depend on the strides too, the values do not.
+  bool layout_changes_bits = false;
+  double tolerance_f32 = 1e-5;  // absolute and relative, of f32 against f64
+};
+
+const std::vector<OpCase>& op_cases();
+std::ostream& operator<<(std::ostream& out, const OpCase& op_case);
+
+// Leaves that require gradients, the same for the same seed. Those of f32 and f64 are the same
+// numbers.
+std::vector<Tensor> sample(const InputSpecs& specs, DType dtype, uint64_t seed = 1);
+
+}  // namespace tessera::test
