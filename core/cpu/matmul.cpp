@@ -16,30 +16,41 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// Measured on two cores of an AVX-512 machine, against oneDNN's own threads:
-// - a tile packs its part of b, and of a where a is transposed, so b is cut by columns and a
-//   transposed a by rows: nothing is packed twice;
-// - 64 columns are oneDNN's own block; narrower tiles lose a third;
-// - rows stay together up to 1,024, by when packing b again costs little;
-// - a long k over wide matrices runs out of the second-level cache: passes of 512 keep it inside.
+// How many pieces of at least `smallest` a size is cut into: a power of two, at most `most`.
+int64_t pieces_of(int64_t size, int64_t smallest, int64_t most) {
+  int64_t pieces = 1;
+  while (2 * pieces <= most && size / (2 * pieces) >= smallest) pieces *= 2;
+  return pieces;
+}
+
+// Tiles of a product, a power of two so that they share out evenly: enough to balance threads,
+// few enough for each to run for a tenth of a millisecond or more.
+int64_t num_tiles(double flops) {
+  if (flops < 4e5) return 1;
+  if (flops < 1e8) return 2;
+  if (flops < 1e9) return 4;
+  return flops < 1e10 ? 8 : 16;
+}
+
+// Measured on two cores of an AVX-512 machine, against oneDNN's own threads. A tile packs its part
+// of b, and of a where a is transposed, so b is cut by columns first and a transposed a by rows:
+// then little is packed twice. Below 128 columns oneDNN's blocks run half empty. A long k over wide
+// transposed matrices runs out of the second-level cache: passes of 512 keep it inside.
 Tiling choose_tiling(int64_t m, int64_t n, int64_t k, bool transposed_a) {
-  constexpr double kSmallFlops = 4e5;  // below this, handing out a tile costs more than it saves
-  Tiling whole{m, n, k};
-  if (2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) <
-      kSmallFlops) {
-    return whole;
-  }
+  int64_t tiles =
+      num_tiles(2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k));
+  int64_t row_pieces = 1;
+  int64_t col_pieces = 1;
   if (transposed_a) {
-    bool wide = std::max(m, n) >= 1280 && k >= 2048;
-    return {std::max<int64_t>(round_up((m + 3) / 4, 16), 64), n, wide ? 512 : k};
+    row_pieces = pieces_of(m, 96, tiles);
+    col_pieces = pieces_of(n, 128, tiles / row_pieces);
+  } else {
+    col_pieces = pieces_of(n, 128, std::min<int64_t>(tiles, 4));
+    row_pieces = pieces_of(m, 64, tiles / col_pieces);
   }
-  int64_t rows = m >= 2048 ? round_up((m + m / 1024 - 1) / (m / 1024), 16) : m;
-  int64_t cols = std::max<int64_t>(round_up((n + 3) / 4, 64), 64);
-  if (n < 128) {
-    cols = n;
-    rows = std::max<int64_t>(round_up((rows + 3) / 4, 16), 64);
-  }
-  return {rows, cols, k};
+  bool in_passes = transposed_a && std::max(m, n) >= 1280 && k >= 2048;
+  return {round_up((m + row_pieces - 1) / row_pieces, 16),
+          round_up((n + col_pieces - 1) / col_pieces, 16), in_passes ? 512 : k};
 }
 
 template <class T>

@@ -1,0 +1,130 @@
+// Matrix products against oneDNN called directly with all threads, in one run. Prints one JSON
+// record a line: name, value, unit, reference, ratio (value over reference; 1 is oneDNN's speed).
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <dnnl.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "core/kernels.h"
+#include "core/parallel.h"
+
+namespace tessera {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Shape {
+  const char* name;
+  int64_t m, n, k;
+  bool transposed_a, transposed_b;
+};
+
+// The products of one step of configs/gpt_char.yaml and configs/quickstart.yaml, and squares.
+constexpr Shape kShapes[] = {
+    {"qkv_forward", 3072, 1152, 384, false, true},
+    {"proj_forward", 3072, 384, 384, false, true},
+    {"up_forward", 3072, 1536, 384, false, true},
+    {"down_forward", 3072, 384, 1536, false, true},
+    {"head_forward", 3072, 256, 384, false, true},
+    {"qkv_input_grad", 3072, 384, 1152, false, false},
+    {"up_input_grad", 3072, 384, 1536, false, false},
+    {"down_input_grad", 3072, 1536, 384, false, false},
+    {"qkv_weight_grad", 1152, 384, 3072, true, false},
+    {"proj_weight_grad", 384, 384, 3072, true, false},
+    {"up_weight_grad", 1536, 384, 3072, true, false},
+    {"down_weight_grad", 384, 1536, 3072, true, false},
+    {"quickstart_qkv_forward", 512, 384, 128, false, true},
+    {"quickstart_up_weight_grad", 512, 128, 512, true, false},
+    {"256", 256, 256, 256, false, false},
+    {"2048", 2048, 2048, 2048, false, false},
+};
+
+// (rows, cols), or its transpose's view.
+Array matrix(int64_t rows, int64_t cols, bool transposed, const char* name) {
+  Array x = Array::empty(transposed ? Dims{cols, rows} : Dims{rows, cols});
+  kernels({}).random().uniform(parameter_stream(1, name), 0, -0.5, 0.5, x);
+  return transposed ? x.transpose(0, 1) : x;
+}
+
+dnnl::memory memory_of(const Array& x, dnnl::engine& engine) {
+  dnnl::memory::desc desc({x.size(0), x.size(1)}, dnnl::memory::data_type::f32,
+                          dnnl::memory::dims{x.strides()[0], x.strides()[1]});
+  return {desc, engine, x.raw()};
+}
+
+double seconds(const std::function<void()>& fn) {
+  Clock::time_point start = Clock::now();
+  fn();
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+void check_equal(const Array& ours, const Array& reference, int64_t k) {
+  auto a = ours.to_vector<float>();
+  auto b = reference.to_vector<float>();
+  for (size_t i = 0; i < a.size(); ++i) {
+    TESSERA_CHECK(std::abs(a[i] - b[i]) <= 1e-6F * static_cast<float>(k),
+                  "the products differ at {}: {} and {}", i, a[i], b[i]);
+  }
+}
+
+void measure(const Shape& s) {
+  Array a = matrix(s.m, s.k, s.transposed_a, "a");
+  Array b = matrix(s.k, s.n, s.transposed_b, "b");
+  Array ours = Array::empty({s.m, s.n});
+  Array theirs = Array::empty({s.m, s.n});
+
+  omp_set_num_threads(num_threads());
+  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  dnnl::memory am = memory_of(a, engine);
+  dnnl::memory bm = memory_of(b, engine);
+  dnnl::memory cm = memory_of(theirs, engine);
+  dnnl::matmul direct(
+      dnnl::matmul::primitive_desc({am.get_desc(), bm.get_desc(), cm.get_desc()}, engine));
+  auto run_direct = [&] {
+    direct.execute(stream, {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
+  };
+  auto run_ours = [&] {
+    kernels({}).matmul().run(a.unsqueeze(0), b.unsqueeze(0), {}, ours.unsqueeze(0));
+  };
+  run_direct();
+  run_ours();
+  check_equal(ours, theirs, s.k);
+
+  double flops = 2.0 * static_cast<double>(s.m * s.n * s.k);
+  int rounds = std::clamp(static_cast<int>(3e11 / flops), 31, 301);
+  std::vector<double> own_times;
+  std::vector<double> direct_times;
+  for (int i = 0; i < rounds; ++i) {
+    direct_times.push_back(seconds(run_direct));
+    own_times.push_back(seconds(run_ours));
+  }
+  double value = flops / median(own_times) / 1e9;
+  double reference = flops / median(direct_times) / 1e9;
+  nlohmann::json record{{"name", std::string("ops.matmul.") + s.name},
+                        {"value", value},
+                        {"unit", "GFLOP/s"},
+                        {"reference", reference},
+                        {"reference_name", "oneDNN, one call with all threads"},
+                        {"ratio", value / reference}};
+  fmt::print("{}\n", record.dump());
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace tessera
+
+int main() {
+  for (const auto& shape : tessera::kShapes) tessera::measure(shape);
+  return 0;
+}
