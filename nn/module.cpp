@@ -89,7 +89,10 @@ StateDict Module::state_dict() const {
 }
 
 void Module::load_state_dict(const StateDict& state) {
-  std::map<std::string, Array> given(state.begin(), state.end());
+  std::map<std::string, Array> given;
+  for (const auto& [name, value] : state) {
+    TESSERA_CHECK(given.emplace(name, value).second, "[load_state_dict] '{}' is there twice", name);
+  }
   NamedTensors own = named_parameters();
   for (const auto& [name, tensor] : own) {
     auto found = given.find(name);

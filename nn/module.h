@@ -43,8 +43,8 @@ class Module {
   // "blocks.0.attn"; empty for a root.
   const std::string& path() const { return path_; }
 
-  // Depth first, in the order of construction; names are full paths. A tensor that several parts
-  // share appears once, under its first name.
+  // Depth first, a module's own before its parts', each in the order of construction; names are
+  // full paths. A tensor that several parts share appears once, under its first name.
   NamedTensors named_parameters() const;
   std::vector<Tensor> parameters() const;
   int64_t num_parameters() const;

@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "core/cpu/cpu.h"
+#include "distributed/comm/mpi_communicator.h"
 
 namespace tessera::experiment {
 
@@ -17,6 +19,16 @@ std::string build_id() {
 }
 
 int process_id() { return getpid(); }
+
+bool stdout_is_terminal() {
+  if (isatty(STDOUT_FILENO) != 1) return false;
+  if (!launched_by_mpi()) return true;
+  // Open MPI gives its ranks a terminal of their own and passes on what they write there: what
+  // counts is where mpirun, the parent, writes to.
+  std::error_code error;
+  auto target = std::filesystem::read_symlink(fmt::format("/proc/{}/fd/1", getppid()), error);
+  return target.string().starts_with("/dev/pts/") || target.string().starts_with("/dev/tty");
+}
 
 double seconds_since_process_start() {
   // The 22nd field of /proc/self/stat is the start in clock ticks since boot; the 2nd, the name in

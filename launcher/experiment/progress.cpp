@@ -1,15 +1,12 @@
 #include "launcher/experiment/progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include "launcher/experiment/process_info.h"
 namespace tessera::experiment {
 
 Progress::Progress(bool silent, int64_t every, std::string unit)
-    : silent_(silent),
-      terminal_(isatty(STDOUT_FILENO) == 1),
-      every_(every),
-      unit_(std::move(unit)) {}
+    : silent_(silent), terminal_(stdout_is_terminal()), every_(every), unit_(std::move(unit)) {}
 
 void Progress::report(const StepReport& r) {
   if (silent_) return;

@@ -33,9 +33,11 @@ StartError decode(const std::string& text) {
   return text.empty() ? StartError() : StartError{text.substr(1), text[0] - '0'};
 }
 
-std::unique_ptr<Trainer> try_make(const MakeTrainer& make, StartError& error) {
+std::unique_ptr<Trainer> try_make(const MakeTrainer& make, int num_ranks, StartError& error) {
   try {
-    return make();
+    std::unique_ptr<Trainer> trainer = make();
+    trainer->check_ranks(num_ranks);
+    return trainer;
   } catch (const ConfigError& e) {
     error = {e.what(), ConfigError::kExitCode};
   } catch (const std::exception& e) {
@@ -71,11 +73,13 @@ std::optional<int> integer_from(const char* variable) {
 
 int train_rank(Communicator& comm, const MakeTrainer& make) {
   StartError start;
-  std::unique_ptr<Trainer> trainer = try_make(make, start);
+  std::unique_ptr<Trainer> trainer = try_make(make, comm.size(), start);
   if (int code = agree_on_start(comm, start)) return code;
   try {
     trainer->run(comm);
     return 0;
+  } catch (const SharedError& error) {
+    if (comm.rank() == 0) fmt::print(stderr, "tessera: {}\n", error.what());
   } catch (const CommError& error) {
     // The rank that found the failure says it.
     if (!error.found_by_peer()) fmt::print(stderr, "tessera: {}\n", error.what());

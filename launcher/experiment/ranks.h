@@ -14,7 +14,8 @@ using MakeTrainer = std::function<std::unique_ptr<Trainer>()>;
 
 // Trains on this rank, and returns the exit code. A collective. Ranks first tell each other whether
 // they could start: each distinct error is printed once, by the first rank that has it, and all
-// ranks end. An error later on is printed by the rank that has it, and ends the others.
+// ranks end. Of the errors later on, a SharedError is printed by rank 0; any other is printed by
+// the rank that has it, and ends the others.
 int train_rank(Communicator& comm, const MakeTrainer& make);
 
 // The ranks of this job, one of which this process is: those of mpirun, or this one alone.

@@ -1,9 +1,11 @@
 #include "launcher/experiment/run.h"
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdlib>
 
 #include "launcher/commands/commands.h"
+#include "launcher/experiment/nearest.h"
 #include "launcher/experiment/ranks.h"
 
 namespace tessera {
@@ -20,9 +22,22 @@ bool speaks() {
   return true;
 }
 
-int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+// CLI11 says only that a subcommand is missing, even where there is a word that it does not know.
+std::string message_of(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (!app.get_subcommands().empty() || argc < 2) return error.what();
+  if (argv[1][0] == '-') return "unknown option " + experiment::quoted(argv[1]);
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return fmt::format("unknown subcommand {}{}", experiment::quoted(argv[1]),
+                     experiment::suggestion(argv[1], names, "the subcommands are"));
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   if (error.get_exit_code() == 0) return speaks() ? app.exit(error) : 0;  // --help, --version
-  if (speaks()) fmt::print(stderr, "tessera: {}\nRun with --help for more.\n", error.what());
+  if (speaks()) {
+    fmt::print(stderr, "tessera: {}\nRun with --help for more.\n",
+               message_of(app, error, argc, argv));
+  }
   return kBadUsage;
 }
 
@@ -30,6 +45,9 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 
 int run(int argc, char** argv, const experiment::Catalog& catalog,
         const std::vector<Command>& more) {
+  // A write over the limit of a file's size fails with an error, as on a full disk, and the run can
+  // say which file it was.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app("Distributed training with parameter sharding, the same bits at any scale",
                "tessera");
   app.set_version_flag("--version", "tessera " TESSERA_VERSION);
@@ -42,7 +60,7 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return usage_error(app, error);
+    return usage_error(app, error, argc, argv);
   }
   try {
     return action();

@@ -46,9 +46,14 @@ void LineFile::append(const std::string& line) {
   while (done < text.size()) {
     ssize_t wrote = write(descriptor_, text.data() + done, text.size() - done);
     if (wrote < 0 && errno == EINTR) continue;
-    TESSERA_CHECK(wrote >= 0, "{}: cannot write: {}", path_, std::strerror(errno));
+    if (wrote < 0) {
+      int reason = errno;
+      [[maybe_unused]] int ignored = ftruncate(descriptor_, size_);
+      throw Error(fmt::format("{}: cannot write: {}", path_, std::strerror(reason)));
+    }
     done += static_cast<size_t>(wrote);
   }
+  size_ += static_cast<off_t>(text.size());
 }
 
 std::string RunDirectory::create(const std::string& dir, const std::string& name) {

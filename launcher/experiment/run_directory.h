@@ -1,13 +1,15 @@
 // What a run leaves behind.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 
 namespace tessera::experiment {
 
 // A text file that grows a line at a time. Every line is in the file when append returns; a failed
-// write throws Error naming the path.
+// write throws Error naming the path, and takes back the part of the line that was written.
 class LineFile {
  public:
   // The file must not exist yet.
@@ -20,6 +22,7 @@ class LineFile {
  private:
   std::string path_;
   int descriptor_;
+  off_t size_ = 0;  // of the whole lines, in bytes
 };
 
 // The folder of one run: config.yaml, metrics.jsonl, checkpoints/, log/rank-K.txt.

@@ -8,6 +8,7 @@
 #include "core/allocator.h"
 #include "core/cpu/cpu.h"
 #include "core/digest.h"
+#include "core/io/file_system.h"
 #include "core/parallel.h"
 #include "distributed/agreement.h"
 #include "distributed/comm/thread_communicator.h"
@@ -22,6 +23,19 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  std::span<const std::byte> bytes = std::as_bytes(std::span(text));
+  FileSystem::real().write_atomically(path, std::span(&bytes, 1));
+}
+
+// A full disk may have failed the run and may fail the log too: the first error is the one to tell.
+void log_failure(LineFile& log, const std::exception& failure) {
+  try {
+    log.append(fmt::format("failed: {}", failure.what()));
+  } catch (const Error&) {
+  }
 }
 
 }  // namespace
@@ -52,6 +66,14 @@ Trainer::Trainer(Config config)
   optimizer_ = optim_section_.make(*model_);
 }
 
+void Trainer::check_ranks(int num_ranks) const {
+  int64_t leaves = data_section_.leaves;
+  if (leaves >= num_ranks) return;
+  throw ConfigError(
+      fmt::format("data.leaves: {} {} cannot be shared by {} ranks; every rank needs one", leaves,
+                  leaves == 1 ? "leaf" : "leaves", num_ranks));
+}
+
 int64_t Trainer::batch_units() const {
   return data_section_.leaves * data_section_.micro_batch *
          data_section_.units_per_sample(model_section_);
@@ -72,11 +94,9 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index) {
     }
     return loss_of(*data_.train, indices);
   });
-  TESSERA_CHECK(result.finite,
-                "step {}: the loss is {} and the gradient's norm {}; the run stops here with the "
-                "weights of the step before",
-                index + 1, result.loss, result.grad_norm);
-  return result;
+  if (result.finite) return result;
+  throw SharedError(fmt::format("step {}: the loss is {} and the gradient's norm is {}", index + 1,
+                                result.loss, result.grad_norm));
 }
 
 void Trainer::train_all(Session& session) {
@@ -173,7 +193,7 @@ void Trainer::run(Communicator& comm) {
                                  num_threads(), process_id()));
   if (first) {
     session.metrics.emplace(directory.metrics());
-    LineFile(directory.config()).append(dump_yaml(config_));
+    write_text(directory.config(), dump_yaml(config_));
     session.progress.say(fmt::format(
         "{}: {} parameters, {} {} of {} {} a step, {} rank{} of {} thread{}, in {}",
         config_.run.name, model_->num_parameters(), data_section_.leaves,
@@ -185,7 +205,7 @@ void Trainer::run(Communicator& comm) {
     train_all(session);
     finish(session);
   } catch (const std::exception& error) {
-    session.log.append(fmt::format("failed: {}", error.what()));
+    log_failure(session.log, error);
     throw;
   }
 }

@@ -19,6 +19,9 @@ class Trainer {
   // The data are opened and the model is made. No collective: a rank may fail alone here.
   explicit Trainer(Config config);
 
+  // ConfigError if that many ranks cannot share the work.
+  void check_ranks(int num_ranks) const;
+
   // Trains and saves. Rank 0 keeps the run's directory and prints; each rank keeps its own log.
   // Collective: the ranks first compare what their bits depend on.
   void run(Communicator& comm);

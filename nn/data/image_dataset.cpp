@@ -1,5 +1,6 @@
 #include "nn/data/image_dataset.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/io/file_system.h"
@@ -9,6 +10,16 @@ namespace {
 
 constexpr uint8_t kUnsignedBytes = 8;
 constexpr size_t kMaxDims = 8;
+
+// Whether a shape from outside, whose sizes may multiply to anything, has `bytes` elements.
+bool holds(const Dims& shape, uint64_t bytes) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return bytes == 0;
+  uint64_t product = 1;
+  for (int64_t size : shape) {
+    if (__builtin_mul_overflow(product, static_cast<uint64_t>(size), &product)) return false;
+  }
+  return product == bytes;
+}
 
 }  // namespace
 
@@ -32,9 +43,9 @@ Array read_idx(const std::string& path) {
     for (size_t i = 0; i < 4; ++i) size = size << 8 | byte(sizes[4 * d + i]);
     shape.push_back(size);
   }
-  TESSERA_CHECK(static_cast<uint64_t>(num_elements(shape)) == file->size() - header,
-                "{}: expected {} bytes of data for shape {}, got {}", path, num_elements(shape),
-                shape, file->size() - header);
+  TESSERA_CHECK(holds(shape, file->size() - header),
+                "{}: expected the data of shape {}, got {} bytes", path, shape,
+                file->size() - header);
   Array out = Array::empty(shape, DType::u8);
   file->read(header, {reinterpret_cast<std::byte*>(out.data<uint8_t>()), out.nbytes()});
   return out;
@@ -47,6 +58,8 @@ ImageDataset::ImageDataset(Array images, Array labels)
                 "[ImageDataset] expected images u8 (N, height, width) and labels u8 (N,), got {} "
                 "{} and {} {}",
                 images_.dtype(), images_.shape(), labels_.dtype(), labels_.shape());
+  images_ = images_.contiguous();
+  labels_ = labels_.contiguous();
 }
 
 ImageDataset::ImageDataset(const std::string& images_path, const std::string& labels_path)

@@ -6,7 +6,9 @@ namespace tessera::data {
 
 TextDataset::TextDataset(Text text, size_t begin, size_t end, int64_t context)
     : text_(std::move(text)), begin_(begin), context_(context) {
-  TESSERA_ASSERT(begin <= end && end <= text_->size());
+  TESSERA_CHECK(text_ && begin <= end && end <= text_->size(),
+                "[TextDataset] expected a range within a text of {} bytes, got [{}, {})",
+                text_ ? text_->size() : 0, begin, end);
   TESSERA_CHECK(context >= 1, "[TextDataset] expected a context of at least 1, got {}", context);
   auto bytes = static_cast<int64_t>(end - begin);
   TESSERA_CHECK(bytes > context,

@@ -1,6 +1,7 @@
 #include "nn/optim/optimizer.h"
 
 #include <cmath>
+#include <unordered_set>
 
 #include "core/kernels.h"
 #include "core/tree.h"
@@ -15,10 +16,13 @@ Array flat(const Array& x) { return x.view({x.numel()}); }
 }  // namespace
 
 Optimizer::Optimizer(std::vector<ParamGroup> groups) : groups_(std::move(groups)) {
+  std::unordered_set<const void*> seen;
   for (const ParamGroup& group : groups_) {
     for (const Tensor& param : group.params) {
       TESSERA_CHECK(param.is_leaf() && param.requires_grad(),
                     "[Optimizer] expected leaves that require a gradient");
+      TESSERA_CHECK(seen.insert(param.shared().get()).second,
+                    "[Optimizer] a parameter is listed twice");
     }
   }
 }
@@ -26,18 +30,17 @@ Optimizer::Optimizer(std::vector<ParamGroup> groups) : groups_(std::move(groups)
 void Optimizer::step(double lr) { step(lr, Array::scalar(1.0, DType::f64)); }
 
 void Optimizer::step(double lr, const Array& grad_scale) {
-  ++steps_;
   size_t index = 0;
   for (const ParamGroup& group : groups_) {
     for (const Tensor& param : group.params) {
       if (states_.size() == index) states_.emplace_back();
-      std::vector<Array>& state = states_[index++];
+      State& state = states_[index++];
       if (!param.grad().defined()) continue;
-      while (state.size() < num_states()) {
-        state.push_back(Array::zeros({param.numel()}, param.dtype(), param.device()));
+      while (state.arrays.size() < num_states()) {
+        state.arrays.push_back(Array::zeros({param.numel()}, param.dtype(), param.device()));
       }
-      update({flat(param.data()), flat(param.grad().data()), state, group.weight_decay}, grad_scale,
-             lr, steps_);
+      update({flat(param.data()), flat(param.grad().data()), state.arrays, group.weight_decay},
+             grad_scale, lr, ++state.steps);
     }
   }
 }
@@ -60,7 +63,9 @@ Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double*
   }
   double total = std::sqrt(tree_sum(sums));
   if (norm) *norm = total;
-  return Array::scalar(std::min(1.0, max_norm / (total + 1e-6)), DType::f64);
+  // Written so that a NaN stays one and reaches the parameters, where it is seen.
+  double factor = max_norm / (total + 1e-6);
+  return Array::scalar(factor > 1 ? 1.0 : factor, DType::f64);
 }
 
 }  // namespace tessera::optim

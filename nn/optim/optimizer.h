@@ -25,6 +25,7 @@ struct Slice {
 // parameter here, or a segment of a bucket in a sharded run.
 class Optimizer {
  public:
+  // The parameters are leaves that require a gradient, each listed once.
   explicit Optimizer(std::vector<ParamGroup> groups);
   virtual ~Optimizer() = default;
 
@@ -42,9 +43,13 @@ class Optimizer {
   void zero_grad();
 
  private:
+  struct State {
+    std::vector<Array> arrays;
+    int64_t steps = 0;  // that updated this parameter
+  };
+
   std::vector<ParamGroup> groups_;
-  std::vector<std::vector<Array>> states_;  // by parameter, in the order of the groups
-  int64_t steps_ = 0;
+  std::vector<State> states_;  // by parameter, in the order of the groups
 };
 
 // The factor min(1, max_norm / (norm + 1e-6)) as a 0-d f64 array, norm being that of all gradients

@@ -141,8 +141,25 @@ TEST(Optimizer, StepsWithGradientsOfBackward) {
   EXPECT_FALSE(x.grad().defined() || y.grad().defined());
 }
 
+TEST(Optimizer, CountsTheStepsOfEachParameter) {
+  Tensor late = parameter({10});
+  Tensor fresh(late.data().clone(), true);
+  Tensor other = parameter({10}, DType::f32, 2);
+  AdamW shared({{{late, other}}}, {});
+  set_random_grad(other, 3);
+  shared.step(0.1);
+  set_random_grad(late, 4);
+  shared.step(0.1);
+  AdamW alone({{{fresh}}}, {});
+  set_random_grad(fresh, 4);
+  alone.step(0.1);
+  EXPECT_TRUE(same_bits(late.data(), fresh.data()));
+}
+
 TEST(Optimizer, RefusesWhatItCannotTrain) {
   Tensor leaf = parameter({3});
+  EXPECT_EQ(error_of([&] { AdamW({{{leaf, leaf}}}, {}); }),
+            "[Optimizer] a parameter is listed twice");
   auto refused = [](const Tensor& tensor) { return error_of([&] { AdamW({{{tensor}}}, {}); }); };
   EXPECT_EQ(refused(leaf), "");
   EXPECT_EQ(refused(leaf * 2.0), "[Optimizer] expected leaves that require a gradient");
@@ -207,6 +224,12 @@ TEST(ClipGradNorm, DoesNotDependOnCutsAtChunks) {
   clip_grad_norm({part(0, kLength)}, 1, &whole);
   clip_grad_norm({part(0, 256), part(256, 1024), part(1024, kLength)}, 1, &cut);
   EXPECT_EQ(whole, cut);
+}
+
+TEST(ClipGradNorm, NaNStaysNaN) {
+  Tensor param = parameter({3});
+  param.set_grad(Tensor(Array::full({3}, std::nan(""))));
+  EXPECT_TRUE(std::isnan(clip_grad_norm({param}, 1).item<double>()));
 }
 
 TEST(ClipGradNorm, RefusesNormsThatAreNotPositive) {

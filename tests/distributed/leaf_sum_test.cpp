@@ -1,0 +1,134 @@
+#include "distributed/leaf_sum.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "tests/support/arrays.h"
+#include "tests/support/error_of.h"
+#include "tests/support/ranks.h"
+
+namespace tessera {
+namespace {
+
+using test::error_of;
+using test::random_array;
+using test::run_ranks;
+using test::same_bits;
+
+// Numbers of many sizes, whose sums round.
+Array leaf_value(int64_t leaf, int64_t size, DType dtype) {
+  Array out = random_array({size}, dtype, static_cast<uint64_t>(leaf + 1), -1, 1);
+  Array wide = random_array({size}, dtype, static_cast<uint64_t>(leaf + 1000), 0, 1000);
+  kernels({}).binary().run(BinaryOp::mul, out, wide, out);
+  return out;
+}
+
+// The sum of [0, leaves) by the definition: level by level, an odd last one moves up.
+Array naive_sum(int64_t leaves, int64_t size, DType dtype) {
+  std::vector<Array> nodes;
+  for (int64_t leaf = 0; leaf < leaves; ++leaf) nodes.push_back(leaf_value(leaf, size, dtype));
+  while (nodes.size() > 1) {
+    std::vector<Array> above;
+    for (size_t i = 0; i < nodes.size(); i += 2) {
+      if (i + 1 < nodes.size()) {
+        kernels({}).binary().run(BinaryOp::add, nodes[i], nodes[i + 1], nodes[i]);
+      }
+      above.push_back(nodes[i]);
+    }
+    nodes = above;
+  }
+  return nodes[0];
+}
+
+Array sum_on(Communicator& comm, int64_t leaves, int64_t size, DType dtype, ReductionMode mode) {
+  LeafSum sum(leaves, mode, comm);
+  Run run = leaves_of_rank(leaves, comm.rank(), comm.size());
+  for (int64_t leaf = run.begin; leaf < run.end; ++leaf) sum.add(leaf_value(leaf, size, dtype));
+  return sum.reduce();
+}
+
+// Every size of the world from 1 to 8, all leaves from that to 17.
+void expect_exact(int64_t size, DType dtype) {
+  std::vector<Array> expected{Array()};
+  for (int64_t leaves = 1; leaves <= 17; ++leaves) {
+    expected.push_back(naive_sum(leaves, size, dtype));
+  }
+  for (int world = 1; world <= 8; ++world) {
+    run_ranks(world, [&](Communicator& comm) {
+      for (int64_t leaves = world; leaves <= 17; ++leaves) {
+        Array got = sum_on(comm, leaves, size, dtype, ReductionMode::exact);
+        EXPECT_TRUE(same_bits(got, expected[static_cast<size_t>(leaves)]))
+            << leaves << " leaves, rank " << comm.rank() << " of " << world;
+      }
+    });
+  }
+}
+
+class ExactSum : public testing::TestWithParam<int64_t> {};
+
+TEST_P(ExactSum, HasTheBitsOfTheTreeForAnyNumberOfRanks) { expect_exact(GetParam(), DType::f32); }
+
+INSTANTIATE_TEST_SUITE_P(Sizes, ExactSum, testing::Values(1, 255, 256, 257, 5000),
+                         [](const auto& param) { return std::to_string(param.param); });
+
+TEST(ExactSum, TakesF64) { expect_exact(300, DType::f64); }
+
+TEST(ExactSum, MaySumNothing) { expect_exact(0, DType::f32); }
+
+// Without this, the tests above might use numbers whose sums do not depend on the order.
+TEST(FastSum, DependsOnTheNumberOfRanks) {
+  constexpr int64_t kLeaves = 17;
+  constexpr int64_t kSize = 5000;
+  std::set<std::string> sums;
+  for (int world : {1, 2, 3, 5, 8}) {
+    Array on_first;
+    run_ranks(world, [&](Communicator& comm) {
+      Array got = sum_on(comm, kLeaves, kSize, DType::f32, ReductionMode::fast);
+      if (comm.rank() == 0) on_first = got;
+      std::vector<double> expected = test::doubles(naive_sum(kLeaves, kSize, DType::f32));
+      EXPECT_TRUE(test::close_to(test::doubles(got), expected, 1e-2, 1e-5));
+    });
+    sums.emplace(static_cast<const char*>(on_first.raw()), on_first.nbytes());
+  }
+  EXPECT_GT(sums.size(), 1U);
+}
+
+TEST(LeafSum, GivesEveryRankTheSame) {
+  for (ReductionMode mode : {ReductionMode::exact, ReductionMode::fast}) {
+    std::vector<Array> sums(5);
+    run_ranks(5, [&](Communicator& comm) {
+      sums[static_cast<size_t>(comm.rank())] = sum_on(comm, 11, 1000, DType::f32, mode);
+    });
+    for (const Array& sum : sums) EXPECT_TRUE(same_bits(sum, sums[0]));
+  }
+}
+
+TEST(LeavesOfRank, AreContiguousAndEven) {
+  for (int64_t leaves = 0; leaves <= 20; ++leaves) {
+    for (int world = 1; world <= 8; ++world) {
+      int64_t next = 0;
+      for (int rank = 0; rank < world; ++rank) {
+        auto run = leaves_of_rank(leaves, rank, world);
+        EXPECT_EQ(run.begin, next);
+        int64_t count = run.end - run.begin;
+        EXPECT_TRUE(count == leaves / world || count == leaves / world + 1);
+        next = run.end;
+      }
+      EXPECT_EQ(next, leaves);
+    }
+  }
+}
+
+TEST(LeafSum, RefusesMoreRanksThanLeaves) {
+  for (ReductionMode mode : {ReductionMode::exact, ReductionMode::fast}) {
+    run_ranks(3, [&](Communicator& comm) {
+      EXPECT_EQ(error_of([&] { LeafSum(2, mode, comm); }),
+                "a global batch of 2 leaves cannot be shared by 3 ranks: every rank needs one");
+    });
+  }
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,451 @@
+#include "distributed/train_step.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <mutex>
+
+#include "autograd/context.h"
+#include "autograd/ops.h"
+#include "nn/models/gpt.h"
+#include "nn/optim/adamw.h"
+#include "tests/support/arrays.h"
+#include "tests/support/error_of.h"
+#include "tests/support/ranks.h"
+
+namespace tessera {
+namespace {
+
+using test::close_to;
+using test::contains;
+using test::doubles;
+using test::error_of;
+using test::random_array;
+using test::run_ranks;
+using test::same_bits;
+
+constexpr int kSteps = 3;
+constexpr double kLr = 0.01;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Something to train: a module and the loss of its leaves, a function of step and leaf alone.
+struct Task {
+  virtual ~Task() = default;
+  virtual nn::Module& module() = 0;
+  virtual nn::Loss loss(Leaf leaf) = 0;
+};
+using MakeTask = std::function<std::unique_ptr<Task>()>;
+
+struct GptTask : Task {
+  nn::Gpt model{{.layers = 2, .heads = 2, .width = 16, .context = 8, .vocabulary = 256}};
+
+  nn::Module& module() override { return model; }
+  nn::Loss loss(Leaf leaf) override {
+    // The last leaf of a batch is smaller.
+    int64_t rows = leaf.index == 4 ? 1 : 2;
+    std::vector<int64_t> x;
+    std::vector<int64_t> y;
+    for (int64_t i = 0; i < rows * 8; ++i) {
+      x.push_back((leaf.step * 71 + leaf.index * 13 + i * i) % 256);
+      y.push_back((x.back() * 5 + 1) % 256);
+    }
+    return model.loss({Array::from(x, {rows, 8}), Array::from(y, {rows, 8})});
+  }
+};
+
+// Dropout draws by leaf, whoever runs it.
+struct DropoutTask : Task {
+  struct Net : nn::Module {
+    nn::Linear fc1{this, "fc1", 30, 40};
+    nn::Dropout drop1{this, "drop1", 0.5};
+    nn::Linear fc2{this, "fc2", 40, 20};
+    nn::Dropout drop2{this, "drop2", 0.2};
+    nn::Linear fc3{this, "fc3", 20, 4};
+  } net;
+
+  nn::Module& module() override { return net; }
+  nn::Loss loss(Leaf leaf) override {
+    auto seed = static_cast<uint64_t>(leaf.step * 100 + leaf.index);
+    Tensor x(random_array({3, 30}, DType::f32, seed));
+    Array targets = Array::from(std::vector<int64_t>{leaf.index % 4, 1, 2}, {3});
+    Tensor hidden = net.drop2(relu(net.fc2(net.drop1(relu(net.fc1(x))))));
+    return nn::cross_entropy_loss(net.fc3(hidden), targets);
+  }
+};
+
+// One parameter w, whose gradient in leaf i is coefficient(i).
+struct LinearTask : Task {
+  struct Net : nn::Module {
+    Tensor w = add_parameter("w", {4}, nn::Init::constant(1));
+  } net;
+  std::function<double(Leaf)> coefficient;
+  double weight = 1;
+
+  explicit LinearTask(std::function<double(Leaf)> fn) : coefficient(std::move(fn)) {}
+  nn::Module& module() override { return net; }
+  nn::Loss loss(Leaf leaf) override { return {sum(net.w * coefficient(leaf)), weight}; }
+};
+
+template <class T>
+MakeTask make() {
+  return [] { return std::make_unique<T>(); };
+}
+
+optim::AdamW adamw_of(const nn::Module& module) {
+  optim::ParamGroup decayed{{}, 0.1};
+  optim::ParamGroup plain{{}, 0};
+  for (const Tensor& param : module.parameters()) {
+    (param.dim() >= 2 ? decayed : plain).params.push_back(param);
+  }
+  return {{decayed, plain}, {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8}};
+}
+
+struct Outcome {
+  nn::StateDict weights;
+  std::vector<StepResult> steps;
+};
+
+Outcome train_on(Communicator& comm, const MakeTask& make_task, const StepOptions& options) {
+  manual_seed(7);
+  std::unique_ptr<Task> task = make_task();
+  auto optimizer = adamw_of(task->module());
+  TrainStep step(task->module(), optimizer, comm, options);
+  Outcome out;
+  for (int i = 0; i < kSteps; ++i) {
+    out.steps.push_back(step.run(kLr, [&](Leaf leaf) { return task->loss(leaf); }));
+  }
+  EXPECT_EQ(step.steps_done(), kSteps);
+  for (const auto& [name, array] : task->module().state_dict()) {
+    out.weights.emplace_back(name, array.clone());
+  }
+  return out;
+}
+
+void expect_same(const Outcome& a, const Outcome& b, const std::string& what) {
+  ASSERT_EQ(a.weights.size(), b.weights.size());
+  for (size_t i = 0; i < a.weights.size(); ++i) {
+    EXPECT_TRUE(same_bits(a.weights[i].second, b.weights[i].second))
+        << a.weights[i].first << ", " << what;
+  }
+  for (size_t i = 0; i < a.steps.size(); ++i) {
+    EXPECT_EQ(a.steps[i].loss, b.steps[i].loss) << what;
+    EXPECT_EQ(a.steps[i].weight, b.steps[i].weight) << what;
+    EXPECT_EQ(a.steps[i].grad_norm, b.steps[i].grad_norm) << what;
+  }
+}
+
+Outcome train_alone(const MakeTask& make_task, const StepOptions& options) {
+  return train_on(*make_self_communicator(), make_task, options);
+}
+
+void expect_same_on_ranks(const MakeTask& make_task, const StepOptions& options, int world,
+                          const Outcome& expected, int threads = 1) {
+  run_ranks(
+      world,
+      [&](Communicator& comm) {
+        expect_same(train_on(comm, make_task, options), expected,
+                    fmt::format("rank {} of {}, buckets of {} bytes, {} threads", comm.rank(),
+                                world, options.bucket_bytes, threads));
+      },
+      threads);
+}
+
+struct Case {
+  std::string name;
+  MakeTask make;
+};
+std::ostream& operator<<(std::ostream& out, const Case& test_case) { return out << test_case.name; }
+
+class SameBits : public testing::TestWithParam<Case> {};
+
+TEST_P(SameBits, ForAnyNumberOfRanksAndBucketSize) {
+  StepOptions options{.leaves = 8, .clip_norm = 0.05};
+  Outcome expected = train_alone(GetParam().make, options);
+  for (const StepResult& step : expected.steps) EXPECT_TRUE(step.finite);
+  EXPECT_GT(expected.steps[0].grad_norm, 0);
+  for (int64_t bytes : {int64_t{1}, int64_t{8192}, int64_t{1} << 24}) {
+    options.bucket_bytes = bytes;
+    for (int world : {1, 2, 3, 4, 8}) {
+      if (bytes == 8192 && world != 3) continue;
+      expect_same_on_ranks(GetParam().make, options, world, expected);
+    }
+  }
+}
+
+TEST_P(SameBits, ForLeavesThatRanksDoNotDivide) {
+  StepOptions options{.leaves = 5};
+  Outcome expected = train_alone(GetParam().make, options);
+  for (int64_t bytes : {int64_t{1}, int64_t{1} << 24}) {
+    options.bucket_bytes = bytes;
+    expect_same_on_ranks(GetParam().make, options, 3, expected);
+  }
+}
+
+TEST_P(SameBits, ForAnyNumberOfThreads) {
+  StepOptions options{.leaves = 4};
+  Outcome expected = train_alone(GetParam().make, options);
+  expect_same_on_ranks(GetParam().make, options, 2, expected, 3);
+}
+
+// What the tests above would not notice if it were not so.
+TEST_P(SameBits, ButNotForFastSums) {
+  StepOptions options{.leaves = 8};
+  Outcome expected = train_alone(GetParam().make, options);
+  options.reduction = ReductionMode::fast;
+  bool differs = false;
+  Outcome fast = train_alone(GetParam().make, options);
+  for (size_t i = 0; i < fast.weights.size(); ++i) {
+    const Array& got = fast.weights[i].second;
+    differs = differs || !same_bits(got, expected.weights[i].second);
+    EXPECT_TRUE(close_to(doubles(got), doubles(expected.weights[i].second), 1e-3, 1e-3));
+  }
+  EXPECT_TRUE(differs);
+}
+
+// Plain autograd and AdamW::step over the whole batch, without buckets and trees.
+TEST_P(SameBits, AsPlainTrainingUpToRounding) {
+  constexpr double kClip = 0.05;
+  StepOptions options{.leaves = 8, .clip_norm = kClip, .seed = 3};
+  Outcome got = train_alone(GetParam().make, options);
+
+  manual_seed(7);
+  std::unique_ptr<Task> task = GetParam().make();
+  auto optimizer = adamw_of(task->module());
+  for (int step = 0; step < kSteps; ++step) {
+    double loss = 0;
+    double weight = 0;
+    optimizer.zero_grad();
+    for (int64_t leaf = 0; leaf < 8; ++leaf) {
+      context().random.begin(3, static_cast<uint64_t>(step), static_cast<uint64_t>(leaf));
+      nn::Loss part = task->loss({leaf, step});
+      part.sum.backward();
+      loss += part.sum.item<double>();
+      weight += part.weight;
+    }
+    double norm = 0;
+    optim::clip_grad_norm(task->module().parameters(), 1, &norm);
+    norm /= weight;
+    double factor = std::min(1.0, kClip / (norm + 1e-6));
+    optimizer.step(kLr, Array::scalar(factor / weight, DType::f64));
+    StepResult result = got.steps[static_cast<size_t>(step)];
+    EXPECT_NEAR(result.loss, loss / weight, 1e-5);
+    EXPECT_EQ(result.weight, weight);
+    EXPECT_NEAR(result.grad_norm, norm, 1e-4 * norm);
+    EXPECT_LT(factor, 1) << "the test means to clip";
+  }
+  nn::StateDict expected = task->module().state_dict();
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_TRUE(close_to(doubles(got.weights[i].second), doubles(expected[i].second), 1e-5, 1e-5))
+        << expected[i].first;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tasks, SameBits,
+                         testing::Values(Case{"gpt", make<GptTask>()},
+                                         Case{"dropout", make<DropoutTask>()}),
+                         [](const auto& param) { return param.param.name; });
+
+TEST(TrainStep, SeedsTheRandomNumbersOfLeaves) {
+  Outcome one = train_alone(make<DropoutTask>(), {.leaves = 2, .seed = 1});
+  Outcome other = train_alone(make<DropoutTask>(), {.leaves = 2, .seed = 2});
+  EXPECT_NE(one.steps[0].loss, other.steps[0].loss);
+}
+
+// One step of a LinearTask by itself.
+struct OneStep {
+  std::unique_ptr<Communicator> comm = make_self_communicator();
+  LinearTask task;
+  optim::AdamW optimizer{{{{task.net.w}}}, {.beta1 = 0, .beta2 = 0, .eps = 1}};
+  TrainStep step;
+
+  OneStep(std::function<double(Leaf)> coefficient, const StepOptions& options)
+      : task(std::move(coefficient)), step(task.net, optimizer, *comm, options) {}
+  StepResult run(bool stop = false) {
+    return step.run(
+        kLr, [&](Leaf leaf) { return task.loss(leaf); }, stop);
+  }
+  double w() const { return doubles(task.net.w.data())[0]; }
+};
+
+TEST(TrainStep, DividesByTheWeightAndClips) {
+  // Gradients of 1 + 2 + 3 = 6 over a weight of 3 * 2: 1 in each of 4 elements, a norm of 2.
+  auto coefficient = [](Leaf leaf) { return static_cast<double>(leaf.index + 1); };
+  // Without moments the step is lr g / (|g| + 1).
+  for (double clip : {0.0, 5.0, 1.0}) {
+    OneStep one(coefficient, {.leaves = 3, .clip_norm = clip});
+    one.task.weight = 2;
+    StepResult result = one.run();
+    EXPECT_NEAR(result.loss, 4, 1e-6);
+    EXPECT_EQ(result.weight, 6);
+    EXPECT_NEAR(result.grad_norm, 2, 1e-6);
+    double g = clip == 1 ? 0.5 : 1;
+    EXPECT_NEAR(one.w(), 1 - kLr * g / (g + 1), 1e-6) << clip;
+  }
+}
+
+TEST(TrainStep, CountsSteps) {
+  std::vector<int64_t> steps;
+  OneStep one([&](Leaf leaf) { return steps.push_back(leaf.step), 1.0; }, {.leaves = 2});
+  one.run();
+  one.run();
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 0, 1, 1}));
+  EXPECT_EQ(one.step.steps_done(), 2);
+}
+
+// Whether bad in any leaf, in the loss or in the gradient alone, all ranks skip the update.
+TEST(TrainStep, UpdatesNothingWhenNotFinite) {
+  for (double bad : {std::nan(""), kInfinity, -kInfinity}) {
+    for (bool in_gradient_only : {false, true}) {
+      run_ranks(3, [&](Communicator& comm) {
+        LinearTask task([&](Leaf leaf) { return leaf.index == 3 && leaf.step == 0 ? bad : 1; });
+        optim::AdamW optimizer({{{task.net.w}, 0.5}}, {});
+        TrainStep step(task.net, optimizer, comm, {.leaves = 5, .clip_norm = 1});
+        Array before = task.net.w.data().clone();
+        auto loss = [&](Leaf leaf) {
+          nn::Loss out = task.loss(leaf);
+          if (in_gradient_only) {
+            // The loss itself is 4.
+            out.sum = sum(task.net.w);
+            out.sum.register_hook(
+                [&, leaf](const Tensor& dy) { return dy * task.coefficient(leaf); });
+          }
+          return out;
+        };
+        StepResult result = step.run(kLr, loss);
+        EXPECT_FALSE(result.finite);
+        EXPECT_EQ(std::isfinite(result.loss), in_gradient_only);
+        EXPECT_TRUE(same_bits(task.net.w.data(), before));
+        // The optimizer's state has not been touched either.
+        result = step.run(kLr, loss);
+        EXPECT_TRUE(result.finite);
+        EXPECT_FALSE(same_bits(task.net.w.data(), before));
+        for (double w : doubles(task.net.w.data())) EXPECT_TRUE(std::isfinite(w));
+      });
+    }
+  }
+}
+
+struct LeafFailed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+TEST(TrainStep, ALeafThatThrowsFailsAllRanksAtOnce) {
+  auto start = std::chrono::steady_clock::now();
+  run_ranks(4, [](Communicator& comm) {
+    LinearTask task([](Leaf leaf) {
+      if (leaf.index == 5) throw LeafFailed("leaf 5 is bad");
+      return 1.0;
+    });
+    optim::AdamW optimizer({{{task.net.w}}}, {});
+    TrainStep step(task.net, optimizer, comm, {.leaves = 8});
+    auto run = [&] { step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }); };
+    Array before = task.net.w.data().clone();
+    if (comm.rank() == 2) {
+      EXPECT_THROW(run(), LeafFailed);
+    } else {
+      EXPECT_TRUE(contains(error_of(run), "aborted by rank 2: leaf 5 is bad"));
+    }
+    EXPECT_TRUE(same_bits(task.net.w.data(), before));
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+// Failed communication inside a leaf is another communicator's; the step's own must hear of it.
+TEST(TrainStep, ALeafWhoseCommunicationFailsFailsAllRanksAtOnce) {
+  auto start = std::chrono::steady_clock::now();
+  run_ranks(2, [](Communicator& comm) {
+    LinearTask task([&](Leaf leaf) -> double {
+      if (leaf.index == 0) throw CommError("send", 3, 0, 1, "the other cluster is gone");
+      return 1;
+    });
+    optim::AdamW optimizer({{{task.net.w}}}, {});
+    TrainStep step(task.net, optimizer, comm, {.leaves = 2});
+    EXPECT_TRUE(
+        contains(error_of([&] { step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }); }),
+                 "the other cluster is gone"));
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+TEST(TrainStep, OneRanksStopReachesAll) {
+  run_ranks(4, [](Communicator& comm) {
+    LinearTask task([](Leaf) { return 1.0; });
+    optim::AdamW optimizer({{{task.net.w}}}, {});
+    TrainStep step(task.net, optimizer, comm, {.leaves = 6});
+    for (bool wanted : {false, true, false}) {
+      bool stop = wanted && comm.rank() == 3;
+      StepResult result = step.run(
+          kLr, [&](Leaf leaf) { return task.loss(leaf); }, stop);
+      EXPECT_EQ(result.stop, wanted) << comm.rank();
+    }
+  });
+}
+
+TEST(TrainStep, NamesAParameterWithoutGradient) {
+  struct Net : nn::Module {
+    nn::Linear used{this, "used", 2, 2};
+    nn::Linear unused{this, "unused", 2, 2};
+  };
+  run_ranks(2, [](Communicator& comm) {
+    Net net;
+    optim::AdamW optimizer({{net.parameters()}}, {});
+    TrainStep step(net, optimizer, comm, {.leaves = 2});
+    Tensor x(Array::full({1, 2}, 1));
+    EXPECT_TRUE(contains(error_of([&] {
+                           step.run(kLr, [&](Leaf) { return nn::Loss{sum(net.used(x)), 1}; });
+                         }),
+                         "parameter 'unused.weight' got no gradient"));
+  });
+}
+
+TEST(TrainStep, RefusesLossesWithoutWeight) {
+  for (double weight : {0.0, -1.0, std::nan("")}) {
+    run_ranks(2, [&](Communicator& comm) {
+      LinearTask task([](Leaf) { return 1.0; });
+      task.weight = weight;
+      optim::AdamW optimizer({{{task.net.w}}}, {});
+      TrainStep step(task.net, optimizer, comm, {.leaves = 2});
+      EXPECT_TRUE(
+          contains(error_of([&] { step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }); }),
+                   "[TrainStep] the losses of a step have no weight"));
+      EXPECT_EQ(doubles(task.net.w.data()), std::vector<double>(4, 1));
+    });
+  }
+}
+
+// A leaf may be empty as long as the batch is not.
+TEST(TrainStep, TakesLeavesWithoutWeight) {
+  OneStep one([](Leaf leaf) { return leaf.index == 0 ? 0.0 : 1.0; }, {.leaves = 2});
+  StepResult result = one.step.run(kLr, [&](Leaf leaf) {
+    one.task.weight = leaf.index == 0 ? 0 : 4;
+    return one.task.loss(leaf);
+  });
+  EXPECT_EQ(result.weight, 4);
+  EXPECT_NEAR(result.loss, 1, 1e-6);
+}
+
+TEST(TrainStep, RefusesMoreRanksThanLeaves) {
+  run_ranks(3, [](Communicator& comm) {
+    LinearTask task([](Leaf) { return 1.0; });
+    optim::AdamW optimizer({{{task.net.w}}}, {});
+    EXPECT_TRUE(contains(error_of([&] {
+                           TrainStep step(task.net, optimizer, comm, {.leaves = 2});
+                           step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); });
+                         }),
+                         "2 leaves cannot be shared by 3 ranks"));
+  });
+}
+
+TEST(TrainStep, RefusesAModelWithoutParameters) {
+  nn::Module empty;
+  optim::AdamW optimizer({}, {});
+  auto comm = make_self_communicator();
+  EXPECT_EQ(error_of([&] { TrainStep(empty, optimizer, *comm, {}); }),
+            "[TrainStep] the model has no parameters to train");
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,258 @@
+// What a user sees after a mistake: one error that names the thing, soon, and the right exit code.
+#include <filesystem>
+
+#include "tests/integration/tessera_command.h"
+
+namespace tessera::test {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+
+// Runs with a limit that tells waiting from failing.
+Outcome run_soon(Command command) {
+  command.timeout = seconds(30);
+  return run(command);
+}
+
+class BadInput : public testing::Test {
+ protected:
+  // The words of `tessera train` with that file's run going to a folder that is not there yet.
+  Words train(const std::string& config, const Words& overrides = {}) const {
+    return Words{"train", config, "run.dir=" + run_dir()} + overrides;
+  }
+  std::string run_dir() const { return folder_ / "run"; }
+  bool left_a_run() const { return std::filesystem::exists(run_dir()); }
+
+  // A run's folder with a trained model in it.
+  std::string trained(const Words& config) {
+    std::string dir = folder_ / "trained";
+    Outcome outcome = run(tessera(Words{"train"} + config + Words{"run.dir=" + dir}));
+    EXPECT_TRUE(succeeded(outcome));
+    return dir;
+  }
+  std::string trained_language_model() { return trained(Words{kQuickstart} + kTinyModel); }
+
+  // A copy of the file that ends after that part of it.
+  std::string truncated(const std::string& path, double part, const std::string& name) {
+    std::string copy = folder_ / name;
+    std::filesystem::copy_file(path, copy);
+    auto size = static_cast<double>(std::filesystem::file_size(copy));
+    std::filesystem::resize_file(copy, static_cast<uintmax_t>(size * part));
+    return copy;
+  }
+
+  TempDir folder_;
+};
+
+struct Mistake {
+  std::string name;
+  Words arguments;
+  int exit_code;
+  Words expected;  // in the message
+};
+
+void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
+
+class BadWords : public testing::TestWithParam<Mistake> {};
+
+TEST_P(BadWords, OneErrorNamesThem) {
+  TempDir folder;
+  Command command = tessera(GetParam().arguments);
+  // Where a default run would go.
+  command.cwd = folder.path();
+  EXPECT_TRUE(failed(run_soon(command), GetParam().exit_code, GetParam().expected));
+  EXPECT_EQ(folder.names(), std::set<std::string>());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    CommandLine, BadWords,
+    testing::Values(
+        Mistake{"NoSubcommand", {}, kBadUsage, {"subcommand"}},
+        Mistake{"UnknownSubcommand", {"tarin"}, kBadUsage, {"'tarin'", "did you mean 'train'?"}},
+        Mistake{"FarSubcommand", {"brew"}, kBadUsage, {"'brew'", "train, debug, generate"}},
+        Mistake{"UnknownFlag", {"train", "--bogus"}, kBadUsage, {"--bogus"}},
+        Mistake{"UnknownTopFlag", {"--bogus"}, kBadUsage, {"--bogus"}},
+        Mistake{"NoConfig", {"train"}, kBadUsage, {"config"}},
+        Mistake{"MissingConfig", {"train", "no.yaml"}, kBadUsage, {"no.yaml", "No such file"}},
+        Mistake{"ConfigIsFolder", {"train", "/"}, kBadUsage, {"'/'", "directory"}},
+        Mistake{"NoRanks", {"debug", kQuickstart}, kBadUsage, {"-n"}},
+        Mistake{"ZeroRanks", {"debug", "-n", "0", kQuickstart}, kBadUsage, {"-n", "0", "1"}},
+        Mistake{"RanksAreNoNumber", {"debug", "-n", "two", kQuickstart}, kBadUsage, {"-n", "two"}},
+        Mistake{"NoPrompt", {"generate", "x"}, kBadUsage, {"--prompt"}},
+        Mistake{"EmptyPrompt", {"generate", "x", "--prompt", ""}, kBadUsage, {"prompt is empty"}},
+        Mistake{"NegativeLength",
+                {"generate", "x", "--prompt", "a", "--length", "-1"},
+                kBadUsage,
+                {"--length", "-1"}},
+        Mistake{"InspectWhat", {"inspect"}, kBadUsage, {"path"}},
+        Mistake{"InspectNothing", {"inspect", "/no/such"}, kFailed, {"/no/such: No such file"}},
+        Mistake{"GenerateFromNothing",
+                {"generate", "/no/such", "--prompt", "a"},
+                kFailed,
+                {"/no/such: No such file"}}),
+    [](const auto& instance) { return instance.param.name; });
+
+Mistake override_mistake(const std::string& name, const std::string& word, const Words& expected) {
+  return {name, {"train", kQuickstart, word}, kBadUsage, Words{"'" + word + "'"} + expected};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Overrides, BadWords,
+    testing::Values(override_mistake("UnknownKey", "run.stepz=3", {"did you mean 'steps'?"}),
+                    override_mistake("UnknownSection", "modle.width=3", {"did you mean 'model'?"}),
+                    override_mistake("NoValue", "steps", {"section.key=value"}),
+                    override_mistake("IllTyped", "run.steps=many", {"run.steps", "an integer"}),
+                    override_mistake("Fraction", "run.steps=1.5", {"run.steps", "an integer"}),
+                    override_mistake("OutOfRange", "compute.threads=0",
+                                     {"compute.threads", "from 1 to 1024"}),
+                    override_mistake("NotANumber", "optim.lr=.nan", {"optim.lr"}),
+                    override_mistake("UnknownModel", "model.name=gtp", {"model.name", "'gpt'"}),
+                    override_mistake("NotSupported", "run.resume=auto", {"run.resume"})),
+    [](const auto& instance) { return instance.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    Values, BadWords,
+    testing::Values(Mistake{"MissingText",
+                            {"train", kQuickstart, "data.path=/no/text"},
+                            kFailed,
+                            {"/no/text: No such file"}},
+                    Mistake{"TextIsFolder", {"train", kQuickstart, "data.path=/"}, kFailed, {"/"}},
+                    Mistake{
+                        "MissingImages",
+                        {"train", kSourceDir + "/configs/mlp_fashion.yaml", "data.path=/no/images"},
+                        kFailed,
+                        {"/no/images/train-", "No such file"}},
+                    Mistake{"HeadsDoNotDivideWidth",
+                            {"train", kQuickstart, "model.heads=3",
+                             "data.path=" + kSourceDir + "/data/kjv.txt"},
+                            kBadUsage,
+                            {"model.heads", "3", "128"}},
+                    Mistake{"TextForImageModel",
+                            {"train", kSourceDir + "/configs/mlp_fashion.yaml", "data.name=text",
+                             "data.path=" + kSourceDir + "/data/kjv.txt"},
+                            kBadUsage,
+                            {"data.name", "language model"}}),
+    [](const auto& instance) { return instance.param.name; });
+
+TEST_F(BadInput, ConfigFilesErrorsHaveTheirPlaceAndTheNearestKey) {
+  std::string unknown = folder_.write("unknown.yaml", "run:\n  name: a\n  stpes: 3\n");
+  EXPECT_TRUE(failed(run_soon(tessera(train(unknown))), kBadUsage,
+                     {unknown + ":3:3: ", "'stpes'", "did you mean 'steps'?"}));
+  std::string ill_typed = folder_.write("type.yaml", "model: {layers: several}\n");
+  EXPECT_TRUE(failed(run_soon(tessera(train(ill_typed))), kBadUsage,
+                     {ill_typed + ":1:17: ", "model.layers", "an integer", "'several'"}));
+  std::string out_of_range = folder_.write("range.yaml", "data:\n  valid: 1.5\n");
+  EXPECT_TRUE(failed(run_soon(tessera(train(out_of_range))), kBadUsage,
+                     {out_of_range + ":2:10: ", "data.valid", "'1.5'"}));
+  std::string no_yaml = folder_.write("no.yaml", "run: {name: [\n");
+  EXPECT_TRUE(failed(run_soon(tessera(train(no_yaml))), kBadUsage, {no_yaml + ":"}));
+  EXPECT_FALSE(left_a_run());
+}
+
+TEST_F(BadInput, MoreRanksThanLeavesAreRefusedOnce) {
+  Outcome processes = run_soon(mpirun(2, train(kQuickstart, {"data.leaves=1"})));
+  EXPECT_TRUE(failed(processes, kBadUsage, {"data.leaves", "1 leaf", "2 ranks"}));
+  EXPECT_FALSE(left_a_run());
+  Words debug{"debug", "-n", "3", kQuickstart, "data.leaves=2", "run.dir=" + run_dir()};
+  EXPECT_TRUE(failed(run_soon(tessera(debug)), kBadUsage, {"data.leaves", "2 leaves", "3 ranks"}));
+  EXPECT_FALSE(left_a_run());
+}
+
+TEST_F(BadInput, ManyRanksPrintOneError) {
+  EXPECT_TRUE(failed(run_soon(mpirun(3, train(kQuickstart, {"run.stepz=1"}))), kBadUsage,
+                     {"'run.stepz=1'"}));
+  EXPECT_TRUE(failed(run_soon(mpirun(3, train(kQuickstart, {"data.path=/no/text"}))), kFailed,
+                     {"/no/text"}));
+  EXPECT_TRUE(failed(run_soon(mpirun(3, {"trian"})), kBadUsage, {"'trian'"}));
+  EXPECT_FALSE(left_a_run());
+}
+
+TEST_F(BadInput, ARunThatDivergesEndsWithTheStep) {
+  Words diverging = kTinyModel + Words{"optim.lr=1e30", "optim.clip_norm=0", "run.steps=50"};
+  Outcome outcome = run_soon(mpirun(2, train(kQuickstart, diverging)));
+  EXPECT_TRUE(failed(outcome, kFailed, {"step ", "loss", "nan"}));
+}
+
+TEST_F(BadInput, TruncatedCheckpointsAreNamed) {
+  std::string whole = trained_language_model() + "/checkpoints/step-00000002.safetensors";
+  int count = 0;
+  for (double part : {0.0, 0.0001, 0.01, 0.5, 0.99}) {
+    std::string path = truncated(whole, part, std::to_string(++count) + ".safetensors");
+    for (const Words& words : {Words{"inspect", path}, Words{"inspect", "--digest", path},
+                               Words{"generate", path, "--prompt", "a"}}) {
+      EXPECT_TRUE(failed(run_soon(tessera(words)), kFailed, {path + ": "})) << part;
+    }
+  }
+}
+
+TEST_F(BadInput, ATruncatedArrayIsNamed) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }";
+  header.resize(117, ' ');
+  std::string file = std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\n";
+  std::string whole = folder_.write("whole.npy", file + std::string(16, '\0'));
+  EXPECT_TRUE(succeeded(run_soon(tessera({"inspect", whole}))));
+  int count = 0;
+  for (size_t length : {size_t{0}, size_t{7}, size_t{60}, file.size(), file.size() + 15}) {
+    std::string content = (file + std::string(16, '\0')).substr(0, length);
+    std::string path = folder_.write(std::to_string(++count) + ".npy", content);
+    EXPECT_TRUE(failed(run_soon(tessera({"inspect", path})), kFailed, {path + ": "})) << length;
+  }
+}
+
+TEST_F(BadInput, ForeignFilesAreNoCheckpoints) {
+  std::string text = folder_.write("text.safetensors", "In the beginning God created the heaven");
+  EXPECT_TRUE(failed(run_soon(tessera({"inspect", text})), kFailed, {text + ": "}));
+  std::string empty = folder_ / "nothing";
+  std::filesystem::create_directory(empty);
+  EXPECT_TRUE(failed(run_soon(tessera({"inspect", empty})), kFailed, {empty, "no checkpoint"}));
+  std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  std::string file = std::string(1, static_cast<char>(header.size())) + std::string(7, '\0');
+  std::string other = folder_.write("other.safetensors", file + header + "1234");
+  EXPECT_TRUE(succeeded(run_soon(tessera({"inspect", other}))));
+  EXPECT_TRUE(failed(run_soon(tessera({"generate", other, "--prompt", "a"})), kFailed,
+                     {other + ": ", "not a Tessera checkpoint"}));
+}
+
+TEST_F(BadInput, AnImageModelWritesNoText) {
+  std::string dir = trained({kSourceDir + "/configs/mlp_fashion.yaml", "run.steps=1",
+                             "run.eval_batches=1", "compute.threads=1"});
+  EXPECT_TRUE(failed(run_soon(tessera({"generate", dir, "--prompt", "a"})), kFailed,
+                     {dir, "'mlp'", "not a language model"}));
+}
+
+TEST_F(BadInput, AFolderWithARunIsNotOverwritten) {
+  std::string dir = trained_language_model();
+  Words again = Words{"train", kQuickstart, "run.dir=" + dir} + kTinyModel;
+  EXPECT_TRUE(failed(run_soon(tessera(again)), kFailed, {dir, "already"}));
+  EXPECT_TRUE(failed(run_soon(mpirun(2, again)), kFailed, {dir, "already"}));
+}
+
+TEST_F(BadInput, AFolderThatCannotBeMadeIsNamed) {
+  std::string file = folder_.write("file", "");
+  for (const std::string& dir : {file, file + "/run"}) {
+    Words words = Words{"train", kQuickstart, "run.dir=" + dir} + kTinyModel;
+    EXPECT_TRUE(failed(run_soon(tessera(words)), kFailed, {dir, "Not a directory"}));
+    EXPECT_TRUE(failed(run_soon(mpirun(2, words)), kFailed, {dir, "Not a directory"}));
+  }
+}
+
+class Help : public testing::TestWithParam<Words> {};
+
+TEST_P(Help, IsPrintedAndEndsWell) {
+  Outcome outcome = run_soon(tessera(GetParam()));
+  EXPECT_TRUE(succeeded(outcome));
+  EXPECT_FALSE(outcome.out.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Everywhere, Help,
+                         testing::Values(Words{"--help"}, Words{"-h"}, Words{"--version"},
+                                         Words{"train", "--help"}, Words{"debug", "--help"},
+                                         Words{"generate", "--help"}, Words{"inspect", "--help"},
+                                         Words{"doctor", "--help"}, Words{"train", "--explain"},
+                                         Words{"doctor"}));
+
+}  // namespace
+}  // namespace tessera::test

@@ -1,0 +1,73 @@
+// A write that fails: the run says where, and leaves no half file under a file's final name. A
+// limit on the size of files stands for the full disk.
+#include <filesystem>
+
+#include "tests/integration/tessera_command.h"
+
+namespace tessera::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FullDisk : public testing::Test {
+ protected:
+  // Trains with that limit, a short time.
+  Outcome train(uint64_t max_file_bytes, const Words& more = {}) {
+    Command command = tessera(Words{"train", kQuickstart, "run.dir=" + dir()} + kTinyModel + more);
+    command.max_file_bytes = max_file_bytes;
+    return run(command);
+  }
+  std::string dir() const { return folder_ / "run"; }
+
+  // The files of the run, by their paths from its folder; empty ones count as well.
+  std::set<std::string> files() const {
+    std::set<std::string> found;
+    for (const auto& item : fs::recursive_directory_iterator(dir())) {
+      if (item.is_regular_file()) found.insert(fs::relative(item.path(), dir()).string());
+    }
+    return found;
+  }
+
+  TempDir folder_;
+};
+
+// config.yaml, the metrics of two steps and the log stay below this, and the weights do not.
+constexpr uint64_t kSmallFiles = 4096;
+
+TEST_F(FullDisk, ACheckpointThatDoesNotFitFailsTheRun) {
+  EXPECT_TRUE(failed(train(kSmallFiles), 1, {dir() + "/checkpoints/", "File too large"}));
+  EXPECT_EQ(files(), (std::set<std::string>{"config.yaml", "log/rank-0.txt", "metrics.jsonl"}));
+  // The log says it too.
+  EXPECT_TRUE(contains(folder_.read("run/log/rank-0.txt"), "failed: "));
+}
+
+TEST_F(FullDisk, MetricsThatDoNotFitFailTheRun) {
+  Outcome outcome = train(kSmallFiles, {"run.steps=1000"});
+  EXPECT_TRUE(failed(outcome, 1, {dir() + "/metrics.jsonl", "File too large"}));
+  EXPECT_EQ(files(), (std::set<std::string>{"config.yaml", "log/rank-0.txt", "metrics.jsonl"}));
+  EXPECT_TRUE(folder_.read("run/metrics.jsonl").ends_with("}\n")) << "half a record stays";
+}
+
+TEST_F(FullDisk, AConfigThatDoesNotFitIsNotHalfThere) {
+  EXPECT_TRUE(failed(train(200), 1, {dir() + "/", "config.yaml", "File too large"}));
+  EXPECT_FALSE(files().contains("config.yaml"));
+  for (const std::string& file : files()) EXPECT_FALSE(contains(file, "tmp")) << file;
+}
+
+TEST_F(FullDisk, ALogThatDoesNotFitFailsTheRun) {
+  EXPECT_TRUE(failed(train(1), 1, {dir() + "/", "File too large"}));
+}
+
+TEST_F(FullDisk, ManyRanksEnd) {
+  Command command = mpirun(2, Words{"train", kQuickstart, "run.dir=" + dir()} + kTinyModel);
+  Words limited{"prlimit", "--fsize=" + std::to_string(kSmallFiles), TESSERA_BINARY};
+  auto program = std::find(command.argv.begin(), command.argv.end(), TESSERA_BINARY);
+  // mpirun itself writes files that are larger.
+  command.argv.insert(command.argv.erase(program), limited.begin(), limited.end());
+  EXPECT_TRUE(failed(run(command), 1, {"rank 0", dir() + "/checkpoints/", "File too large"}));
+  EXPECT_EQ(files(), (std::set<std::string>{"config.yaml", "log/rank-0.txt", "log/rank-1.txt",
+                                            "metrics.jsonl"}));
+}
+
+}  // namespace
+}  // namespace tessera::test

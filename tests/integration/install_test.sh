@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# What `cmake --install` leaves is enough for a user's own project.
+# usage: install_test.sh SOURCE_DIR BUILD_DIR
+set -euo pipefail
+
+source_dir=$(cd -P "$1" && pwd)
+build_dir=$(cd -P "$2" && pwd)
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+prefix=$place/prefix
+project=$place/project
+
+# expect PATTERN COMMAND...: the command succeeds and prints a line that matches.
+expect() {
+  local pattern=$1 output
+  shift
+  output=$("$@") || {
+    echo "install_test: failed: $*" >&2
+    exit 1
+  }
+  grep -qE -- "$pattern" <<<"$output" && return
+  printf 'expected a line with %s from %s, got:\n%s\n' "$pattern" "$*" "$output" >&2
+  exit 1
+}
+
+cmake --install "$build_dir" --prefix "$prefix" >"$place/log"
+expect '^tessera [0-9]+\.[0-9]+\.[0-9]+$' "$prefix/bin/tessera" --version
+
+# A copy, so that no path of this repository helps.
+cp -r "$source_dir/tests/integration/install_test" "$project"
+build_type=$(sed -n 's/^CMAKE_BUILD_TYPE:[A-Z]*=//p' "$build_dir/CMakeCache.txt")
+cmake -S "$project" -B "$project/build" -DCMAKE_PREFIX_PATH="$prefix" \
+  -DCMAKE_BUILD_TYPE="$build_type" >"$place/log" || {
+  cat "$place/log" >&2
+  exit 1
+}
+cmake --build "$project/build" >"$place/log" || {
+  cat "$place/log" >&2
+  exit 1
+}
+
+expect '^loss [0-9.]+, then [0-9.]+$' "$project/build/my_program"
+expect '^ *train  ' "$project/build/my_tessera" --help
+expect '^ *model line: one layer$' "$project/build/my_tessera" train --explain
+expect '^digest [0-9a-f]{64}$' "$project/build/my_tessera" train "$project/own_model.yaml" \
+  "run.dir=$place/run" "data.path=$source_dir/data/fashion-mnist"
+echo "ok"

@@ -1,0 +1,120 @@
+// The tessera command under test. The build defines TESSERA_BINARY, TESSERA_SOURCE_DIR and MPIRUN.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/error_of.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace tessera::test {
+
+using Words = std::vector<std::string>;
+
+inline const std::string kSourceDir = TESSERA_SOURCE_DIR;
+inline const std::string kQuickstart = kSourceDir + "/configs/quickstart.yaml";
+
+// A language model so small that a step takes no time, with two leaves.
+inline const Words kTinyModel{"model.layers=1",   "model.heads=1",      "model.width=16",
+                              "model.context=16", "data.micro_batch=1", "data.leaves=2",
+                              "run.steps=2",      "run.eval_batches=1"};
+
+inline Words operator+(Words left, const Words& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+// Runs in the source folder, where the data are.
+inline Command in_source_dir(Words argv) {
+  Command command{.argv = std::move(argv), .cwd = kSourceDir};
+  // More threads than free cores take turns instead of spinning through each other's time slices.
+  // That changes how long a test takes, and no bits.
+  command.env["OMP_WAIT_POLICY"] = "passive";
+  return command;
+}
+
+inline Command tessera(const Words& arguments) {
+  return in_source_dir(Words{TESSERA_BINARY} + arguments);
+}
+
+// Several programs as one MPI job: {{ranks, arguments}, ...}.
+inline Command mpirun(const std::vector<std::pair<int, Words>>& parts) {
+  Words argv{MPIRUN, "--bind-to", "none"};
+  for (const auto& [ranks, arguments] : parts) {
+    if (argv.size() > 3) argv.emplace_back(":");
+    argv = argv + Words{"-np", std::to_string(ranks), TESSERA_BINARY} + arguments;
+  }
+  Command command = in_source_dir(std::move(argv));
+  command.env["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
+  command.env["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
+  command.env["OMPI_MCA_rmaps_base_oversubscribe"] = "1";
+  return command;
+}
+
+inline Command mpirun(int ranks, const Words& arguments) { return mpirun({{ranks, arguments}}); }
+
+inline Words lines_of(const std::string& text) {
+  Words lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// The errors that tessera printed; mpirun has a lot to say besides.
+inline Words errors_of(const Outcome& outcome) {
+  Words errors;
+  for (const std::string& line : lines_of(outcome.err)) {
+    if (line.starts_with("tessera: ")) errors.push_back(line);
+  }
+  return errors;
+}
+
+// The rest of the last line of standard output that begins with `word`; "" if there is none.
+inline std::string printed(const Outcome& outcome, const std::string& word) {
+  std::string found;
+  for (const std::string& line : lines_of(outcome.out)) {
+    if (line.starts_with(word + " ")) found = line.substr(word.size() + 1);
+  }
+  return found;
+}
+
+// What a reader of a failed test wants to know of a command.
+inline std::string describe(const Outcome& outcome) {
+  std::ostringstream text;
+  text << (outcome.timed_out ? "timed out" : "ended") << " after " << outcome.seconds
+       << " s with exit code " << outcome.exit_code << ", signal " << outcome.signal
+       << "\nstdout:\n"
+       << outcome.out << "stderr:\n"
+       << outcome.err;
+  return text.str();
+}
+
+inline testing::AssertionResult succeeded(const Outcome& outcome) {
+  if (!outcome.timed_out && outcome.exit_code == 0 && outcome.err.empty() &&
+      outcome.num_left == 0) {
+    return testing::AssertionSuccess();
+  }
+  return testing::AssertionFailure() << describe(outcome);
+}
+
+// Ended by itself with that exit code, one error with all of `parts` in it, and nothing left.
+inline testing::AssertionResult failed(const Outcome& outcome, int exit_code, const Words& parts) {
+  Words errors = errors_of(outcome);
+  bool right = !outcome.timed_out && outcome.exit_code == exit_code && outcome.num_left == 0 &&
+               errors.size() == 1;
+  for (const std::string& part : parts) {
+    right = right && errors[0].find(part) != std::string::npos;
+  }
+  if (right) return testing::AssertionSuccess();
+  auto failure = testing::AssertionFailure()
+                 << "expected exit code " << exit_code << " and one error with";
+  for (const std::string& part : parts) failure << " \"" << part << '"';
+  return failure << "; the command " << describe(outcome);
+}
+
+}  // namespace tessera::test

@@ -1,0 +1,84 @@
+#include "launcher/experiment/components.h"
+
+#include <gtest/gtest.h>
+
+#include "autograd/context.h"
+#include "tests/support/error_of.h"
+
+namespace tessera::experiment {
+namespace {
+
+using test::contains;
+using test::error_of;
+
+Config load(const std::string& yaml) {
+  return load_config(yaml, "test.yaml", {}, builtin_catalog());
+}
+
+TEST(Components, EveryModelOfTheCatalogCanBeMadeFromItsDefaults) {
+  Catalog catalog = builtin_catalog();
+  for (const Option& entry : catalog.model) {
+    Config config = load("model: {name: " + entry.name + "}");
+    EXPECT_GT(config.model.as<ModelSection>().make()->num_parameters(), 0) << entry.name;
+  }
+}
+
+TEST(Components, HeadsThatDoNotDivideTheWidthAreAConfigError) {
+  Config config = load("model: {name: gpt, heads: 3, width: 128}");
+  EXPECT_THROW(config.model.as<ModelSection>().make(), ConfigError);
+}
+
+TEST(Components, TextNeedsALanguageModelThatKnowsAllBytes) {
+  Config images = load("model: {name: mlp}");
+  EXPECT_THROW(images.data.as<DataSection>().open(images.model.as<ModelSection>()), ConfigError);
+  Config small = load("model: {name: gpt, vocabulary: 128}");
+  EXPECT_THROW(small.data.as<DataSection>().open(small.model.as<ModelSection>()), ConfigError);
+}
+
+TEST(Components, MissingDataAreNamed) {
+  Config text = load("data: {name: text, path: no/such/text}");
+  EXPECT_TRUE(
+      contains(error_of([&] { text.data.as<DataSection>().open(text.model.as<ModelSection>()); }),
+               "no/such/text"));
+  Config idx = load("{data: {name: idx, path: no/such/folder}, model: {name: mlp}}");
+  EXPECT_TRUE(
+      contains(error_of([&] { idx.data.as<DataSection>().open(idx.model.as<ModelSection>()); }),
+               "no/such/folder/train-images-idx3-ubyte"));
+}
+
+TEST(Components, OnlyTensorsOfTwoDimsOrMoreDecay) {
+  Config config = load("optim: {name: adamw, weight_decay: 0.25}");
+  auto model = config.model.as<ModelSection>().make();
+  auto optimizer = config.optim.as<OptimSection>().make(*model);
+  size_t count = 0;
+  for (const optim::ParamGroup& group : optimizer->groups()) {
+    for (const Tensor& param : group.params) {
+      EXPECT_EQ(group.weight_decay, param.dim() >= 2 ? 0.25 : 0.0);
+      ++count;
+    }
+  }
+  EXPECT_EQ(count, model->parameters().size());
+}
+
+TEST(Components, TheSameSeedMakesTheSameModel) {
+  Config config = load("model: {name: gpt, layers: 1, width: 16, heads: 2}");
+  auto first_value = [&](uint64_t seed) {
+    manual_seed(seed);
+    return config.model.as<ModelSection>().make()->parameters()[0].data().to_vector<float>();
+  };
+  EXPECT_EQ(first_value(1), first_value(1));
+  EXPECT_NE(first_value(1), first_value(2));
+}
+
+TEST(Components, SchedulesFollowTheirSettings) {
+  Config config = load("schedule: {name: cosine, warmup: 10, final_fraction: 0.1}");
+  const auto& cosine = config.schedule.as<ScheduleSection>();
+  EXPECT_DOUBLE_EQ(cosine.lr_at(0, 100, 1.0), 0.1);
+  EXPECT_DOUBLE_EQ(cosine.lr_at(9, 100, 1.0), 1.0);
+  EXPECT_NEAR(cosine.lr_at(99, 100, 1.0), 0.1, 1e-12);
+  Config constant = load("schedule: {name: constant}");
+  EXPECT_DOUBLE_EQ(constant.schedule.as<ScheduleSection>().lr_at(57, 100, 0.5), 0.5);
+}
+
+}  // namespace
+}  // namespace tessera::experiment
