@@ -1,10 +1,17 @@
 #include "core/parallel.h"
 
+#include <immintrin.h>
 #include <sched.h>
 
+#include <atomic>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
+#include <exception>
+#include <memory>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include "core/error.h"
 
@@ -12,6 +19,7 @@ namespace tessera {
 namespace {
 
 thread_local int threads_of_caller = 0;
+thread_local bool inside_tile = false;
 
 int default_threads() {
   const char* text = std::getenv("TESSERA_NUM_THREADS");
@@ -22,6 +30,109 @@ int default_threads() {
   TESSERA_CHECK(error == std::errc() && end == view.end() && count >= 1 && count <= 1024,
                 "TESSERA_NUM_THREADS: expected an integer from 1 to 1024, got '{}'", view);
   return count;
+}
+
+// Waits until `value` is no longer `old`: awake for as long as kernels of one step usually take to
+// follow each other, then asleep, so that a machine that others use too loses little.
+template <class T>
+void wait_for_change(const std::atomic<T>& value, T old) {
+  constexpr auto kAwake = std::chrono::microseconds(50);
+  auto until = std::chrono::steady_clock::now() + kAwake;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return;
+      _mm_pause();
+    }
+  } while (std::chrono::steady_clock::now() < until);
+  value.wait(old, std::memory_order_acquire);
+}
+
+// The helpers of one calling thread. They live as long as it does.
+class Team {
+ public:
+  Team() = default;
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+  ~Team() {
+    job_ = nullptr;
+    for (auto& helper : helpers_) helper->call();
+  }
+
+  void run(int threads, int64_t num_tiles, FunctionRef<void(int64_t)> fn) {
+    Job job(fn, num_tiles);
+    job_ = &job;
+    helpers_left_.store(threads - 1, std::memory_order_relaxed);
+    while (static_cast<int>(helpers_.size()) < threads - 1) {
+      helpers_.push_back(std::make_unique<Helper>(*this));
+    }
+    for (int i = 0; i < threads - 1; ++i) helpers_[static_cast<size_t>(i)]->call();
+    job.work();
+    for (int left = 0; (left = helpers_left_.load(std::memory_order_acquire)) > 0;) {
+      wait_for_change(helpers_left_, left);
+    }
+    if (job.failure) std::rethrow_exception(job.failure);
+  }
+
+ private:
+  // One call of parallel_for.
+  struct Job {
+    Job(FunctionRef<void(int64_t)> function, int64_t count) : fn(function), num_tiles(count) {}
+
+    void work() {
+      inside_tile = true;
+      int64_t tile = 0;
+      while ((tile = next.fetch_add(1, std::memory_order_relaxed)) < num_tiles) {
+        if (failed.load(std::memory_order_relaxed)) break;
+        try {
+          fn(tile);
+        } catch (...) {
+          if (!failed.exchange(true)) failure = std::current_exception();
+        }
+      }
+      inside_tile = false;
+    }
+
+    FunctionRef<void(int64_t)> fn;
+    int64_t num_tiles;
+    std::atomic<int64_t> next{0};
+    std::atomic<bool> failed{false};
+    std::exception_ptr failure;
+  };
+
+  class Helper {
+   public:
+    explicit Helper(Team& team) : thread_([this, &team] { serve(team); }) {}
+    void call() {
+      calls_.fetch_add(1, std::memory_order_release);
+      calls_.notify_one();
+    }
+
+   private:
+    void serve(Team& team) {
+      for (uint32_t seen = 0;; ++seen) {
+        wait_for_change(calls_, seen);
+        Job* job = team.job_;
+        if (!job) return;
+        job->work();
+        // The job is gone once the last helper is counted.
+        if (team.helpers_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+          team.helpers_left_.notify_one();
+        }
+      }
+    }
+
+    alignas(64) std::atomic<uint32_t> calls_{0};
+    std::jthread thread_;
+  };
+
+  Job* job_ = nullptr;
+  alignas(64) std::atomic<int> helpers_left_{0};
+  std::vector<std::unique_ptr<Helper>> helpers_;
+};
+
+Team& team_of_caller() {
+  thread_local Team team;
+  return team;
 }
 
 }  // namespace
@@ -41,6 +152,15 @@ int num_threads() {
 void set_num_threads(int count) {
   TESSERA_CHECK(count >= 1 && count <= 1024, "[set_num_threads] expected 1 to 1024, got {}", count);
   threads_of_caller = count;
+}
+
+void parallel_for(int64_t num_tiles, FunctionRef<void(int64_t)> fn) {
+  auto threads = static_cast<int>(std::min<int64_t>(num_threads(), num_tiles));
+  if (threads <= 1 || inside_tile) {
+    for (int64_t tile = 0; tile < num_tiles; ++tile) fn(tile);
+    return;
+  }
+  team_of_caller().run(threads, num_tiles, fn);
 }
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
-// One pool of threads for all kernels: OpenMP's, which oneDNN runs on too; std::thread under the
-// thread sanitizer (the CMake option TESSERA_THREADS picks the file).
+// The threads that kernels run on. oneDNN's calls are tiles like any other and use no threads of
+// their own, so there is one pool and nothing fights over the cores.
 #pragma once
 
 #include <algorithm>
@@ -39,8 +39,11 @@ void set_num_threads(int count);
 int num_cores();
 
 // Calls fn(tile) once for every tile in [0, num_tiles), on the pool. The caller cuts the work so
-// that a tile's result does not depend on which thread ran it, nor in which order. Nested calls run
-// on the calling thread. The first exception is rethrown after all threads have stopped.
+// that a tile's result does not depend on which thread ran it, nor in which order. Calls from
+// inside a tile run on the calling thread. The first exception is rethrown after all threads have
+// stopped. Each calling thread has helpers of its own, which wait for the next call awake for 50
+// microseconds and then asleep. A process that has called this and forks must not call it in the
+// child.
 void parallel_for(int64_t num_tiles, FunctionRef<void(int64_t)> fn);
 
 // Calls fn(begin, end) for the pieces of [0, count) of `tile` elements each.

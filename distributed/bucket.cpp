@@ -15,8 +15,7 @@ Decays weight_decays(const optim::Optimizer& optimizer) {
   Decays decays;
   for (const optim::ParamGroup& group : optimizer.groups()) {
     for (const Tensor& param : group.params) {
-      bool is_new = decays.emplace(param.shared().get(), group.weight_decay).second;
-      TESSERA_CHECK(is_new, "[make_buckets] a parameter is in two groups of the optimizer");
+      decays.emplace(param.shared().get(), group.weight_decay);
     }
   }
   return decays;

@@ -45,6 +45,8 @@ class MlpSection final : public ModelSection {
     v("classes", options_.classes, "kinds of samples", in_range(1, 1 << 24));
   }
   std::unique_ptr<nn::Model> make() const override { return std::make_unique<nn::Mlp>(options_); }
+  int64_t inputs() const override { return options_.inputs; }
+  int64_t classes() const override { return options_.classes; }
 
  private:
   nn::MlpOptions options_;
@@ -87,16 +89,33 @@ class IdxSection final : public DataSection {
       "folder with train- and t10k- images-idx3-ubyte and labels-idx1-ubyte; the latter validate");
     DataSection::visit(v);
   }
-  DataSets open(const ModelSection&) const override {
-    auto open_part = [&](const std::string& part) {
-      std::string prefix = path_ + "/" + part;
-      return std::make_unique<data::ImageDataset>(prefix + "-images-idx3-ubyte",
-                                                  prefix + "-labels-idx1-ubyte");
-    };
-    return {open_part("train"), open_part("t10k")};
+  DataSets open(const ModelSection& model) const override {
+    if (model.context() > 0) {
+      throw ConfigError("data.name: idx has images, and the model is one of text");
+    }
+    return {open_part("train", model), open_part("t10k", model)};
   }
 
  private:
+  std::unique_ptr<data::ImageDataset> open_part(const std::string& part,
+                                                const ModelSection& model) const {
+    std::string prefix = path_ + "/" + part;
+    auto set = std::make_unique<data::ImageDataset>(prefix + "-images-idx3-ubyte",
+                                                    prefix + "-labels-idx1-ubyte");
+    if (model.inputs() > 0 && set->pixels() != model.inputs()) {
+      throw ConfigError(
+          fmt::format("model.inputs: the images in {} have {} numbers each, and the "
+                      "model takes {}",
+                      path_, set->pixels(), model.inputs()));
+    }
+    if (model.classes() > 0 && set->num_classes() > model.classes()) {
+      throw ConfigError(
+          fmt::format("model.classes: {} has {} kinds of images, and the model knows {}", path_,
+                      set->num_classes(), model.classes()));
+    }
+    return set;
+  }
+
   std::string path_ = "data/fashion-mnist";
 };
 

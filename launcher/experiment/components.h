@@ -20,6 +20,10 @@ class ModelSection : public Section {
   // model of something else.
   virtual int64_t context() const { return 0; }
   virtual int64_t vocabulary() const { return 0; }
+  // How many numbers a sample has, and how many kinds of samples there are, for a model that data
+  // can be checked against before it runs; 0: not known.
+  virtual int64_t inputs() const { return 0; }
+  virtual int64_t classes() const { return 0; }
 };
 
 struct DataSets {

@@ -62,21 +62,26 @@ ImageDataset::ImageDataset(Array images, Array labels)
   labels_ = labels_.contiguous();
 }
 
+// Braces are evaluated from left to right: the images are missed first.
 ImageDataset::ImageDataset(const std::string& images_path, const std::string& labels_path)
-    : ImageDataset(read_idx(images_path), read_idx(labels_path)) {}
+    : ImageDataset{read_idx(images_path), read_idx(labels_path)} {}
+
+int64_t ImageDataset::num_classes() const {
+  const auto* labels = labels_.data<uint8_t>();
+  return size() == 0 ? 0 : *std::max_element(labels, labels + size()) + 1;
+}
 
 Batch ImageDataset::batch(std::span<const int64_t> indices) const {
   auto rows = static_cast<int64_t>(indices.size());
-  int64_t pixels = images_.shape()[1] * images_.shape()[2];
   Array inputs = Array::empty({rows, 1, images_.shape()[1], images_.shape()[2]});
   Array targets = Array::empty({rows}, DType::i64);
   for (int64_t row = 0; row < rows; ++row) {
     int64_t index = indices[static_cast<size_t>(row)];
     TESSERA_CHECK(index >= 0 && index < size(), "[ImageDataset] expected an index below {}, got {}",
                   size(), index);
-    const uint8_t* from = images_.data<uint8_t>() + index * pixels;
-    float* to = inputs.data<float>() + row * pixels;
-    for (int64_t i = 0; i < pixels; ++i) to[i] = static_cast<float>(from[i]) / 255.0F;
+    const uint8_t* from = images_.data<uint8_t>() + index * pixels();
+    float* to = inputs.data<float>() + row * pixels();
+    for (int64_t i = 0; i < pixels(); ++i) to[i] = static_cast<float>(from[i]) / 255.0F;
     targets.data<int64_t>()[row] = labels_.data<uint8_t>()[index];
   }
   return {Tensor(inputs), Tensor(targets)};

@@ -20,6 +20,10 @@ class ImageDataset final : public Dataset {
   ImageDataset(const std::string& images_path, const std::string& labels_path);
 
   int64_t size() const override { return images_.shape()[0]; }
+  // Numbers of an image.
+  int64_t pixels() const { return images_.shape()[1] * images_.shape()[2]; }
+  // One more than the highest label.
+  int64_t num_classes() const;
   Batch batch(std::span<const int64_t> indices) const override;
 
  private:

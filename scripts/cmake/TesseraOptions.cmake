@@ -3,8 +3,6 @@
 option(TESSERA_BUILD_TESTS "Build the tests and benchmarks" ON)
 option(TESSERA_WERROR "Turn warnings into errors" OFF)
 set(TESSERA_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
-set(TESSERA_THREADS openmp CACHE STRING "What parallel_for runs on: openmp or std")
-set_property(CACHE TESSERA_THREADS PROPERTY STRINGS openmp std)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release)

@@ -30,13 +30,7 @@ inline Words operator+(Words left, const Words& right) {
 }
 
 // Runs in the source folder, where the data are.
-inline Command in_source_dir(Words argv) {
-  Command command{.argv = std::move(argv), .cwd = kSourceDir};
-  // More threads than free cores take turns instead of spinning through each other's time slices.
-  // That changes how long a test takes, and no bits.
-  command.env["OMP_WAIT_POLICY"] = "passive";
-  return command;
-}
+inline Command in_source_dir(Words argv) { return {.argv = std::move(argv), .cwd = kSourceDir}; }
 
 inline Command tessera(const Words& arguments) {
   return in_source_dir(Words{TESSERA_BINARY} + arguments);

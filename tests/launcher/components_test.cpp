@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "autograd/context.h"
 #include "tests/support/error_of.h"
+#include "tests/support/temp_dir.h"
 
 namespace tessera::experiment {
 namespace {
@@ -13,6 +16,17 @@ using test::error_of;
 
 Config load(const std::string& yaml) {
   return load_config(yaml, "test.yaml", {}, builtin_catalog());
+}
+
+// An IDX file of unsigned bytes, all of them 7.
+void write_idx(const std::string& path, const std::vector<unsigned char>& sizes) {
+  std::string bytes{0, 0, 8, static_cast<char>(sizes.size())};
+  size_t count = 1;
+  for (unsigned char size : sizes) {
+    bytes += std::string{0, 0, 0, static_cast<char>(size)};
+    count *= size;
+  }
+  std::ofstream(path, std::ios::binary) << bytes << std::string(count, 7);
 }
 
 TEST(Components, EveryModelOfTheCatalogCanBeMadeFromItsDefaults) {
@@ -35,12 +49,29 @@ TEST(Components, TextNeedsALanguageModelThatKnowsAllBytes) {
   EXPECT_THROW(small.data.as<DataSection>().open(small.model.as<ModelSection>()), ConfigError);
 }
 
+TEST(Components, ImagesThatDoNotFitTheModelAreAConfigError) {
+  test::TempDir folder;
+  for (const char* part : {"train", "t10k"}) {
+    write_idx(folder.path() + "/" + part + "-images-idx3-ubyte", {3, 2, 2});
+    write_idx(folder.path() + "/" + part + "-labels-idx1-ubyte", {3});
+  }
+  std::string data = "data: {name: idx, path: " + folder.path() + "}\nmodel: ";
+  auto open = [&](const std::string& model) {
+    Config config = load(data + model);
+    return config.data.as<DataSection>().open(config.model.as<ModelSection>()).train->size();
+  };
+  EXPECT_EQ(open("{name: mlp, inputs: 4, classes: 8}"), 3);
+  EXPECT_THROW(open("{name: mlp, inputs: 5, classes: 8}"), ConfigError);
+  EXPECT_THROW(open("{name: mlp, inputs: 4, classes: 7}"), ConfigError);
+  EXPECT_THROW(open("{name: gpt}"), ConfigError);
+}
+
 TEST(Components, MissingDataAreNamed) {
   Config text = load("data: {name: text, path: no/such/text}");
   EXPECT_TRUE(
       contains(error_of([&] { text.data.as<DataSection>().open(text.model.as<ModelSection>()); }),
                "no/such/text"));
-  Config idx = load("{data: {name: idx, path: no/such/folder}, model: {name: mlp}}");
+  Config idx = load("data: {name: idx, path: no/such/folder}\nmodel: {name: mlp}");
   EXPECT_TRUE(
       contains(error_of([&] { idx.data.as<DataSection>().open(idx.model.as<ModelSection>()); }),
                "no/such/folder/train-images-idx3-ubyte"));
