@@ -40,6 +40,8 @@ Array::Array(std::shared_ptr<Storage> storage, DType dtype, Dims shape, Dims str
   TESSERA_ASSERT(shape_.size() == strides_.size());
 }
 
+void Array::throw_undefined() { throw_error("[Array] the array is undefined"); }
+
 Array Array::with(Dims shape, Dims strides, int64_t offset) const {
   return {storage_, dtype_, std::move(shape), std::move(strides), offset};
 }

@@ -14,8 +14,8 @@
 namespace tessera {
 
 // A view into a Storage. Copying an Array copies the view, not the data: two Arrays may share
-// elements, as in NumPy. A default-constructed Array is undefined and holds nothing. Reading or
-// writing the same elements from several threads needs the caller's own order.
+// elements, as in NumPy. A default-constructed Array is undefined: reading it is an error. Reading
+// or writing the same elements from several threads needs the caller's own order.
 class Array {
  public:
   Array() = default;
@@ -40,7 +40,7 @@ class Array {
 
   bool defined() const { return storage_ != nullptr; }
   DType dtype() const { return dtype_; }
-  Device device() const { return storage_->device(); }
+  Device device() const { return owner().device(); }
   const Dims& shape() const { return shape_; }
   const Dims& strides() const { return strides_; }
   int64_t offset() const { return offset_; }
@@ -59,7 +59,7 @@ class Array {
                   dtype_);
     return static_cast<T*>(raw());
   }
-  void* raw() const { return storage_->data() + static_cast<size_t>(offset_) * item_size(dtype_); }
+  void* raw() const { return owner().data() + static_cast<size_t>(offset_) * item_size(dtype_); }
   // The only element, converted.
   template <class T>
   T item() const;
@@ -95,6 +95,11 @@ class Array {
 
  private:
   Array with(Dims shape, Dims strides, int64_t offset) const;
+  const Storage& owner() const {
+    if (!storage_) throw_undefined();
+    return *storage_;
+  }
+  [[noreturn]] static void throw_undefined();
 
   std::shared_ptr<Storage> storage_;
   Dims shape_;

@@ -421,5 +421,15 @@ TEST(To, GivesItselfForTheSameDtype) {
   EXPECT_EQ(doubles(y), (std::vector<double>{0, 3, 1, 4, 2, 5}));
 }
 
+TEST(Array, ReadingAnUndefinedOneIsAnError) {
+  Array none;
+  EXPECT_FALSE(none.defined());
+  for (auto read : std::vector<std::function<void()>>{
+           [&] { none.raw(); }, [&] { none.data<float>(); }, [&] { none.device(); },
+           [&] { none.item<float>(); }, [&] { none.clone(); }, [&] { none.to_vector<float>(); }}) {
+    EXPECT_THROW(read(), Error);
+  }
+}
+
 }  // namespace
 }  // namespace tessera

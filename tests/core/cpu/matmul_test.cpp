@@ -1,0 +1,153 @@
+#include "core/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/support/arrays.h"
+#include "tests/support/error_of.h"
+
+namespace tessera {
+namespace {
+
+using test::error_of;
+using test::random_array;
+using test::same_bits;
+
+const Kernels& cpu() { return kernels({}); }
+
+struct ProductCase {
+  int64_t batch, m, n, k;
+  bool turned_a, turned_b, with_bias;
+};
+
+// A (batch, rows, cols) array in memory as (batch, cols, rows) if turned.
+Array operand(int64_t batch, int64_t rows, int64_t cols, bool turned, DType dtype, uint64_t seed) {
+  if (!turned) return random_array({batch, rows, cols}, dtype, seed);
+  return random_array({batch, cols, rows}, dtype, seed).transpose(1, 2);
+}
+
+// Checks some elements (all, of a small result) against a sum in f64.
+void expect_product(const Array& a, const Array& b, const Array& bias, const Array& out) {
+  int64_t k = a.size(2);
+  int64_t n = out.size(2);
+  Array x = a.to(DType::f64);
+  Array y = b.to(DType::f64);
+  Array z = out.to(DType::f64).contiguous();
+  int64_t count = out.numel();
+  int64_t stride = std::max<int64_t>(1, count / 499);
+  double tolerance = out.dtype() == DType::f32 ? 2e-6 * (4 + std::sqrt(static_cast<double>(k)))
+                                               : 1e-14 * (4 + static_cast<double>(k));
+  for (int64_t i = 0; i < count; i += stride) {
+    int64_t col = i % n;
+    int64_t row = i / n % out.size(1);
+    int64_t which = i / n / out.size(1);
+    double expected = bias.defined() ? bias.select(0, col).item<double>() : 0;
+    const double* p = x.data<double>() + which * x.strides()[0] + row * x.strides()[1];
+    const double* q = y.data<double>() + which * y.strides()[0] + col * y.strides()[2];
+    for (int64_t j = 0; j < k; ++j) expected += p[j * x.strides()[2]] * q[j * y.strides()[1]];
+    ASSERT_NEAR(z.data<double>()[i], expected, tolerance)
+        << fmt::format("{} x {} at {}", a.shape(), b.shape(), i);
+  }
+}
+
+void run_product_case(const ProductCase& c, DType dtype) {
+  Array a = operand(c.batch, c.m, c.k, c.turned_a, dtype, 1);
+  Array b = operand(c.batch, c.k, c.n, c.turned_b, dtype, 2);
+  Array bias = c.with_bias ? random_array({c.n}, dtype, 3) : Array();
+  Array out = Array::full({c.batch, c.m, c.n}, NAN, dtype);
+  cpu().matmul().run(a, b, bias, out);
+  expect_product(a, b, bias, out);
+}
+
+TEST(Matmul, AgreesWithTheSumForAllSmallShapes) {
+  const std::vector<int64_t> sizes{0, 1, 2, 3, 17, 64, 65};
+  for (DType dtype : {DType::f32, DType::f64}) {
+    for (int64_t m : sizes) {
+      for (int64_t n : sizes) {
+        for (int64_t k : sizes) {
+          for (int flags = 0; flags < 8; ++flags) {
+            run_product_case({1, m, n, k, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0},
+                             dtype);
+            if (testing::Test::HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  }
+}
+
+// Each of M, N and K in turn is large, so that every way of cutting the work is taken.
+TEST(Matmul, AgreesWithTheSumForLargeShapes) {
+  const int64_t shapes[][3] = {
+      {200, 200, 200}, {1030, 65, 200}, {2100, 17, 64},    {2100, 200, 65},  {65, 1030, 200},
+      {17, 2100, 65},  {200, 65, 2100}, {65, 200, 1030},   {1030, 1, 2100},  {1, 1030, 2100},
+      {1, 1, 2100},    {2100, 1030, 1}, {1300, 130, 2100}, {130, 1300, 2100}};
+  for (const auto& [m, n, k] : shapes) {
+    for (int flags = 0; flags < 4; ++flags) {
+      run_product_case({1, m, n, k, (flags & 1) != 0, (flags & 2) != 0, flags == 3}, DType::f32);
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+  run_product_case({1, 200, 65, 1030, true, false, true}, DType::f64);
+  run_product_case({1, 130, 64, 2100, false, true, false}, DType::f64);
+}
+
+TEST(Matmul, MultipliesBatches) {
+  for (DType dtype : {DType::f32, DType::f64}) {
+    for (int64_t batch : {0, 2, 7, 8, 9, 33}) {
+      run_product_case({batch, 17, 5, 65, false, true, true}, dtype);
+      run_product_case({batch, 3, 65, 17, true, false, false}, dtype);
+    }
+  }
+}
+
+TEST(Matmul, TakesOneMatrixForAWholeBatch) {
+  for (int64_t batch : {3, 16}) {
+    Array a = operand(batch, 20, 30, false, DType::f32, 1);
+    Array b = operand(1, 30, 40, true, DType::f32, 2).expand({batch, 30, 40});
+    Array out = Array::empty({batch, 20, 40});
+    cpu().matmul().run(a, b, {}, out);
+    expect_product(a, b, {}, out);
+    Array left = operand(1, 20, 30, true, DType::f32, 3).expand({batch, 20, 30});
+    Array right = operand(batch, 30, 40, false, DType::f32, 4);
+    cpu().matmul().run(left, right, {}, out);
+    expect_product(left, right, {}, out);
+  }
+}
+
+TEST(Matmul, ReadsAndWritesPiecesOfLargerMatrices) {
+  for (int64_t m : {1, 7, 200}) {
+    for (int64_t k : {1, 5, 130}) {
+      Array a = random_array({1, m + 3, k + 9}).slice(1, 2, m + 2).slice(2, 4, k + 4);
+      Array b = random_array({1, 33 + 5, k + 2}, DType::f32, 2).transpose(1, 2);
+      b = b.slice(1, 1, k + 1).slice(2, 3, 36);
+      Array whole = Array::full({1, m + 2, 50}, 9);
+      Array out = whole.slice(1, 1, m + 1).slice(2, 7, 40);
+      cpu().matmul().run(a, b, {}, out);
+      expect_product(a, b, {}, out);
+      out.fill_(9);
+      EXPECT_TRUE(same_bits(whole, Array::full({1, m + 2, 50}, 9)));
+    }
+  }
+}
+
+TEST(Matmul, PropagatesNanAndInfinity) {
+  Array a = random_array({1, 5, 40});
+  a.select(1, 2).select(1, 7).fill_(NAN);
+  Array b = random_array({1, 40, 6}, DType::f32, 2);
+  Array out = Array::empty({1, 5, 6});
+  cpu().matmul().run(a, b, {}, out);
+  for (int64_t i = 0; i < 30; ++i) {
+    EXPECT_EQ(std::isnan(out.data<float>()[i]), i / 6 == 2);
+  }
+}
+
+TEST(Matmul, RefusesOtherDtypes) {
+  Array x = Array::zeros({1, 2, 2}, DType::i64);
+  EXPECT_EQ(error_of([&] { cpu().matmul().run(x, x, {}, x.clone()); }),
+            "[matmul] expected f32 or f64, got i64");
+}
+
+}  // namespace
+}  // namespace tessera
