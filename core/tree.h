@@ -22,7 +22,8 @@ struct TreeNode {
 };
 
 // Adds subtrees from left to right, holding partial sums like the digits of a binary counter: at
-// most log2(leaves) + 1 of them from the first leaf on, twice as many for a run from the middle. Combine is Value(Value left, Value right).
+// most log2(leaves) + 1 of them from the first leaf on, twice as many for a run from the middle.
+// Combine is Value(Value left, Value right).
 template <class Value, class Combine>
 class TreeFold {
  public:

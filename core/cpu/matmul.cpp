@@ -37,11 +37,13 @@ int64_t num_tiles(double flops) {
 // then little is packed twice. Below 128 columns oneDNN's blocks run half empty. A long k over wide
 // transposed matrices runs out of the second-level cache: passes of 512 keep it inside.
 Tiling choose_tiling(int64_t m, int64_t n, int64_t k, bool transposed_a) {
-  int64_t tiles =
-      num_tiles(2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k));
+  double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  int64_t tiles = num_tiles(flops);
   int64_t row_pieces = 1;
   int64_t col_pieces = 1;
   if (transposed_a) {
+    // Every tile packs all of b: four are the most that pay until the product is large.
+    if (flops < 1e10) tiles = std::min<int64_t>(tiles, 4);
     row_pieces = pieces_of(m, 96, tiles);
     col_pieces = pieces_of(n, 128, tiles / row_pieces);
   } else {

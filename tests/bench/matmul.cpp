@@ -9,6 +9,8 @@
 #include <dnnl.hpp>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <thread>
 
 #include "core/kernels.h"
 #include "core/parallel.h"
@@ -63,6 +65,16 @@ double seconds(const std::function<void()>& fn) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// One call after the other, as in a step of training. OpenMP's threads spin for a while when a call
+// is over and would take the cores from whoever comes next, so they are left to fall asleep first;
+// then the kernel needs some milliseconds to put threads that wake up on cores of their own.
+void measure_calls(const std::function<void()>& fn, int calls, std::vector<double>& times) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  Clock::time_point warm = Clock::now() + std::chrono::milliseconds(60);
+  while (Clock::now() < warm) fn();
+  for (int i = 0; i < calls; ++i) times.push_back(seconds(fn));
+}
+
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
   return values[values.size() / 2];
@@ -102,12 +114,12 @@ void measure(const Shape& s) {
   check_equal(ours, theirs, s.k);
 
   double flops = 2.0 * static_cast<double>(s.m * s.n * s.k);
-  int rounds = std::clamp(static_cast<int>(3e11 / flops), 31, 301);
+  int calls = std::clamp(static_cast<int>(2e10 / flops), 5, 50);
   std::vector<double> own_times;
   std::vector<double> direct_times;
-  for (int i = 0; i < rounds; ++i) {
-    direct_times.push_back(seconds(run_direct));
-    own_times.push_back(seconds(run_ours));
+  for (int round = 0; round < 9; ++round) {
+    measure_calls(run_direct, calls, direct_times);
+    measure_calls(run_ours, calls, own_times);
   }
   double value = flops / median(own_times) / 1e9;
   double reference = flops / median(direct_times) / 1e9;
@@ -124,7 +136,12 @@ void measure(const Shape& s) {
 }  // namespace
 }  // namespace tessera
 
-int main() {
-  for (const auto& shape : tessera::kShapes) tessera::measure(shape);
+// usage: bench_matmul [PART OF A NAME]
+int main(int argc, char** argv) {
+  for (const auto& shape : tessera::kShapes) {
+    if (argc < 2 || std::string_view(shape.name).find(argv[1]) != std::string_view::npos) {
+      tessera::measure(shape);
+    }
+  }
   return 0;
 }

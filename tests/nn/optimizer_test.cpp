@@ -158,7 +158,9 @@ TEST(Optimizer, CountsTheStepsOfEachParameter) {
 
 TEST(Optimizer, RefusesWhatItCannotTrain) {
   Tensor leaf = parameter({3});
-  EXPECT_EQ(error_of([&] { AdamW({{{leaf, leaf}}}, {}); }),
+  EXPECT_EQ(error_of([&] {
+              AdamW({{{leaf, leaf}}}, {});
+            }),
             "[Optimizer] a parameter is listed twice");
   auto refused = [](const Tensor& tensor) { return error_of([&] { AdamW({{{tensor}}}, {}); }); };
   EXPECT_EQ(refused(leaf), "");

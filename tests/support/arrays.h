@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -38,7 +40,7 @@ inline testing::AssertionResult same_bits(const Array& a, const Array& b) {
   std::vector<double> p = doubles(x);
   std::vector<double> q = doubles(y);
   size_t i = 0;
-  while (i < p.size() && std::memcmp(&p[i], &q[i], sizeof(double)) == 0) ++i;
+  while (i < p.size() && std::bit_cast<uint64_t>(p[i]) == std::bit_cast<uint64_t>(q[i])) ++i;
   return testing::AssertionFailure()
          << fmt::format("first difference at {} of {}: {} against {}", i, p.size(),
                         i < p.size() ? p[i] : 0.0, i < q.size() ? q[i] : 0.0);
