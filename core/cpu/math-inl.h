@@ -10,6 +10,7 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cmath>
 
 HWY_BEFORE_NAMESPACE();
@@ -103,17 +104,30 @@ struct VectorMath {
   }
 };
 
+// SSE4 has no masked moves, and Highway's stand-ins touch the whole vector in memory.
+inline constexpr bool kHasMaskedMoves = HWY_TARGET != HWY_SSE4;
+
 // The first `count` lanes from memory, zeros above.
-template <class T>
-HWY_INLINE Vec<T> load_first(const T* from, size_t count) {
-  const hn::ScalableTag<T> d;
-  return hn::MaskedLoad(hn::FirstN(d, count), d, from);
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_first(D d, const T* from, size_t count) {
+  if constexpr (kHasMaskedMoves) {
+    return hn::MaskedLoad(hn::FirstN(d, count), d, from);
+  } else {
+    HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)] = {};
+    std::copy_n(from, count, lanes);
+    return hn::Load(d, lanes);
+  }
 }
 
-template <class T>
-HWY_INLINE void store_first(Vec<T> v, size_t count, T* to) {
-  const hn::ScalableTag<T> d;
-  hn::BlendedStore(v, hn::FirstN(d, count), d, to);
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void store_first(hn::Vec<D> v, D d, size_t count, T* to) {
+  if constexpr (kHasMaskedMoves) {
+    hn::BlendedStore(v, hn::FirstN(d, count), d, to);
+  } else {
+    HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
+    hn::Store(v, d, lanes);
+    std::copy_n(lanes, count, to);
+  }
 }
 
 // Calls fn(i, lanes) for vectors of consecutive elements: `lanes` are all of them until the tail.
@@ -129,14 +143,14 @@ HWY_INLINE void for_each_vector(size_t count, F&& fn) {
 template <class T>
 HWY_INLINE Vec<T> load_lanes(const T* from, size_t lanes) {
   const hn::ScalableTag<T> d;
-  return lanes == hn::Lanes(d) ? hn::LoadU(d, from) : load_first(from, lanes);
+  return lanes == hn::Lanes(d) ? hn::LoadU(d, from) : load_first(d, from, lanes);
 }
 
 template <class T>
 HWY_INLINE void store_lanes(Vec<T> v, size_t lanes, T* to) {
   const hn::ScalableTag<T> d;
   if (lanes == hn::Lanes(d)) hn::StoreU(v, d, to);
-  else store_first(v, lanes, to);
+  else store_first(v, d, lanes, to);
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE

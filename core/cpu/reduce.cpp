@@ -80,7 +80,7 @@ void square_sums_typed(const Array& x, const Array& out) {
         if constexpr (sizeof(T) == 8) {
           v = load_lanes(from + chunk + i, lanes);
         } else {
-          v = hn::PromoteTo(d, hn::MaskedLoad(hn::FirstN(narrow, lanes), narrow, from + chunk + i));
+          v = hn::PromoteTo(d, load_first(narrow, from + chunk + i, lanes));
         }
         return v * v;
       });
