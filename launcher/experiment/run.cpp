@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "core/parallel.h"
 #include "launcher/commands/commands.h"
 #include "launcher/experiment/nearest.h"
 #include "launcher/experiment/ranks.h"
@@ -61,6 +62,12 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return usage_error(app, error, argc, argv);
+  }
+  try {
+    num_threads();  // reads the environment: what is wrong there is bad usage, on every rank alike
+  } catch (const std::exception& error) {
+    if (speaks()) fmt::print(stderr, "tessera: {}\n", error.what());
+    return kBadUsage;
   }
   try {
     return action();

@@ -152,6 +152,17 @@ TEST_F(BadInput, ConfigFilesErrorsHaveTheirPlaceAndTheNearestKey) {
   EXPECT_FALSE(left_a_run());
 }
 
+TEST_F(BadInput, AWrongNumberOfThreadsInTheEnvironmentIsBadUsage) {
+  Command command = tessera(train(kQuickstart));
+  command.env["TESSERA_NUM_THREADS"] = "0";
+  Outcome outcome = run(command);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("TESSERA_NUM_THREADS: expected an integer from 1 to 1024, got '0'"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_FALSE(left_a_run());
+}
+
 TEST_F(BadInput, MoreRanksThanLeavesAreRefusedOnce) {
   Outcome processes = run_soon(mpirun(2, train(kQuickstart, {"data.leaves=1"})));
   EXPECT_TRUE(failed(processes, kBadUsage, {"data.leaves", "1 leaf", "2 ranks"}));
