@@ -41,7 +41,16 @@ struct OpCase {
   double tolerance_f32 = 1e-5;  // absolute and relative, of f32 against f64
 };
 
+// All rows, and those of one family, each in the file of its name in op_cases/.
 const std::vector<OpCase>& op_cases();
+std::vector<OpCase> attention_cases();
+std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> loss_cases();
+std::vector<OpCase> matmul_cases();
+std::vector<OpCase> random_cases();
+std::vector<OpCase> reduce_cases();
+std::vector<OpCase> shape_cases();
+std::vector<OpCase> softmax_cases();
 std::ostream& operator<<(std::ostream& out, const OpCase& op_case);
 
 // Leaves that require gradients, the same for the same seed. Those of f32 and f64 are the same

@@ -1,0 +1,20 @@
+// Sums along rows and columns. core/kernels.h has the rules for every family.
+#pragma once
+
+#include "core/array.h"
+
+namespace tessera {
+
+class ReduceFamily {
+ public:
+  virtual ~ReduceFamily() = default;
+  // out[i] = sum over j of x[i, j]: x is (rows, cols) row-major, out is (rows,).
+  virtual void sum_rows(const Array& x, const Array& out) const = 0;
+  // out[j] = sum over i of x[i, j]: x is (rows, cols) row-major, out is (cols,).
+  virtual void sum_columns(const Array& x, const Array& out) const = 0;
+  // out[c] = sum of squares, in f64, of chunk c of 256 elements of x, a flat f32 or f64 array;
+  // the last chunk may be short.
+  virtual void chunk_square_sums(const Array& x, const Array& out) const = 0;
+};
+
+}  // namespace tessera
