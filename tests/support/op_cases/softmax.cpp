@@ -24,7 +24,7 @@ Plain plain_layer_norm(const Plains& in) {
 
 std::vector<OpCase> softmax_cases() {
   std::vector<OpCase> out;
-  auto softmax_like = [&](std::string name, Tensor (*fn)(const Tensor&, int64_t), auto reference) {
+  auto softmax_like = [&](std::string name, Tensor (*fn)(TensorArg, int64_t), auto reference) {
     out.push_back({.name = name,
                    .fn = [fn](const Inputs& in) { return fn(in[0], -1); },
                    .inputs = {{{{2, 3}}}, {{{1}}}, {{{2, 2, 2}}}, {{{0, 3}}}},
