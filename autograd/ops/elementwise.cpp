@@ -25,7 +25,12 @@ Array binary(const char* op, BinaryOp kernel, const Array& a, const Array& b) {
   TESSERA_CHECK(a.device() == b.device(), "[{}] expected one device, got {} and {}", op, a.device(),
                 b.device());
   check_arithmetic(op, a);
-  Dims shape = a.shape() == b.shape() ? a.shape() : broadcast_shapes(a.shape(), b.shape(), op);
+  if (a.shape() == b.shape()) {
+    Array out = Array::empty(a.shape(), a.dtype(), a.device());
+    kernels(a.device()).binary().run(kernel, a, b, out);
+    return out;
+  }
+  Dims shape = broadcast_shapes(a.shape(), b.shape(), op);
   Array out = Array::empty(shape, a.dtype(), a.device());
   kernels(a.device()).binary().run(kernel, a.expand(shape), b.expand(shape), out);
   return out;
