@@ -10,6 +10,7 @@
 #include "core/kernels/attention.h"
 #include "core/kernels/copy.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/fold.h"
 #include "core/kernels/gather.h"
 #include "core/kernels/index.h"
 #include "core/kernels/matmul.h"
@@ -17,7 +18,9 @@
 #include "core/kernels/optimizer.h"
 #include "core/kernels/random.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/scan.h"
 #include "core/kernels/softmax.h"
+#include "core/kernels/sort.h"
 
 namespace tessera {
 
@@ -29,6 +32,9 @@ class Kernels {
   const UnaryFamily& unary() const { return get(unary_, "unary"); }
   const BinaryFamily& binary() const { return get(binary_, "binary"); }
   const ReduceFamily& reduce() const { return get(reduce_, "reduce"); }
+  const FoldFamily& fold() const { return get(fold_, "fold"); }
+  const ScanFamily& scan() const { return get(scan_, "scan"); }
+  const SortFamily& sort() const { return get(sort_, "sort"); }
   const MatmulFamily& matmul() const { return get(matmul_, "matmul"); }
   const SoftmaxFamily& softmax() const { return get(softmax_, "softmax"); }
   const NormalizeFamily& normalize() const { return get(normalize_, "normalize"); }
@@ -44,6 +50,9 @@ class Kernels {
   const UnaryFamily* unary_ = nullptr;
   const BinaryFamily* binary_ = nullptr;
   const ReduceFamily* reduce_ = nullptr;
+  const FoldFamily* fold_ = nullptr;
+  const ScanFamily* scan_ = nullptr;
+  const SortFamily* sort_ = nullptr;
   const MatmulFamily* matmul_ = nullptr;
   const SoftmaxFamily* softmax_ = nullptr;
   const NormalizeFamily* normalize_ = nullptr;

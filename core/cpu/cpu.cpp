@@ -10,6 +10,9 @@ const Kernels& kernel_table() {
     k.unary_ = &unary_family();
     k.binary_ = &binary_family();
     k.reduce_ = &reduce_family();
+    k.fold_ = &fold_family();
+    k.scan_ = &scan_family();
+    k.sort_ = &sort_family();
     k.matmul_ = &matmul_family();
     k.softmax_ = &softmax_family();
     k.normalize_ = &normalize_family();
