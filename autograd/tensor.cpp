@@ -6,9 +6,8 @@
 
 namespace tessera {
 
-Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>()) {
-  TESSERA_CHECK(data.defined(), "[Tensor] the array is undefined");
-  impl_->data = std::move(data);
+Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>(std::move(data))) {
+  TESSERA_CHECK(impl_->data.defined(), "[Tensor] the array is undefined");
   impl_->inference = context().inference;
   if (requires_grad) set_requires_grad(true);
 }

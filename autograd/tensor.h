@@ -83,6 +83,9 @@ class Tensor {
 };
 
 struct Tensor::Impl {
+  // Not an aggregate: clearing all of it first would cost a tenth of a small operation.
+  explicit Impl(Array elements) : data(std::move(elements)) {}
+
   Array data;
   NodePtr grad_fn;
   uint32_t output = 0;  // which of grad_fn's outputs this is

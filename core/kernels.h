@@ -12,6 +12,7 @@
 #include "core/kernels/copy.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gather.h"
+#include "core/kernels/index.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/normalize.h"
 #include "core/kernels/optimizer.h"
@@ -37,6 +38,7 @@ class Kernels {
   const ConvFamily& conv() const { return get(conv_, "conv"); }
   const PoolFamily& pool() const { return get(pool_, "pool"); }
   const GatherFamily& gather() const { return get(gather_, "gather"); }
+  const IndexFamily& index() const { return get(index_, "index"); }
   const RandomFamily& random() const { return get(random_, "random"); }
   const OptimizerFamily& optimizer() const { return get(optimizer_, "optimizer"); }
 
@@ -53,6 +55,7 @@ class Kernels {
   const ConvFamily* conv_ = nullptr;
   const PoolFamily* pool_ = nullptr;
   const GatherFamily* gather_ = nullptr;
+  const IndexFamily* index_ = nullptr;
   const RandomFamily* random_ = nullptr;
   const OptimizerFamily* optimizer_ = nullptr;
 

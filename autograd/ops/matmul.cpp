@@ -96,8 +96,9 @@ namespace {
 
 // The gradients of linear as Tensor functions, for when they are differentiated in their turn.
 Grads linear_grads(const Tensor& x, const Tensor& weight, const Tensor& dy, const Node& node) {
-  Tensor flat_x = reshape(x, {-1, weight.size(1)});
-  Tensor flat_dy = reshape(dy, {flat_x.size(0), weight.size(0)});
+  int64_t rows = num_elements(Dims(std::span(x.shape().data(), x.dim() - 1)));
+  Tensor flat_x = reshape(x, {rows, weight.size(1)});
+  Tensor flat_dy = reshape(dy, {rows, weight.size(0)});
   Grads grads(node.edges().size());
   if (node.wants(0)) grads[0] = reshape(matmul(flat_dy, weight), x.shape());
   if (node.wants(1)) grads[1] = matmul(transpose(flat_dy, 0, 1), flat_x);

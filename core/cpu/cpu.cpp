@@ -17,6 +17,7 @@ const Kernels& kernel_table() {
     k.conv_ = &conv_family();
     k.pool_ = &pool_family();
     k.gather_ = &gather_family();
+    k.index_ = &index_family();
     k.random_ = &random_family();
     k.optimizer_ = &optimizer_family();
     return k;

@@ -21,6 +21,7 @@ const AttentionFamily& attention_family();
 const ConvFamily& conv_family();
 const PoolFamily& pool_family();
 const GatherFamily& gather_family();
+const IndexFamily& index_family();
 const RandomFamily& random_family();
 const OptimizerFamily& optimizer_family();
 
