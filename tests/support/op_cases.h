@@ -47,6 +47,8 @@ struct OpCase {
 const std::vector<OpCase>& op_cases();
 std::vector<OpCase> attention_cases();
 std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> index_cases();
+std::vector<OpCase> join_cases();
 std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();
