@@ -13,6 +13,11 @@ RandomStream RandomState::next(const std::string& module_path) {
   return call_stream(seed_, step_, leaf_, module_path, calls_[module_path]++);
 }
 
+const std::string& Context::path() const {
+  static const std::string none;
+  return module_path ? *module_path : none;
+}
+
 Context& context() {
   thread_local Context instance;
   return instance;

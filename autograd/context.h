@@ -1,15 +1,19 @@
 // What surrounds an operation and is not an argument of it: whether a history is recorded, which
-// random numbers come next, and whose module's forward runs. One per thread, the only state of the
-// library that is not passed along.
+// random numbers come next, whose module's forward runs, and where the user called. One per thread,
+// the only state of the library that is not passed along.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_map>
 
+#include "core/error.h"
 #include "core/philox.h"
 
 namespace tessera {
+
+class Recomputation;
 
 // Where random numbers come from. Each call takes the stream of (seed, step, leaf, path of the
 // module, how often this module asked before in this leaf), so the numbers do not depend on which
@@ -29,9 +33,20 @@ class RandomState {
 
 struct Context {
   bool grad_enabled = true;
+  bool inference = false;       // results can never take part in a recorded operation
+  bool detect_anomaly = false;  // backward looks at every gradient
   RandomState random;
-  std::string module_path;  // "blocks.0.attn"; empty outside of every module
-  uint64_t init_seed = 0;   // initial values of parameters made from now on
+  // "blocks.0.attn"; null outside of every module.
+  std::shared_ptr<const std::string> module_path;
+  uint64_t init_seed = 0;  // initial values of parameters made from now on
+  // Where the user called the operation that runs; operations inside it leave it alone.
+  CallSite site{nullptr, 0};
+  int composed = 0;  // how many Composed are alive
+  // The checkpoint whose function runs, forward or again; null outside of one.
+  std::shared_ptr<Recomputation> recomputation;
+
+  const std::string& path() const;
+  RandomStream next_stream() { return random.next(path()); }
 };
 
 // The calling thread's.
@@ -40,16 +55,69 @@ Context& context();
 // Seeds the calling thread: initial values of parameters, and random numbers outside of a step.
 void manual_seed(uint64_t seed);
 
-// While one lives, operations on this thread record no history.
-class NoGrad {
+// While one lives, the thread's grad mode is as given: operations record a history, or none.
+class GradMode {
  public:
-  NoGrad() : before_(context().grad_enabled) { context().grad_enabled = false; }
-  ~NoGrad() { context().grad_enabled = before_; }
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
+  explicit GradMode(bool enabled) : before_(context().grad_enabled) {
+    context().grad_enabled = enabled;
+  }
+  ~GradMode() { context().grad_enabled = before_; }
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
 
  private:
   bool before_;
 };
+
+// While one lives, operations on this thread record no history.
+class NoGrad : public GradMode {
+ public:
+  NoGrad() : GradMode(false) {}
+};
+
+// Inside a NoGrad: records again.
+class EnableGrad : public GradMode {
+ public:
+  EnableGrad() : GradMode(true) {}
+};
+
+// As NoGrad; besides, what is made while one lives keeps no track of views, and taking part in a
+// recorded operation later is an error.
+class InferenceMode : public NoGrad {
+ public:
+  InferenceMode() : before_(context().inference) { context().inference = true; }
+  ~InferenceMode() { context().inference = before_; }
+
+ private:
+  bool before_;
+};
+
+// While one lives, backward on this thread stops at the first gradient with a NaN or an infinity,
+// and the error names the operation, shapes, module and the place of the forward call.
+class DetectAnomaly {
+ public:
+  DetectAnomaly() : before_(context().detect_anomaly) { context().detect_anomaly = true; }
+  ~DetectAnomaly() { context().detect_anomaly = before_; }
+  DetectAnomaly(const DetectAnomaly&) = delete;
+  DetectAnomaly& operator=(const DetectAnomaly&) = delete;
+
+ private:
+  bool before_;
+};
+
+// At the head of an operation made of others: those keep the place of the user's call.
+class Composed {
+ public:
+  Composed() { ++context().composed; }
+  ~Composed() { --context().composed; }
+  Composed(const Composed&) = delete;
+  Composed& operator=(const Composed&) = delete;
+};
+
+// The place of the user's call, unless an operation that composes others runs.
+inline void note_call_site(const char* file, int line) {
+  Context& here = context();
+  if (here.composed == 0) here.site = CallSite(file, line);
+}
 
 }  // namespace tessera

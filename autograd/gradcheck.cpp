@@ -4,6 +4,11 @@
 #include <cstring>
 
 #include "autograd/context.h"
+#include "autograd/engine.h"
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/reduce.h"
+#include "core/kernels.h"
+#include "core/philox.h"
 
 namespace tessera {
 namespace {
@@ -105,6 +110,40 @@ void gradcheck(const Function& fn, const std::vector<Tensor>& inputs,
       TESSERA_CHECK(value == 0, "[gradcheck] a zero gradient gives input {} {}", i, value);
     }
   }
+}
+
+void gradgradcheck(const Function& fn, const std::vector<Tensor>& inputs,
+                   const GradcheckOptions& options) {
+  Tensor out = fn(inputs);
+  Array dy = Array::empty(out.shape(), DType::f64);
+  kernels(dy.device()).random().uniform(parameter_stream(1, "gradgradcheck"), 0, 0.5, 1.5, dy);
+  std::vector<Tensor> all = inputs;
+  all.emplace_back(dy, true);
+  size_t count = inputs.size();
+  // The sum over all gradients, each weighted by its own number so that none stands for another.
+  auto gradients = [&fn, count](const std::vector<Tensor>& in) {
+    EnableGrad recorded;
+    std::vector<Tensor> leaves;
+    std::vector<Tensor> arguments;
+    for (size_t i = 0; i < count; ++i) {
+      bool wanted = is_floating(in[i].dtype()) && in[i].defined();
+      // Differences are taken with constants: their gradient needs a leaf.
+      arguments.push_back(wanted && !in[i].requires_grad() ? Tensor(in[i].data(), true) : in[i]);
+      if (wanted) leaves.push_back(arguments.back());
+    }
+    GradOptions graph{.create_graph = true, .allow_unused = true};
+    // Every input takes part, also where the gradient does not depend on it.
+    Tensor total = sum(in[count]) * 0.0;
+    for (const Tensor& leaf : leaves) total = total + sum(leaf) * 0.0;
+    double weight = 1;
+    for (const Tensor& dx : grad({fn(arguments)}, leaves, {in[count]}, graph)) {
+      if (!dx.defined()) continue;
+      total = total + sum(dx * dx * weight + dx);
+      weight += 0.5;
+    }
+    return total;
+  };
+  gradcheck(gradients, all, options);
 }
 
 }  // namespace tessera

@@ -22,4 +22,9 @@ struct GradcheckOptions {
 void gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& fn,
                const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
 
+// The same for the gradients themselves: gradcheck of (inputs, dy) -> the gradients of the inputs,
+// made with create_graph, for a dy that is an input of its own.
+void gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& fn,
+                   const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
+
 }  // namespace tessera

@@ -1,5 +1,6 @@
 #include "autograd/node.h"
 
+#include "autograd/context.h"
 #include "autograd/tensor.h"
 
 namespace tessera {
@@ -39,7 +40,33 @@ NodePtr::~NodePtr() {
   if (node_ && node_->owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(node_);
 }
 
-Node::Node(const char* op, Edges edges)
-    : op_(op), edges_(std::move(edges)), sequence_(next_sequence()) {}
+Node::Node(const char* op, Edges edges, uint32_t num_outputs)
+    : op_(op), edges_(std::move(edges)), sequence_(next_sequence()), num_outputs_(num_outputs) {
+  const Context& here = context();
+  site_ = here.site;
+  module_path_ = here.module_path;
+}
+
+Node::~Node() = default;
+
+const std::string& Node::module_path() const {
+  static const std::string none;
+  return module_path_ ? *module_path_ : none;
+}
+
+Node::Hooks& Node::own_hooks() {
+  if (!hooks_) hooks_ = std::make_unique<Hooks>();
+  return *hooks_;
+}
+
+void Node::register_prehook(NodePreHook hook) { own_hooks().before.push_back(std::move(hook)); }
+
+void Node::register_hook(NodeHook hook) { own_hooks().after.push_back(std::move(hook)); }
+
+void Node::share_output_hooks(uint32_t output, std::shared_ptr<std::vector<GradHook>> hooks) {
+  Hooks& own = own_hooks();
+  if (own.outputs.size() < num_outputs_) own.outputs.resize(num_outputs_);
+  own.outputs[output] = std::move(hooks);
+}
 
 }  // namespace tessera

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "autograd/ops/attention.h"
+#include "autograd/ops/einsum.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/embedding.h"
+#include "autograd/ops/linalg.h"
 #include "autograd/ops/loss.h"
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/normalize.h"

@@ -1,13 +1,14 @@
 #include "autograd/tensor.h"
 
+#include "autograd/context.h"
 #include "autograd/engine.h"
 #include "autograd/record.h"
 
 namespace tessera {
 
-Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>()) {
-  TESSERA_CHECK(data.defined(), "[Tensor] the array is undefined");
-  impl_->data = std::move(data);
+Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>(std::move(data))) {
+  TESSERA_CHECK(impl_->data.defined(), "[Tensor] the array is undefined");
+  impl_->inference = context().inference;
   if (requires_grad) set_requires_grad(true);
 }
 
@@ -37,26 +38,16 @@ void Tensor::set_data(Array data) const {
   impl().data = std::move(data);
 }
 
-void Tensor::backward(const Tensor& grad, bool retain_graph) const {
+void Tensor::backward(const Tensor& grad, bool retain_graph, bool create_graph) const {
   TESSERA_CHECK(requires_grad(), "[backward] the tensor does not require a gradient");
-  // The engine adds into gradients in place: the caller's stays as it is.
-  Tensor start = grad.defined() ? Tensor(grad.data().clone()) : grad;
-  if (!start.defined()) {
-    TESSERA_CHECK(numel() == 1, "[backward] expected a tensor of one element or a gradient, got {}",
-                  shape());
-    start = Tensor(Array::full(shape(), 1.0, dtype(), device()));
-  }
-  TESSERA_CHECK(start.shape() == shape() && start.dtype() == dtype(),
-                "[backward] expected a gradient of shape {} and {}, got {} and {}", shape(),
-                dtype(), start.shape(), start.dtype());
-  run_backward(gradient_edge(), std::move(start), retain_graph);
+  backward_all({*this}, {grad}, retain_graph || create_graph, create_graph);
 }
 
 void Tensor::register_hook(GradHook hook) const {
   TESSERA_CHECK(requires_grad(), "[register_hook] the tensor does not require a gradient");
   if (!impl().hooks) {
     impl().hooks = std::make_shared<std::vector<GradHook>>();
-    if (impl().grad_fn) dynamic_cast<RecordedNode&>(*impl().grad_fn).set_hooks(impl().hooks);
+    if (impl().grad_fn) impl().grad_fn->share_output_hooks(impl().output, impl().hooks);
   }
   impl().hooks->push_back(std::move(hook));
 }
@@ -67,19 +58,29 @@ void Tensor::register_post_accumulate_grad_hook(AccumulateHook hook) const {
   impl().accumulate_hooks.push_back(std::move(hook));
 }
 
-NodePtr Tensor::gradient_edge() const {
+Edge Tensor::gradient_edge() const {
   Impl& self = impl();
+  if (self.is_stale()) self.refresh();
   if (!self.requires_grad) return {};
-  if (self.grad_fn) return self.grad_fn;
+  if (self.grad_fn) return {self.grad_fn, self.output};
   if (!self.accumulator) self.accumulator = make_accumulator(impl_);
-  return self.accumulator;
+  return {self.accumulator, 0};
 }
 
-Tensor Tensor::from_node(Array data, NodePtr grad_fn) {
+Tensor Tensor::from_edge(Array data, Edge edge) {
   Tensor out(std::move(data));
   out.impl_->requires_grad = true;
-  out.impl_->grad_fn = std::move(grad_fn);
+  out.impl_->grad_fn = std::move(edge.node);
+  out.impl_->output = edge.output;
   return out;
+}
+
+void Tensor::detach_() const {
+  TESSERA_CHECK(!is_view(), "[detach_] a view cannot lose its history in place; use detach");
+  impl().grad_fn = {};
+  impl().output = 0;
+  impl().requires_grad = false;
+  ++impl().generation;
 }
 
 Tensor Tensor::from_impl(std::shared_ptr<Impl> impl) {

@@ -10,8 +10,6 @@
 
 namespace tessera {
 
-// Gets the gradient of a tensor, and gives back the one to go on with (undefined: the same).
-using GradHook = std::function<Tensor(const Tensor& grad)>;
 // Runs after a leaf's grad has been added to.
 using AccumulateHook = std::function<void(const Tensor& leaf)>;
 
@@ -43,19 +41,27 @@ class Tensor {
   bool is_leaf() const;
   // The node that made this tensor; null for a leaf.
   const NodePtr& grad_fn() const;
+  // Whether this is a view whose writes reach the tensor it was made from.
+  bool is_view() const;
+  // How often the elements were changed in place, through this tensor or any that shares them.
+  uint32_t version() const { return data().storage()->version(); }
 
   // The collected gradient; undefined before backward.
   const Tensor& grad() const;
   void set_grad(Tensor grad) const;
   // The same data without the history.
   Tensor detach() const { return Tensor(data()); }
+  // This tensor itself as a leaf, its history forgotten. An error for views.
+  void detach_() const;
   // Replaces a leaf's data, of the same shape and dtype; grads and hooks stay. For storage that
   // moves, such as a parameter that becomes a view into a bucket.
   void set_data(Array data) const;
 
   // Fills grad of all leaves that this tensor was made from. `grad` defaults to 1 for a tensor of
   // one element. The history is dropped unless retain_graph, and a second backward is an error.
-  void backward(const Tensor& grad = {}, bool retain_graph = false) const;
+  // With create_graph the gradients have a history of their own, and the history stays.
+  void backward(const Tensor& grad = {}, bool retain_graph = false,
+                bool create_graph = false) const;
 
   // Hooks run in the order they were added. One on a tensor with a history must be added before
   // backward; it sees the whole gradient of the tensor.
@@ -64,11 +70,11 @@ class Tensor {
 
   // Where gradients of this tensor go: the node that made it, or its accumulator; null if none
   // are wanted. For operations and the engine.
-  NodePtr gradient_edge() const;
+  Edge gradient_edge() const;
   struct Impl;
   const std::shared_ptr<Impl>& shared() const { return impl_; }
   // A result of a recorded operation.
-  static Tensor from_node(Array data, NodePtr grad_fn);
+  static Tensor from_edge(Array data, Edge edge);
   static Tensor from_impl(std::shared_ptr<Impl> impl);
 
  private:
@@ -77,13 +83,26 @@ class Tensor {
 };
 
 struct Tensor::Impl {
+  // Not an aggregate: clearing all of it first would cost a tenth of a small operation.
+  explicit Impl(Array elements) : data(std::move(elements)) {}
+
   Array data;
   NodePtr grad_fn;
+  uint32_t output = 0;  // which of grad_fn's outputs this is
+  bool requires_grad = false;
+  bool inference = false;
+  // Of a view: what it was made from. Writing through any of its views gives the base, and so all
+  // of them, another history; generations tell which views have not taken notice yet.
+  std::shared_ptr<Impl> base;
+  uint64_t generation = 0;
   NodePtr accumulator;  // of a leaf, made when first needed
   std::shared_ptr<std::vector<GradHook>> hooks;
   std::vector<AccumulateHook> accumulate_hooks;
   Tensor grad;
-  bool requires_grad = false;
+
+  bool is_stale() const { return base && base->generation != generation; }
+  // A stale view becomes a view of its base's new history.
+  void refresh();
 };
 
 inline Tensor::Impl& Tensor::impl() const {
@@ -91,9 +110,18 @@ inline Tensor::Impl& Tensor::impl() const {
   return *impl_;
 }
 inline const Array& Tensor::data() const { return impl().data; }
-inline bool Tensor::requires_grad() const { return impl().requires_grad; }
-inline bool Tensor::is_leaf() const { return !impl().grad_fn; }
-inline const NodePtr& Tensor::grad_fn() const { return impl().grad_fn; }
+inline bool Tensor::requires_grad() const {
+  Impl& self = impl();
+  if (self.is_stale()) self.refresh();
+  return self.requires_grad;
+}
+inline bool Tensor::is_leaf() const { return !grad_fn(); }
+inline const NodePtr& Tensor::grad_fn() const {
+  Impl& self = impl();
+  if (self.is_stale()) self.refresh();
+  return self.grad_fn;
+}
+inline bool Tensor::is_view() const { return static_cast<bool>(impl().base); }
 inline const Tensor& Tensor::grad() const { return impl().grad; }
 
 }  // namespace tessera

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -21,16 +22,24 @@ class Dims {
   Dims() = default;
   Dims(std::initializer_list<int64_t> values) : Dims(std::span(values.begin(), values.size())) {}
   explicit Dims(std::span<const int64_t> values) {
-    reserve(values.size());
-    std::copy(values.begin(), values.end(), data());
+    if (values.size() > kInline) reserve(values.size());
     size_ = values.size();
+    for (size_t i = 0; i < size_; ++i) data()[i] = values[i];
   }
   explicit Dims(size_t count, int64_t value) {
-    reserve(count);
-    std::fill_n(data(), count, value);
+    if (count > kInline) reserve(count);
     size_ = count;
+    for (size_t i = 0; i < size_; ++i) data()[i] = value;
   }
-  Dims(const Dims& other) : Dims(std::span(other.data(), other.size_)) {}
+  // Every operation copies some of these: the values in place are copied as one block.
+  Dims(const Dims& other) {
+    if (other.heap_) {
+      *this = Dims(std::span(other.data(), other.size_));
+    } else {
+      size_ = other.size_;
+      std::memcpy(inline_, other.inline_, sizeof inline_);
+    }
+  }
   Dims(Dims&& other) noexcept { take(other); }
   Dims& operator=(const Dims& other) {
     if (this != &other) *this = Dims(other);
@@ -55,12 +64,21 @@ class Dims {
   int64_t& back() { return data()[size_ - 1]; }
   int64_t back() const { return data()[size_ - 1]; }
 
-  void push_back(int64_t value) { insert(size_, value); }
+  void push_back(int64_t value) {
+    if (size_ == capacity_) reserve(2 * capacity_);
+    data()[size_++] = value;
+  }
   void insert(size_t position, int64_t value);
   void erase(size_t position);
 
   friend bool operator==(const Dims& a, const Dims& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+    if (a.size_ != b.size_) return false;
+    const int64_t* x = a.data();
+    const int64_t* y = b.data();
+    for (size_t i = 0; i < a.size_; ++i) {
+      if (x[i] != y[i]) return false;
+    }
+    return true;
   }
 
  private:
@@ -69,12 +87,12 @@ class Dims {
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, kInline);
     heap_ = std::move(other.heap_);
-    if (!heap_) std::copy_n(other.inline_, size_, inline_);
+    if (!heap_) std::memcpy(inline_, other.inline_, sizeof inline_);
   }
 
   size_t size_ = 0;
   size_t capacity_ = kInline;
-  int64_t inline_[kInline];
+  int64_t inline_[kInline] = {};
   std::unique_ptr<int64_t[]> heap_;
 };
 

@@ -11,6 +11,7 @@
 #include "core/kernels/copy.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gather.h"
+#include "core/kernels/index.h"
 #include "core/kernels/matmul.h"
 #include "core/kernels/normalize.h"
 #include "core/kernels/optimizer.h"
@@ -34,6 +35,7 @@ class Kernels {
   const NormalizeFamily& normalize() const { return get(normalize_, "normalize"); }
   const AttentionFamily& attention() const { return get(attention_, "attention"); }
   const GatherFamily& gather() const { return get(gather_, "gather"); }
+  const IndexFamily& index() const { return get(index_, "index"); }
   const RandomFamily& random() const { return get(random_, "random"); }
   const OptimizerFamily& optimizer() const { return get(optimizer_, "optimizer"); }
 
@@ -49,6 +51,7 @@ class Kernels {
   const NormalizeFamily* normalize_ = nullptr;
   const AttentionFamily* attention_ = nullptr;
   const GatherFamily* gather_ = nullptr;
+  const IndexFamily* index_ = nullptr;
   const RandomFamily* random_ = nullptr;
   const OptimizerFamily* optimizer_ = nullptr;
 

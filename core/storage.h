@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -27,10 +28,22 @@ class Storage {
   size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
 
+  // How often the content was changed in place since it was made, and by which operation last
+  // (null: never). What autograd saved checks it before backward uses it.
+  uint32_t version() const { return version_; }
+  const char* changed_by() const { return changed_by_; }
+  // `op` is a literal. Called by whoever changes elements that an operation may have saved.
+  void mark_changed(const char* op) {
+    ++version_;
+    changed_by_ = op;
+  }
+
  private:
   void* data_;
   size_t bytes_;
   Device device_;
+  uint32_t version_ = 0;
+  const char* changed_by_ = nullptr;
   std::function<void()> release_;  // empty: the device's allocator takes the memory back
 };
 

@@ -120,7 +120,8 @@ void Module::zero_grad() {
 }
 
 ModuleScope::ModuleScope(const Module& module)
-    : before_(std::exchange(context().module_path, module.path())) {}
+    : before_(std::exchange(context().module_path,
+                            std::make_shared<const std::string>(module.path()))) {}
 
 ModuleScope::~ModuleScope() { context().module_path = std::move(before_); }
 

@@ -88,7 +88,7 @@ class ModuleScope {
   ModuleScope& operator=(const ModuleScope&) = delete;
 
  private:
-  std::string before_;
+  std::shared_ptr<const std::string> before_;
 };
 
 // Parts of one kind, named "0", "1", ....

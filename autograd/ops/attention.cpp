@@ -33,8 +33,7 @@ struct Heads {
 
 }  // namespace
 
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
-                                    bool causal) {
+Tensor scaled_dot_product_attention(TensorArg q, TensorArg k, TensorArg v, bool causal) {
   TESSERA_CHECK(q.dim() == 4 && k.dim() == 4 && v.dim() == 4 && q.size(0) == k.size(0) &&
                     q.size(1) == k.size(1) && q.size(3) == k.size(3) && v.size(0) == k.size(0) &&
                     v.size(1) == k.size(1) && v.size(2) == k.size(2),
@@ -52,18 +51,27 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   Array out = Array::empty({q.size(0), q.size(1), q.size(2), v.size(3)}, q.dtype(), q.device());
   Array lse = Array::empty({q.size(0), q.size(1), q.size(2)}, q.dtype(), q.device());
   kernels(q.device()).attention().run(qa, ka, va, scale, causal, out, lse);
-  return record("attention", out, {&q, &k, &v}, [=](const Tensor& dy, const Node&) {
-    Array dq = Array::empty(qa.shape(), qa.dtype(), qa.device());
-    Array dk = Array::empty(ka.shape(), ka.dtype(), ka.device());
-    Array dv = Array::empty(va.shape(), va.dtype(), va.device());
-    kernels(qa.device())
-        .attention()
-        .grad(qa, ka, va, out, lse, unit_stride(dy.data()), scale, causal, dq, dk, dv);
-    return Grads{Tensor(dq), Tensor(dk), Tensor(dv)};
-  });
+  return record(
+      "attention", out, {q, k, v},
+      [sq = SavedArray(qa), sk = SavedArray(ka), sv = SavedArray(va), sout = SavedArray(out),
+       slse = SavedArray(lse), scale, causal](const Tensor& dy, const Node& node) {
+        check_no_graph(node.op());
+        Array qa = sq.get(node.op());
+        Array ka = sk.get(node.op());
+        Array va = sv.get(node.op());
+        Array out = sout.get(node.op());
+        Array lse = slse.get(node.op());
+        Array dq = Array::empty(qa.shape(), qa.dtype(), qa.device());
+        Array dk = Array::empty(ka.shape(), ka.dtype(), ka.device());
+        Array dv = Array::empty(va.shape(), va.dtype(), va.device());
+        kernels(qa.device())
+            .attention()
+            .grad(qa, ka, va, out, lse, unit_stride(dy.data()), scale, causal, dq, dk, dv);
+        return Grads{Tensor(dq), Tensor(dk), Tensor(dv)};
+      });
 }
 
-Tensor self_attention(const Tensor& qkv, int64_t num_heads, bool causal) {
+Tensor self_attention(TensorArg qkv, int64_t num_heads, bool causal) {
   TESSERA_CHECK(qkv.dim() == 3 && num_heads > 0 && qkv.size(2) % (3 * num_heads) == 0,
                 "[self_attention] expected qkv (B, T, 3 C) with C divisible by {} heads, got {}",
                 num_heads, qkv.shape());
@@ -81,15 +89,22 @@ Tensor self_attention(const Tensor& qkv, int64_t num_heads, bool causal) {
   };
   Heads in(x, num_heads);
   kernels(x.device()).attention().run(in.q, in.k, in.v, scale, causal, by_head(out), lse);
-  return record("self_attention", out, {&qkv}, [=](const Tensor& dy, const Node&) {
-    Array dx = Array::empty(x.shape(), x.dtype(), x.device());
-    Heads dheads(dx, num_heads);
-    kernels(x.device())
-        .attention()
-        .grad(in.q, in.k, in.v, by_head(out), lse, by_head(dy.data().contiguous()), scale, causal,
-              dheads.q, dheads.k, dheads.v);
-    return Grads{Tensor(dx)};
-  });
+  return record("self_attention", out, {qkv},
+                [num_heads, scale, causal, by_head, sx = SavedArray(x), sout = SavedArray(out),
+                 slse = SavedArray(lse)](const Tensor& dy, const Node& node) {
+                  check_no_graph(node.op());
+                  Array x = sx.get(node.op());
+                  Array out = sout.get(node.op());
+                  Array lse = slse.get(node.op());
+                  Heads in(x, num_heads);
+                  Array dx = Array::empty(x.shape(), x.dtype(), x.device());
+                  Heads dheads(dx, num_heads);
+                  kernels(x.device())
+                      .attention()
+                      .grad(in.q, in.k, in.v, by_head(out), lse, by_head(dy.data().contiguous()),
+                            scale, causal, dheads.q, dheads.k, dheads.v);
+                  return Grads{Tensor(dx)};
+                });
 }
 
 }  // namespace tessera

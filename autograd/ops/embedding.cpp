@@ -5,7 +5,7 @@
 
 namespace tessera {
 
-Tensor embedding(const Tensor& table, const Tensor& index) {
+Tensor embedding(TensorArg table, TensorArg index) {
   TESSERA_CHECK(table.dim() == 2, "[embedding] expected a table of two dims, got {}",
                 table.shape());
   TESSERA_CHECK(index.dtype() == DType::i64, "[embedding] expected an index of i64, got {}",
@@ -19,7 +19,10 @@ Tensor embedding(const Tensor& table, const Tensor& index) {
       .gather()
       .rows(table.data().contiguous(), at, out.view({at.numel(), cols}));
   return record(
-      "embedding", out, {&table}, [at, shape = table.shape()](const Tensor& dy, const Node&) {
+      "embedding", out, {table},
+      [saved = SavedArray(at), shape = table.shape()](const Tensor& dy, const Node& node) {
+        check_no_graph(node.op());
+        Array at = saved.get(node.op());
         Array dtable = Array::zeros(shape, dy.dtype(), dy.device());
         kernels(dy.device())
             .gather()

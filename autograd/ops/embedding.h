@@ -1,12 +1,12 @@
 // Rows of a table.
 #pragma once
 
-#include "autograd/tensor.h"
+#include "autograd/tensor_arg.h"
 
 namespace tessera {
 
 // out[..., :] = table[index[...], :]: table (N, D), index i64 of any shape -> (index shape, D).
 // An index outside the table is an error.
-Tensor embedding(const Tensor& table, const Tensor& index);
+Tensor embedding(TensorArg table, TensorArg index);
 
 }  // namespace tessera

@@ -18,8 +18,13 @@ Tensor cross_entropy_per_row(const Tensor& logits, const Tensor& targets) {
   Array losses = Array::empty(targets.shape(), x.dtype(), x.device());
   Array lse = Array::empty({rows}, x.dtype(), x.device());
   kernels(x.device()).softmax().cross_entropy(x, target, losses.view({rows}), lse);
-  return record("cross_entropy", losses, {&logits},
-                [x, target, lse, shape = logits.shape()](const Tensor& dy, const Node&) {
+  return record("cross_entropy", losses, {logits},
+                [sx = SavedArray(x), starget = SavedArray(target), slse = SavedArray(lse),
+                 shape = logits.shape()](const Tensor& dy, const Node& node) {
+                  check_no_graph(node.op());
+                  Array x = sx.get(node.op());
+                  Array target = starget.get(node.op());
+                  Array lse = slse.get(node.op());
                   Array dx = Array::empty(shape, x.dtype(), x.device());
                   kernels(x.device())
                       .softmax()
@@ -31,7 +36,7 @@ Tensor cross_entropy_per_row(const Tensor& logits, const Tensor& targets) {
 
 }  // namespace
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& targets, Reduction reduction) {
+Tensor cross_entropy(TensorArg logits, TensorArg targets, Reduction reduction) {
   TESSERA_CHECK(targets.dtype() == DType::i64, "[cross_entropy] expected targets of i64, got {}",
                 targets.dtype());
   TESSERA_CHECK(
@@ -41,6 +46,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, Reduction redu
       targets.shape());
   TESSERA_CHECK(logits.dtype() == DType::f32 || logits.dtype() == DType::f64,
                 "[cross_entropy] expected logits of f32 or f64, got {}", logits.dtype());
+  const Composed scope;
   Tensor losses = cross_entropy_per_row(logits, targets);
   if (reduction == Reduction::none) return losses;
   return reduction == Reduction::sum ? sum(losses) : mean(losses);

@@ -1,7 +1,7 @@
 // Losses.
 #pragma once
 
-#include "autograd/tensor.h"
+#include "autograd/tensor_arg.h"
 
 namespace tessera {
 
@@ -9,7 +9,6 @@ enum class Reduction { none, sum, mean };
 
 // -log softmax(logits)[target]: logits (..., C), targets i64 of the leading shape. A target outside
 // [0, C) is an error. none keeps the leading shape, sum and mean are zero-dimensional.
-Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
-                     Reduction reduction = Reduction::mean);
+Tensor cross_entropy(TensorArg logits, TensorArg targets, Reduction reduction = Reduction::mean);
 
 }  // namespace tessera

@@ -60,34 +60,56 @@ void check_operands(const char* op, const Tensor& a, const Tensor& b) {
 
 // da = dy b^T: M x N * N x K; db = a^T dy: K x M * M x N; both summed over broadcast dims.
 Tensor matmul_of_matrices(const Tensor& a, const Tensor& b) {
-  return record(
-      "matmul", matmul_array(a.data(), b.data()), {&a, &b},
-      [a, b](const Tensor& dy, const Node& node) {
-        return Grads{
-            node.wants(0) ? sum_to(matmul(dy, transpose(b, -1, -2)), a.shape()) : Tensor(),
-            node.wants(1) ? sum_to(matmul(transpose(a, -1, -2), dy), b.shape()) : Tensor()};
-      });
+  return record("matmul", matmul_array(a.data(), b.data()), {a, b},
+                [sa = Saved(a), sb = Saved(b), a_shape = a.shape(), b_shape = b.shape()](
+                    const Tensor& dy, const Node& node) {
+                  Grads grads(2);
+                  if (node.wants(0)) {
+                    grads[0] = sum_to(matmul(dy, transpose(sb.get(node), -1, -2)), a_shape);
+                  }
+                  if (node.wants(1)) {
+                    grads[1] = sum_to(matmul(transpose(sa.get(node), -1, -2), dy), b_shape);
+                  }
+                  return grads;
+                });
 }
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
+Tensor matmul(TensorArg a, TensorArg b) {
   check_operands("matmul", a, b);
   TESSERA_CHECK(a.dim() >= 1 && b.dim() >= 1,
                 "[matmul] expected at least one dim each, got a {} and b {}", a.shape(), b.shape());
   TESSERA_CHECK(a.size(-1) == b.size(b.dim() == 1 ? 0 : -2),
                 "[matmul] expected the last dim of a {} to match the {} dim of b {}", a.shape(),
                 b.dim() <= 2 ? "first" : "last but one", b.shape());
-  Tensor left = a.dim() == 1 ? unsqueeze(a, 0) : a;
-  Tensor right = b.dim() == 1 ? unsqueeze(b, 1) : b;
+  const Composed scope;
+  Tensor left = a.dim() == 1 ? unsqueeze(a, 0) : Tensor(a);
+  Tensor right = b.dim() == 1 ? unsqueeze(b, 1) : Tensor(b);
   Tensor out = matmul_of_matrices(left, right);
   if (b.dim() == 1) out = squeeze(out, -1);
   if (a.dim() == 1) out = squeeze(out, b.dim() == 1 ? -1 : -2);
   return out;
 }
 
+namespace {
+
+// The gradients of linear as Tensor functions, for when they are differentiated in their turn.
+Grads linear_grads(const Tensor& x, const Tensor& weight, const Tensor& dy, const Node& node) {
+  int64_t rows = num_elements(Dims(std::span(x.shape().data(), x.dim() - 1)));
+  Tensor flat_x = reshape(x, {rows, weight.size(1)});
+  Tensor flat_dy = reshape(dy, {rows, weight.size(0)});
+  Grads grads(node.edges().size());
+  if (node.wants(0)) grads[0] = reshape(matmul(flat_dy, weight), x.shape());
+  if (node.wants(1)) grads[1] = matmul(transpose(flat_dy, 0, 1), flat_x);
+  if (grads.size() > 2 && node.wants(2)) grads[2] = sum(flat_dy, {0});
+  return grads;
+}
+
+}  // namespace
+
 // dx = dy weight; dweight = dy^T x; dbias = sum of dy over rows
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor linear(TensorArg x, TensorArg weight, TensorArg bias) {
   check_operands("linear", x, weight);
   TESSERA_CHECK(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),
                 "[linear] expected the last dim of x {} to match the last dim of weight {}",
@@ -104,12 +126,16 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Array out = Array::empty(shape, x.dtype(), x.device());
   product(flat.unsqueeze(0), weight.data().transpose(0, 1).unsqueeze(0),
           bias.defined() ? bias.data().contiguous() : Array(), out.view({1, rows, out_size}));
-  auto backward = [flat, weight, shape = x.shape()](const Tensor& dy, const Node& node) {
+  auto backward = [saved_flat = SavedArray(flat), sx = Saved(x), sw = Saved(weight),
+                   shape = x.shape()](const Tensor& dy, const Node& node) {
+    if (context().grad_enabled) return linear_grads(sx.get(node), sw.get(node), dy, node);
+    Array flat = saved_flat.get("linear");
+    Array weight = sw.array(node);
     Array dyf = dy.data().reshape({flat.shape()[0], weight.size(0)}).contiguous();
     Grads grads(node.edges().size());
     if (node.wants(0)) {
       Array dx = Array::empty(shape, dy.dtype(), dy.device());
-      product(dyf.unsqueeze(0), weight.data().unsqueeze(0), {},
+      product(dyf.unsqueeze(0), weight.unsqueeze(0), {},
               dx.view({1, flat.shape()[0], flat.shape()[1]}));
       grads[0] = Tensor(dx);
     }
@@ -121,8 +147,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     if (grads.size() > 2 && node.wants(2)) grads[2] = sum(Tensor(dyf), {0});
     return grads;
   };
-  if (bias.defined()) return record("linear", out, {&x, &weight, &bias}, std::move(backward));
-  return record("linear", out, {&x, &weight}, std::move(backward));
+  if (bias.defined()) return record("linear", out, {x, weight, bias}, std::move(backward));
+  return record("linear", out, {x, weight}, std::move(backward));
 }
 
 }  // namespace tessera

@@ -1,15 +1,15 @@
 // Matrix products.
 #pragma once
 
-#include "autograd/tensor.h"
+#include "autograd/tensor_arg.h"
 
 namespace tessera {
 
 // As in NumPy and PyTorch: (..., M, K) x (..., K, N) -> (..., M, N), leading dims broadcast; a
 // vector on the left is a row, on the right a column, and its dim is dropped from the result.
-Tensor matmul(const Tensor& a, const Tensor& b);
+Tensor matmul(TensorArg a, TensorArg b);
 
 // x weight^T + bias: x (..., in), weight (out, in), bias (out,) or undefined -> (..., out).
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+Tensor linear(TensorArg x, TensorArg weight, TensorArg bias = {});
 
 }  // namespace tessera

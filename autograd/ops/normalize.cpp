@@ -5,7 +5,7 @@
 
 namespace tessera {
 
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor layer_norm(TensorArg x, TensorArg weight, TensorArg bias, double eps) {
   TESSERA_CHECK(
       x.dim() >= 1 && weight.shape() == Dims{x.size(-1)} && bias.shape() == weight.shape(),
       "[layer_norm] expected weight and bias of the last dim of x {}, got {} and {}", x.shape(),
@@ -23,8 +23,14 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   kernels(x.device())
       .normalize()
       .layer_norm(xs, w, bias.data().contiguous(), eps, y.view({rows, cols}), mean, rstd);
-  return record("layer_norm", y, {&x, &weight, &bias},
-                [xs, w, mean, rstd, shape = x.shape()](const Tensor& dy, const Node&) {
+  return record("layer_norm", y, {x, weight, bias},
+                [sxs = SavedArray(xs), sw = SavedArray(w), smean = SavedArray(mean),
+                 srstd = SavedArray(rstd), shape = x.shape()](const Tensor& dy, const Node& node) {
+                  check_no_graph(node.op());
+                  Array xs = sxs.get(node.op());
+                  Array w = sw.get(node.op());
+                  Array mean = smean.get(node.op());
+                  Array rstd = srstd.get(node.op());
                   Array dx = Array::empty(shape, dy.dtype(), dy.device());
                   Array dw = Array::empty(w.shape(), dy.dtype(), dy.device());
                   Array db = Array::empty(w.shape(), dy.dtype(), dy.device());

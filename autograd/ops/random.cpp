@@ -7,11 +7,11 @@
 namespace tessera {
 namespace {
 
-RandomStream next_stream() { return context().random.next(context().module_path); }
+RandomStream next_stream() { return context().next_stream(); }
 
 }  // namespace
 
-Tensor dropout(const Tensor& x, double p, bool training) {
+Tensor dropout(TensorArg x, double p, bool training) {
   TESSERA_CHECK(p >= 0 && p <= 1, "[dropout] expected a probability in [0, 1], got {}", p);
   TESSERA_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
                 "[dropout] expected f32 or f64, got {}", x.dtype());

@@ -51,11 +51,11 @@ Array sum_array(const Array& x, const std::vector<bool>& chosen) {
 
 }  // namespace
 
-Tensor sum(const Tensor& x) { return sum(x, {}); }
+Tensor sum(TensorArg x) { return sum(x, {}); }
 
-Tensor mean(const Tensor& x) { return mean(x, {}); }
+Tensor mean(TensorArg x) { return mean(x, {}); }
 
-Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
+Tensor sum(TensorArg x, const Dims& dims, bool keepdim) {
   TESSERA_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
                 "[sum] expected f32 or f64, got {}", x.dtype());
   std::vector<bool> chosen = chosen_dims(dims, x.dim());
@@ -65,18 +65,18 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
   }
   Array out = sum_array(x.data(), chosen);
   if (keepdim) out = out.reshape(kept);
-  return record("sum", out, {&x}, [kept, shape = x.shape()](const Tensor& dy, const Node&) {
+  return record("sum", out, {x}, [kept, shape = x.shape()](const Tensor& dy, const Node&) {
     return Grads{expand(reshape(dy, kept), shape)};
   });
 }
 
-Tensor mean(const Tensor& x, const Dims& dims, bool keepdim) {
+Tensor mean(TensorArg x, const Dims& dims, bool keepdim) {
   Tensor total = sum(x, dims, keepdim);
   double count = static_cast<double>(x.numel()) / static_cast<double>(total.numel());
   return total / count;
 }
 
-Tensor sum_to(const Tensor& x, const Dims& shape) {
+Tensor sum_to(TensorArg x, const Dims& shape) {
   if (x.shape() == shape) return x;
   Dims grown;
   size_t lead = x.dim() - shape.size();

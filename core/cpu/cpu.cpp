@@ -16,6 +16,7 @@ const Kernels& kernel_table() {
     k.normalize_ = &normalize_family();
     k.attention_ = &attention_family();
     k.gather_ = &gather_family();
+    k.index_ = &index_family();
     k.random_ = &random_family();
     k.optimizer_ = &optimizer_family();
     return k;

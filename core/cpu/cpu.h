@@ -20,6 +20,7 @@ const SoftmaxFamily& softmax_family();
 const NormalizeFamily& normalize_family();
 const AttentionFamily& attention_family();
 const GatherFamily& gather_family();
+const IndexFamily& index_family();
 const RandomFamily& random_family();
 const OptimizerFamily& optimizer_family();
 

@@ -68,7 +68,15 @@ struct StridedLoop {
 // once, on the pool.
 template <size_t N, class F>
 void for_each_row(const std::array<const Array*, N>& arrays, F&& fn) {
-  if (arrays[0]->numel() == 0) return;
+  int64_t numel = arrays[0]->numel();
+  if (numel == 0) return;
+  // The usual small case without the walk's own cost; the pieces are those of the walk.
+  if (numel <= kElementwiseTile && std::all_of(arrays.begin(), arrays.end(),
+                                               [](const Array* x) { return x->is_contiguous(); })) {
+    std::array<int64_t, N> ones;
+    ones.fill(1);
+    return fn(std::array<int64_t, N>{}, ones, numel);
+  }
   StridedLoop<N> loop(arrays);
   int64_t n = loop.row_size();
   int64_t pieces = (n + kElementwiseTile - 1) / kElementwiseTile;

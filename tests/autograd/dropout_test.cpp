@@ -24,10 +24,10 @@ struct Place {
 // The masks of the first two calls at a place.
 std::vector<Array> masks(const Place& place) {
   context().random.begin(place.seed, place.step, place.leaf);
-  context().module_path = place.path;
+  context().module_path = std::make_shared<const std::string>(place.path);
   Tensor ones(Array::full({40, 50}, 1));
   std::vector<Array> out{dropout(ones, 0.5, true).data(), dropout(ones, 0.5, true).data()};
-  context().module_path.clear();
+  context().module_path = nullptr;
   return out;
 }
 
@@ -57,11 +57,11 @@ TEST(Dropout, DoesNotDependOnWhatOtherModulesDraw) {
   Array alone = masks({1, 2, 3, "b"})[0];
   context().random.begin(1, 2, 3);
   Tensor ones(Array::full({40, 50}, 1));
-  context().module_path = "a";
+  context().module_path = std::make_shared<const std::string>("a");
   for (int i = 0; i < 3; ++i) dropout(ones, 0.5, true);
-  context().module_path = "b";
+  context().module_path = std::make_shared<const std::string>("b");
   EXPECT_TRUE(same_bits(dropout(ones, 0.5, true).data(), alone));
-  context().module_path.clear();
+  context().module_path = nullptr;
 }
 
 TEST(Dropout, IsTheSameInEveryThread) {

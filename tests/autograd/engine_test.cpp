@@ -110,12 +110,12 @@ TEST(Backward, DoesNotNeedTheLeafToLive) {
 TEST(Backward, PassesByAnUndefinedGradient) {
   Tensor x = leaf({3});
   Tensor dead =
-      record("dead", x.data(), {&x}, [](const Tensor&, const Node&) { return Grads{Tensor()}; });
+      record("dead", x.data(), {x}, [](const Tensor&, const Node&) { return Grads{Tensor()}; });
   (square(dead) + x).backward();
   EXPECT_EQ(grad(x), Values{1});
   Tensor z = leaf({3});
   Tensor blocked =
-      record("dead", z.data(), {&z}, [](const Tensor&, const Node&) { return Grads{Tensor()}; });
+      record("dead", z.data(), {z}, [](const Tensor&, const Node&) { return Grads{Tensor()}; });
   square(blocked).backward();
   EXPECT_FALSE(z.grad().defined());
 }
@@ -138,7 +138,7 @@ TEST(Backward, SaysWhatIsWrongWithTheCall) {
 
 TEST(Backward, CountsTheGradientsOfAnOperation) {
   Tensor x = leaf({3});
-  Tensor y = record("odd", x.data(), {&x}, [](const Tensor& dy, const Node&) {
+  Tensor y = record("odd", x.data(), {x}, [](const Tensor& dy, const Node&) {
     return Grads{dy, dy};
   });
   EXPECT_TRUE(contains(error_of([&] { y.backward(); }), "odd returned 2 gradients for 1 inputs"));
@@ -147,7 +147,7 @@ TEST(Backward, CountsTheGradientsOfAnOperation) {
 TEST(Backward, ForwardsAnErrorAndCanGoOn) {
   Tensor x = leaf({3});
   bool fail = true;
-  Tensor y = record("flaky", x.data(), {&x}, [&fail](const Tensor& dy, const Node&) {
+  Tensor y = record("flaky", x.data(), {x}, [&fail](const Tensor& dy, const Node&) {
     if (fail) throw_error("[flaky] no");
     return Grads{dy};
   });

@@ -26,7 +26,7 @@ auto square_with(Backward backward) {
   return [backward](const Inputs& in) {
     Tensor x = in[0];
     Array y = square(x.detach()).data();
-    return record("square", y, {&x},
+    return record("square", y, {x},
                   [x, backward](const Tensor& dy, const Node&) { return Grads{backward(x, dy)}; });
   };
 }

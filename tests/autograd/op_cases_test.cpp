@@ -67,6 +67,20 @@ TEST_P(OpCaseTest, GradientAgreesWithDifferences) {
   }
 }
 
+TEST_P(OpCaseTest, SecondGradientAgreesWithDifferences) {
+  const OpCase& row = GetParam();
+  for (const InputSpecs& specs : row.inputs) {
+    SCOPED_TRACE(shapes(specs));
+    std::vector<Tensor> inputs = sample(specs, DType::f64);
+    if (row.twice_differentiable) {
+      gradgradcheck(row.fn, inputs, {.step = 1e-5, .atol = 1e-4, .rtol = 1e-3});
+    } else {
+      EXPECT_TRUE(contains(error_of([&] { gradgradcheck(row.fn, inputs); }),
+                           "its gradient cannot be differentiated"));
+    }
+  }
+}
+
 TEST_P(OpCaseTest, F64AgreesWithPlainLoops) {
   const OpCase& row = GetParam();
   if (!row.reference) return;

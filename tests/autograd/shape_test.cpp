@@ -29,11 +29,11 @@ TEST(To, GivesItselfForTheSameDtype) {
   EXPECT_EQ(to(x, DType::f32).shared(), x.shared());
 }
 
-TEST(To, RefusesToLoseAGradientInAnInteger) {
-  Tensor x(random_array({10}), true);
-  EXPECT_EQ(error_of([&] { to(x, DType::i64); }),
-            "[to] i64 has no gradient; detach the tensor first");
-  EXPECT_EQ(to(x.detach(), DType::i64).dtype(), DType::i64);
+TEST(To, AnIntegerIsAConstant) {
+  Tensor x(Array::from(std::vector<double>{1.5, -2.5}, {2}), true);
+  Tensor whole = to(x, DType::i64);
+  EXPECT_FALSE(whole.requires_grad());
+  EXPECT_EQ(whole.data().to_vector<int64_t>(), (std::vector<int64_t>{1, -2}));
 }
 
 TEST(Shape, ViewsShareTheElements) {

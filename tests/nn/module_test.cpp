@@ -310,18 +310,18 @@ TEST(Init, HasTheAskedDistribution) {
 TEST(ModuleScope, NamesWhoDrawsAndEnds) {
   Free root;
   Free part(&root, "part");
-  context().module_path = "outside";
+  context().module_path = std::make_shared<const std::string>("outside");
   {
     ModuleScope scope(part);
-    EXPECT_EQ(context().module_path, "part");
+    EXPECT_EQ(context().path(), "part");
     {
       ModuleScope inner(root);
-      EXPECT_EQ(context().module_path, "");
+      EXPECT_EQ(context().path(), "");
     }
-    EXPECT_EQ(context().module_path, "part");
+    EXPECT_EQ(context().path(), "part");
   }
-  EXPECT_EQ(context().module_path, "outside");
-  context().module_path.clear();
+  EXPECT_EQ(context().path(), "outside");
+  context().module_path = nullptr;
 }
 
 }  // namespace

@@ -35,7 +35,9 @@ struct OpCase {
   std::function<Plain(const std::vector<Plain>&)> reference = nullptr;
   std::string op = {};     // as errors name it in brackets; empty: name
   bool any_dtype = false;  // moves elements only: takes i64 as well
-  bool draws = false;      // draws random numbers, which differ between f32 and f64
+  // Whether the gradient can be differentiated in its turn.
+  bool twice_differentiable = true;
+  bool draws = false;  // draws random numbers, which differ between f32 and f64
   // A matrix product underneath: the bits depend on the strides too, the values do not.
   bool layout_changes_bits = false;
   double tolerance_f32 = 1e-5;  // absolute and relative, of f32 against f64
@@ -45,6 +47,7 @@ struct OpCase {
 const std::vector<OpCase>& op_cases();
 std::vector<OpCase> attention_cases();
 std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> random_cases();

@@ -52,6 +52,7 @@ std::vector<OpCase> attention_cases() {
                    .large = {{{2, 3, 130, 16}}, {{2, 3, 130, 16}}, {{2, 3, 130, 16}}},
                    .reference = std::move(reference),
                    .op = "attention",
+                   .twice_differentiable = false,
                    .layout_changes_bits = true,
                    .tolerance_f32 = 3e-5});
   };
@@ -61,6 +62,7 @@ std::vector<OpCase> attention_cases() {
                  .fn = [](const Inputs& in) { return self_attention(in[0], 2, true); },
                  .inputs = {{{{1, 3, 6}}}, {{{2, 2, 12}}}, {{{1, 1, 6}}}},
                  .large = {{{2, 130, 96}}},
+                 .twice_differentiable = false,
                  .layout_changes_bits = true,
                  .tolerance_f32 = 3e-5});
   return out;

@@ -28,6 +28,7 @@ std::vector<OpCase> loss_cases() {
                    .large = {{{600, 130}}},
                    .reference = std::move(reference),
                    .op = "cross_entropy",
+                   .twice_differentiable = false,
                    .tolerance_f32 = 2e-5});
   };
   loss("cross_entropy_none", Reduction::none, plain_losses);

@@ -92,8 +92,8 @@ inline Array indices(const Dims& shape, int64_t limit) {
 
 inline Array targets_of(const Dims& logits) { return indices(leading(logits), logits.back()); }
 
-using Unary = Tensor (*)(const Tensor&);
-using Binary = Tensor (*)(const Tensor&, const Tensor&);
+using Unary = std::function<Tensor(const Tensor&)>;
+using Binary = std::function<Tensor(const Tensor&, const Tensor&)>;
 
 inline OpCase unary(std::string name, Unary fn, double (*reference)(double), double low,
                     double high, double gap = 0) {
