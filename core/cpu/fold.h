@@ -1,7 +1,7 @@
 // Folding the middle of three dims by a function of one element, block by block.
 #pragma once
 
-#include <vector>
+#include <memory>
 
 #include "core/array.h"
 #include "core/parallel.h"
@@ -114,8 +114,8 @@ void fold_middle(const Array& x, Acc first, Step step, Join join, Finish finish)
     for (int64_t o = 0; o < outputs; ++o) finish(first, o);
     return;
   }
-  std::vector<Acc> partial(shape.blocks > 1 ? static_cast<size_t>(outputs * shape.blocks)
-                                            : size_t{0});
+  std::unique_ptr<Acc[]> partial;
+  if (shape.blocks > 1) partial.reset(new Acc[static_cast<size_t>(outputs * shape.blocks)]);
   auto piece = [&](int64_t t) {
     int64_t c = t % shape.column_tiles * shape.columns;
     int64_t b = t / shape.column_tiles % shape.blocks;
@@ -131,7 +131,7 @@ void fold_middle(const Array& x, Acc first, Step step, Join join, Finish finish)
     if (shape.blocks == 1) {
       for (int64_t k = 0; k < count; ++k) finish(acc[k], o + k);
     } else {
-      std::copy_n(acc, count, partial.data() + b * outputs + o);
+      std::copy_n(acc, count, partial.get() + b * outputs + o);
     }
   };
   int64_t work = std::min(shape.block, shape.n) * shape.columns;
@@ -145,7 +145,7 @@ void fold_middle(const Array& x, Acc first, Step step, Join join, Finish finish)
   parallel_tiles(outputs, std::max<int64_t>(1, FoldShape::kBlock / shape.blocks),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t o = begin; o < end; ++o) {
-                     Acc* acc = partial.data() + o;
+                     Acc* acc = partial.get() + o;
                      for (int64_t s = 1; s < shape.blocks; s *= 2) {
                        for (int64_t b = 0; b + s < shape.blocks; b += 2 * s) {
                          acc[b * outputs] = join(acc[b * outputs], acc[(b + s) * outputs]);

@@ -53,9 +53,14 @@ void accumulate(const Array& x, bool reverse, Acc first, Combine combine, const 
   });
 }
 
+// What running sums and products are kept in: there is no tree of partial results here to keep the
+// error of f32 small.
+template <class T>
+using Running = std::conditional_t<std::is_same_v<T, float>, double, Summed<T>>;
+
 template <class T>
 void sums(const Array& x, bool reverse, const Array& out) {
-  using Acc = Summed<T>;
+  using Acc = Running<T>;
   using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
   accumulate<T, Out>(
       x, reverse, Acc(0), [](Acc acc, Widened<T> v) { return acc + static_cast<Acc>(v); }, out);
@@ -63,7 +68,7 @@ void sums(const Array& x, bool reverse, const Array& out) {
 
 template <class T>
 void products(const Array& x, bool reverse, const Array& out) {
-  using Acc = Summed<T>;
+  using Acc = Running<T>;
   using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
   accumulate<T, Out>(
       x, reverse, Acc(1), [](Acc acc, Widened<T> v) { return acc * static_cast<Acc>(v); }, out);

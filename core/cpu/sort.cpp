@@ -134,9 +134,13 @@ int64_t kth_index(std::vector<Item<V>>& items, int64_t k) {
 }
 
 template <class V>
-int64_t median_index(std::vector<Item<V>>& items) {
-  for (const Item<V>& item : items) {
-    if (is_nan(item.value)) return item.index;
+int64_t median_index(std::vector<Item<V>>& items, bool skip_nan) {
+  auto nan = [](const Item<V>& item) { return is_nan(item.value); };
+  auto first = std::find_if(items.begin(), items.end(), nan);
+  if (first != items.end()) {
+    int64_t index = first->index;
+    if (skip_nan) items.erase(std::remove_if(first, items.end(), nan), items.end());
+    if (!skip_nan || items.empty()) return index;
   }
   return kth_index(items, (static_cast<int64_t>(items.size()) - 1) / 2);
 }
@@ -210,10 +214,11 @@ class Sort final : public SortFamily {
                                                 [k](auto& items) { return kth_index(items, k); });
     });
   }
-  void median(const Array& x, const Array& values, const Array& indices) const override {
+  void median(const Array& x, bool skip_nan, const Array& values,
+              const Array& indices) const override {
     visit_dtype(x.dtype(), [&](auto tag) {
-      one_per_row<typename decltype(tag)::type>(x, values, indices,
-                                                [](auto& items) { return median_index(items); });
+      one_per_row<typename decltype(tag)::type>(
+          x, values, indices, [=](auto& items) { return median_index(items, skip_nan); });
     });
   }
   void mode(const Array& x, const Array& values, const Array& indices) const override {

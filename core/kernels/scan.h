@@ -6,7 +6,8 @@
 namespace tessera {
 
 // x and out are (outer, n, inner), row-major. Each of the outer x inner lines is walked in order,
-// or from its end if `reverse`. 16-bit floats are computed in f32, each result rounded once.
+// or from its end if `reverse`. 16-bit floats are computed in f32, sums and products of f32 in f64,
+// each result rounded once.
 class ScanFamily {
  public:
   virtual ~ScanFamily() = default;

@@ -19,8 +19,10 @@ class SortFamily {
                     const Array& indices) const = 0;
   // The k-th smallest, counted from 0: values and indices are (rows,), k below n.
   virtual void kth(const Array& x, int64_t k, const Array& values, const Array& indices) const = 0;
-  // The lower median; the first NaN where there is one. n is at least 1.
-  virtual void median(const Array& x, const Array& values, const Array& indices) const = 0;
+  // The lower median; the first NaN where there is one, unless NaN are skipped (then the first of
+  // nothing but NaN). n is at least 1.
+  virtual void median(const Array& x, bool skip_nan, const Array& values,
+                      const Array& indices) const = 0;
   // The most frequent element, the smallest of several, and where it is last. n is at least 1.
   virtual void mode(const Array& x, const Array& values, const Array& indices) const = 0;
 
