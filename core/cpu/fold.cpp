@@ -104,7 +104,7 @@ void run_op(FoldOp op, const Array& x, const Array& out) {
 template <class V>
 struct Found {
   V value;
-  int64_t index;  // -1: nothing yet
+  int64_t index;
 };
 
 template <bool largest, class V>
@@ -112,20 +112,49 @@ bool better(V a, V b) {
   return (largest ? a > b : a < b) || (is_nan(a) && !is_nan(b));
 }
 
+template <class V>
+bool same(V a, V b) {
+  return a == b || (is_nan(a) && is_nan(b));
+}
+
+// Of elements [begin, end): the extreme first, which the compiler has vectors for, then its place,
+// group by group.
+template <bool largest, class T>
+Found<Widened<T>> arg_of_line(const T* x, int64_t begin, int64_t end) {
+  using V = Widened<T>;
+  constexpr int64_t kGroup = 64;
+  auto step = [](V acc, V v, int64_t, int64_t) { return extreme_of<largest>(acc, v); };
+  V best = fold_line(x, begin, end, 0, limit<V>(largest), step, extreme_of<largest, V>);
+  int64_t i = begin;
+  for (; i + kGroup <= end; i += kGroup) {
+    bool here = false;
+    for (int64_t l = 0; l < kGroup; ++l) here |= same(widen(x[i + l]), best);
+    if (here) break;
+  }
+  while (!same(widen(x[i]), best)) ++i;
+  return {widen(x[i]), i};
+}
+
 template <class T, bool largest>
 void arg_extreme(const Array& x, const Array& values, const Array& indices) {
   using V = Widened<T>;
   using Acc = Found<V>;
-  auto step = [](Acc acc, V v, int64_t i, int64_t) {
-    return acc.index < 0 || better<largest>(v, acc.value) ? Acc{v, i} : acc;
+  int64_t stride = x.shape()[2];
+  auto line = [](const T* from, int64_t begin, int64_t end, int64_t) {
+    return arg_of_line<largest>(from, begin, end);
   };
-  auto join = [](Acc a, Acc b) {
-    if (a.index < 0 || b.index < 0) return a.index < 0 ? b : a;
-    if (better<largest>(a.value, b.value)) return a;
-    if (better<largest>(b.value, a.value)) return b;
-    return a.index < b.index ? a : b;
+  auto columns = [=](const T* from, int64_t begin, int64_t end, int64_t, int64_t count, Acc* acc) {
+    for (int64_t c = 0; c < count; ++c) acc[c] = {widen(from[begin * stride + c]), begin};
+    for (int64_t i = begin + 1; i < end; ++i) {
+      for (int64_t c = 0; c < count; ++c) {
+        V v = widen(from[i * stride + c]);
+        if (better<largest>(v, acc[c].value)) acc[c] = {v, i};
+      }
+    }
   };
-  fold_middle<T>(x, Acc{V(0), -1}, step, join,
+  // The left one has the lower indices.
+  auto join = [](Acc a, Acc b) { return better<largest>(b.value, a.value) ? b : a; };
+  fold_blocks<T>(x, Acc{}, line, columns, join,
                  [value = values.data<T>(), index = indices.data<int64_t>()](Acc acc, int64_t o) {
                    value[o] = convert<T>(acc.value);
                    index[o] = acc.index;

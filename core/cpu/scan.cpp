@@ -1,6 +1,4 @@
-#include <array>
 #include <cmath>
-#include <limits>
 
 #include "core/cpu/cpu.h"
 #include "core/cpu/fold.h"
@@ -12,44 +10,55 @@ namespace {
 constexpr int64_t kColumns = 256;
 constexpr int64_t kTile = 16384;
 
-// Walks the lines of (outer, n, inner), up to kColumns side by side: make_step() gives the step of
-// one walk, and step(k, at, count) is called for the k-th elements of its `count` lines, which lie
-// from position `at` on.
-template <class MakeStep>
-void walk(const Array& x, bool reverse, MakeStep make_step) {
+// Calls fn(base, count) for the lines of (outer, n, inner), up to kColumns side by side: `count` of
+// them, whose first elements (the last ones if reverse) lie from position `base` on.
+template <class F>
+void for_lines(const Array& x, bool reverse, F&& fn) {
   int64_t n = x.shape()[1];
   int64_t inner = x.shape()[2];
   if (x.numel() == 0) return;
   int64_t columns = std::min(inner, kColumns);
   int64_t column_tiles = (inner + columns - 1) / columns;
+  int64_t start = reverse ? (n - 1) * inner : 0;
   parallel_tiles(x.shape()[0] * column_tiles, std::max<int64_t>(1, kTile / (n * columns)),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t t = begin; t < end; ++t) {
                      int64_t c = t % column_tiles * columns;
-                     int64_t count = std::min(columns, inner - c);
-                     int64_t base = t / column_tiles * n * inner + c;
-                     auto step = make_step();
-                     for (int64_t k = 0; k < n; ++k) {
-                       int64_t i = reverse ? n - 1 - k : k;
-                       step(k, base + i * inner, count);
-                     }
+                     fn(t / column_tiles * n * inner + c + start, std::min(columns, inner - c));
                    }
                  });
 }
 
-// out = acc = combine(acc, x) along each line.
-template <class T, class Out, class Acc, class Combine>
-void accumulate(const Array& x, bool reverse, Acc first, Combine combine, const Array& out) {
-  const T* from = x.data<T>();
+// Along each line: acc = first(i), then acc = next(acc, i) for the position i of each further
+// element, and out[i] = acc.
+template <class Out, class Acc, class First, class Next>
+void walk(const Array& x, bool reverse, const Array& out, const First& first, const Next& next) {
+  int64_t n = x.shape()[1];
+  int64_t stride = reverse ? -x.shape()[2] : x.shape()[2];
   Out* to = out.data<Out>();
-  walk(x, reverse, [=] {
-    return [=, acc = std::array<Acc, kColumns>{}](int64_t k, int64_t at, int64_t count) mutable {
-      if (k == 0) std::fill_n(acc.data(), count, first);
-      for (int64_t c = 0; c < count; ++c) {
-        acc[static_cast<size_t>(c)] = combine(acc[static_cast<size_t>(c)], widen(from[at + c]));
-        to[at + c] = convert<Out>(acc[static_cast<size_t>(c)]);
+  for_lines(x, reverse, [&](int64_t base, int64_t count) {
+    if (count == 1) {
+      Acc acc = first(base);
+      to[base] = convert<Out>(acc);
+      for (int64_t k = 1; k < n; ++k) {
+        int64_t i = base + k * stride;
+        acc = next(acc, i);
+        to[i] = convert<Out>(acc);
       }
-    };
+      return;
+    }
+    Acc acc[kColumns];
+    for (int64_t c = 0; c < count; ++c) {
+      acc[c] = first(base + c);
+      to[base + c] = convert<Out>(acc[c]);
+    }
+    for (int64_t k = 1; k < n; ++k) {
+      int64_t i = base + k * stride;
+      for (int64_t c = 0; c < count; ++c) {
+        acc[c] = next(acc[c], i + c);
+        to[i + c] = convert<Out>(acc[c]);
+      }
+    }
   });
 }
 
@@ -62,16 +71,16 @@ template <class T>
 void sums(const Array& x, bool reverse, const Array& out) {
   using Acc = Running<T>;
   using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
-  accumulate<T, Out>(
-      x, reverse, Acc(0), [](Acc acc, Widened<T> v) { return acc + static_cast<Acc>(v); }, out);
+  auto at = [from = x.data<T>()](int64_t i) { return static_cast<Acc>(widen(from[i])); };
+  walk<Out, Acc>(x, reverse, out, at, [at](Acc acc, int64_t i) { return acc + at(i); });
 }
 
 template <class T>
 void products(const Array& x, bool reverse, const Array& out) {
   using Acc = Running<T>;
   using Out = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
-  accumulate<T, Out>(
-      x, reverse, Acc(1), [](Acc acc, Widened<T> v) { return acc * static_cast<Acc>(v); }, out);
+  auto at = [from = x.data<T>()](int64_t i) { return static_cast<Acc>(widen(from[i])); };
+  walk<Out, Acc>(x, reverse, out, at, [at](Acc acc, int64_t i) { return acc * at(i); });
 }
 
 // log(exp(a) + exp(b))
@@ -84,15 +93,23 @@ V log_add_exp(V a, V b) {
   return high + std::log1p(std::exp(low - high));
 }
 
+template <class T>
+void log_sums(const Array& x, const Array& out) {
+  using V = Widened<T>;
+  auto at = [from = x.data<T>()](int64_t i) { return widen(from[i]); };
+  walk<T, V>(x, false, out, at, [at](V acc, int64_t i) { return log_add_exp(acc, at(i)); });
+}
+
 template <class T, bool largest>
 void extremes(const Array& x, const Array& values, const Array& indices) {
   const T* from = x.data<T>();
   T* value = values.data<T>();
   auto* index = indices.data<int64_t>();
+  int64_t n = x.shape()[1];
   int64_t inner = x.shape()[2];
-  walk(x, false, [=] {
-    return [=](int64_t k, int64_t at, int64_t count) {
-      for (int64_t c = at; c < at + count; ++c) {
+  for_lines(x, false, [&](int64_t base, int64_t count) {
+    for (int64_t k = 0; k < n; ++k) {
+      for (int64_t c = base + k * inner; c < base + k * inner + count; ++c) {
         auto v = widen(from[c]);
         bool wins = k == 0 || is_nan(v);
         if (!wins) {
@@ -102,25 +119,16 @@ void extremes(const Array& x, const Array& values, const Array& indices) {
         value[c] = wins ? from[c] : value[c - inner];
         index[c] = wins ? k : index[c - inner];
       }
-    };
+    }
   });
 }
 
 template <class T>
 void recur(const Array& a, const Array& b, bool reverse, const Array& out) {
   using V = Widened<T>;
-  const T* factor = a.data<T>();
-  const T* term = b.data<T>();
-  T* to = out.data<T>();
-  walk(a, reverse, [=] {
-    return [=, acc = std::array<V, kColumns>{}](int64_t k, int64_t at, int64_t count) mutable {
-      for (int64_t c = 0; c < count; ++c) {
-        V& y = acc[static_cast<size_t>(c)];
-        y = k == 0 ? widen(term[at + c]) : widen(factor[at + c]) * y + widen(term[at + c]);
-        to[at + c] = convert<T>(y);
-      }
-    };
-  });
+  auto factor = [from = a.data<T>()](int64_t i) { return widen(from[i]); };
+  auto term = [from = b.data<T>()](int64_t i) { return widen(from[i]); };
+  walk<T, V>(a, reverse, out, term, [=](V y, int64_t i) { return factor(i) * y + term(i); });
 }
 
 class Scan final : public ScanFamily {
@@ -141,11 +149,8 @@ class Scan final : public ScanFamily {
     });
   }
   void logcumsumexp(const Array& x, const Array& out) const override {
-    visit_floating("logcumsumexp", x.dtype(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      using V = Widened<T>;
-      accumulate<T, T>(x, false, -std::numeric_limits<V>::infinity(), log_add_exp<V>, out);
-    });
+    visit_floating("logcumsumexp", x.dtype(),
+                   [&](auto tag) { log_sums<typename decltype(tag)::type>(x, out); });
   }
   void recurrence(const Array& a, const Array& b, bool reverse, const Array& out) const override {
     visit_floating("recurrence", a.dtype(),
