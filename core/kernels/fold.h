@@ -35,7 +35,7 @@ class FoldFamily {
   // The sum of (x - mean)^2, of (outer, inner) means. x: floating; mean and out: f32, or f64 for an
   // x of f64.
   virtual void square_deviations(const Array& x, const Array& mean, const Array& out) const = 0;
-  // log(sum of exp(x)), without overflow. x and out: one floating dtype; n is at least 1.
+  // log(sum of exp(x)), without overflow. x and out: one floating dtype.
   virtual void log_sum_exp(const Array& x, const Array& out) const = 0;
 };
 
