@@ -121,6 +121,20 @@ inline OpCase binary(std::string name, Binary fn, double (*reference)(double, do
           .reference = each_pair(reference)};
 }
 
+// For operations with overloads: the one of tensors alone.
+inline OpCase unary(std::string name, Tensor (*fn)(TensorArg), double (*reference)(double),
+                    double low, double high, double gap = 0) {
+  return unary(std::move(name), Unary([fn](const Tensor& x) { return fn(x); }), reference, low,
+               high, gap);
+}
+inline OpCase binary(std::string name, Tensor (*fn)(TensorArg, TensorArg),
+                     double (*reference)(double, double), double low = -2, double high = 2,
+                     double gap = 0) {
+  return binary(std::move(name),
+                Binary([fn](const Tensor& a, const Tensor& b) { return fn(a, b); }), reference, low,
+                high, gap);
+}
+
 // An operation that moves elements: its own f64 result is its reference.
 inline OpCase moves(std::string name, Unary fn, std::vector<InputSpecs> inputs, InputSpecs large) {
   return {.name = std::move(name),
