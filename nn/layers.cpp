@@ -34,7 +34,9 @@ LayerNorm::LayerNorm(Module* parent, std::string name, int64_t width, double eps
       bias(add_parameter("bias", {width}, Init::constant(0))),
       eps_(eps) {}
 
-Tensor LayerNorm::operator()(const Tensor& x) const { return layer_norm(x, weight, bias, eps_); }
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  return layer_norm(x, weight.shape(), weight, bias, eps_);
+}
 
 Tensor Gelu::operator()(const Tensor& x) const { return gelu(x); }
 
