@@ -50,6 +50,8 @@ HWY_INLINE void scale_and_shift(const T* x, RowMoments<T> m, const T* w, const T
                   HWY_ATTR { return (load_lanes(x + j, lanes) - center) * scale; };
   if (w && b) {
     write_row<T>(streams, n, y, [&](size_t j, size_t lanes) HWY_ATTR {
+      // The next row's elements are on their way while these are computed.
+      hwy::Prefetch(x + n + j);
       return hn::MulAdd(xhat(j, lanes), load_lanes(w + j, lanes), load_lanes(b + j, lanes));
     });
   } else if (w) {
@@ -100,11 +102,16 @@ HWY_INLINE void layer_norm_dx(const T* x, const T* w, RowMoments<T> m, bool cent
     else return load_lanes(dy + j, lanes);
   };
   auto size = static_cast<T>(n);
-  const Vec<T> mean_g = hn::Set(d, centered ? sum_of<T>(n, g) / size : T{0});
-  const Vec<T> mean_gx = hn::Set(d, sum_of<T>(n, [&](size_t j, size_t lanes) HWY_ATTR {
-                                      return g(j, lanes) * xhat(j, lanes);
-                                    }) / size);
+  TwoSums<T> sums = two_sums_of<T>(n, [&](size_t j, size_t lanes) HWY_ATTR {
+    Vec<T> gj = g(j, lanes);
+    return TwoSums<Vec<T>>{gj, gj * xhat(j, lanes)};
+  });
+  const Vec<T> mean_g = hn::Set(d, centered ? sums.first / size : T{0});
+  const Vec<T> mean_gx = hn::Set(d, sums.second / size);
   write_row<T>(streams, n, dx, [&](size_t j, size_t lanes) HWY_ATTR {
+    // The next row's elements are on their way while these are computed.
+    hwy::Prefetch(x + n + j);
+    hwy::Prefetch(dy + n + j);
     return scale * (g(j, lanes) - mean_g - xhat(j, lanes) * mean_gx);
   });
 }

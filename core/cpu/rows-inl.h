@@ -7,6 +7,7 @@
 #define TESSERA_CORE_CPU_ROWS_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <limits>
 
 #include "core/cpu/math-inl.h"
@@ -40,6 +41,32 @@ template <class T>
 HWY_INLINE T row_sum(const T* x, size_t count) {
   return sum_of<T>(count,
                    [&](size_t i, size_t lanes) HWY_ATTR { return load_lanes(x + i, lanes); });
+}
+
+template <class T>
+struct TwoSums {
+  T first, second;
+};
+
+// The sums of two terms at once: term(i, lanes) gives the vectors of both as a TwoSums<Vec<T>>.
+template <class T, class F>
+HWY_INLINE TwoSums<T> two_sums_of(size_t count, F&& term) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  TwoSums<Vec<T>> even{hn::Zero(d), hn::Zero(d)};
+  TwoSums<Vec<T>> odd{hn::Zero(d), hn::Zero(d)};
+  auto add = [](TwoSums<Vec<T>>& sums, const TwoSums<Vec<T>>& terms) HWY_ATTR {
+    sums.first = sums.first + terms.first;
+    sums.second = sums.second + terms.second;
+  };
+  size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    add(even, term(i, lanes));
+    add(odd, term(i + lanes, lanes));
+  }
+  for (; i < count; i += lanes) add(even, term(i, std::min(lanes, count - i)));
+  return {hn::GetLane(hn::SumOfLanes(d, even.first + odd.first)),
+          hn::GetLane(hn::SumOfLanes(d, even.second + odd.second))};
 }
 
 // The largest element; NaN if there is one, minus infinity if there is none.
@@ -81,12 +108,14 @@ HWY_INLINE T row_max_of_numbers(const T* x, size_t count) {
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(max0, max1)));
 }
 
-// y[i] = exp(x[i] - largest); returns the sum of y.
+// y[i] = exp(x[i] - largest); returns the sum of y. Meanwhile `next`, of which nothing is read, is
+// fetched into the cache: what comes after x.
 template <class T>
-HWY_INLINE T exp_minus(const T* x, T largest, T* y, size_t count) {
+HWY_INLINE T exp_minus(const T* x, T largest, T* y, size_t count, const T* next) {
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
   return sum_of<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
+    hwy::Prefetch(next + i);
     Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
     if (lanes < hn::Lanes(m.d)) e = hn::IfThenElseZero(hn::FirstN(m.d, lanes), e);
     store_lanes(e, lanes, y + i);

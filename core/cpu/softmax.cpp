@@ -30,7 +30,7 @@ void softmax_rows(const T* x, T* y, int64_t rows, int64_t cols, bool streams) {
     const T* row = x + i * cols;
     T* out = y + i * cols;
     T* e = streams ? scratch : out;
-    T sum = exp_minus(row, row_max_of_numbers(row, n), e, n);
+    T sum = exp_minus(row, row_max_of_numbers(row, n), e, n, row + n);
     const Vec<T> scale = hn::Set(hn::ScalableTag<T>(), T{1} / sum);
     write_row<T>(streams, n, out,
                  [&](size_t j, size_t lanes) HWY_ATTR { return load_lanes(e + j, lanes) * scale; });
@@ -45,12 +45,13 @@ struct LogSumExp {
   T log_sum;
 };
 
-// Sum of exp(x - largest).
+// Sum of exp(x - largest). Meanwhile what comes after x is fetched into the cache.
 template <class T>
 HWY_INLINE T sum_exp_minus(const T* x, T largest, size_t n) {
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
   return sum_of<T>(n, [&](size_t i, size_t lanes) HWY_ATTR {
+    hwy::Prefetch(x + n + i);
     Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
     return lanes < hn::Lanes(m.d) ? hn::IfThenElseZero(hn::FirstN(m.d, lanes), e) : e;
   });
