@@ -250,14 +250,17 @@ Tensor instance_norm(TensorArg x, TensorArg running_mean, TensorArg running_var,
       x.dim() >= 3 && (!use_input_stats || x.numel() == 0 || x.numel() != samples * channels),
       "[instance_norm] expected x (N, C, ...) with more than one position, got {}", x.shape());
   // The channels of all samples side by side, as those of one.
-  auto spread = [&](const Tensor& v) { return v.defined() ? repeat(v, {samples}) : v; };
+  DType compute = compute_dtype_of(x.dtype());
+  auto spread = [&](const Tensor& v) {
+    return v.defined() ? repeat(to(v, compute), {samples}) : v;
+  };
   Dims shape{1, samples * channels};
   for (size_t d = 2; d < x.dim(); ++d) shape.push_back(x.shape()[d]);
   Tensor means = spread(running_mean);
   Tensor vars = spread(running_var);
-  Tensor y = normalize_checked(
-      "instance_norm", contiguous(reshape(to(x, compute_dtype_of(x.dtype())), shape)), means, vars,
-      spread(weight), spread(bias), {use_input_stats, momentum, eps});
+  Tensor y =
+      normalize_checked("instance_norm", contiguous(reshape(to(x, compute), shape)), means, vars,
+                        spread(weight), spread(bias), {use_input_stats, momentum, eps});
   if (use_input_stats && running_mean.defined() && x.numel() > 0) {
     const NoGrad no_grad;
     Dims table{samples, channels};

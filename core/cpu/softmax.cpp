@@ -133,22 +133,26 @@ void log_softmax_grad_rows(const T* y, const T* dy, T* dx, int64_t rows, int64_t
   });
 }
 
-// Columns that are worked on together when the dim in question is not the last.
-inline constexpr size_t kColumns = 64;
+// Columns that are worked on together when the dim in question is not the last: enough for memory
+// to be read in runs of 1 KiB.
+inline constexpr size_t kColumns = 256;
+// Rows of them that are read a second time from the first-level cache.
+inline constexpr int64_t kColumnRows = 16;
 
 // Calls fn(offset, count) for runs of up to kColumns neighbouring columns of (outer, size, inner).
 template <class F>
-void for_columns(const Array& x, F&& fn) {
+void for_columns(const Array& x, bool streams, F&& fn) {
+  constexpr auto kRun = static_cast<int64_t>(kColumns);
   int64_t inner = x.shape()[2];
-  int64_t runs = (inner + static_cast<int64_t>(kColumns) - 1) / static_cast<int64_t>(kColumns);
-  int64_t tile = std::max<int64_t>(
-      1, 16384 / std::max<int64_t>(1, x.shape()[1] * static_cast<int64_t>(kColumns)));
+  int64_t runs = (inner + kRun - 1) / kRun;
+  int64_t tile = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, x.shape()[1] * kRun));
   parallel_tiles(x.shape()[0] * runs, tile, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      int64_t first = t % runs * static_cast<int64_t>(kColumns);
+      int64_t first = t % runs * kRun;
       fn(t / runs * x.shape()[1] * inner + first,
-         static_cast<size_t>(std::min<int64_t>(kColumns, inner - first)));
+         static_cast<size_t>(std::min(kRun, inner - first)));
     }
+    if (streams) stream_fence();
   });
 }
 
@@ -158,56 +162,59 @@ struct alignas(64) Columns {
   T values[kColumns];
 };
 
+// What exponentials are taken relative to: 0 where there is nothing but minus infinity.
 template <class T>
-HWY_INLINE void max_columns(const T* x, int64_t rows, int64_t stride, size_t count,
-                            Columns<T>& largest) {
-  std::fill_n(largest.values, kColumns, -std::numeric_limits<T>::infinity());
-  for (int64_t i = 0; i < rows; ++i) {
-    for_each_vector<T>(count, [&](size_t j, size_t lanes) HWY_ATTR {
-      Vec<T> v = load_lanes(x + i * stride + j, lanes);
-      store_lanes(hn::Max(load_lanes(largest.values + j, lanes), v), lanes, largest.values + j);
-    });
-  }
+HWY_INLINE Vec<T> shift_of(Vec<T> largest) {
+  const hn::ScalableTag<T> d;
+  const Vec<T> lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  return hn::IfThenElse(largest == lowest, hn::Zero(d), largest);
 }
 
-// y = exp(x - largest), summed over the rows.
+// Adds `rows` rows to the maxima and to the sums of exp(x - largest).
 template <class T>
-HWY_INLINE void exp_columns(const T* x, const Columns<T>& largest, int64_t rows, int64_t stride,
-                            size_t count, T* y, Columns<T>& sums) {
+HWY_INLINE void add_exponentials(const T* x, int64_t rows, int64_t stride, size_t count,
+                                 Columns<T>& largest, Columns<T>& sums) {
   const VectorMath<T> m;
-  std::fill_n(sums.values, kColumns, T{0});
-  for (int64_t i = 0; i < rows; ++i) {
-    for_each_vector<T>(count, [&](size_t j, size_t lanes) HWY_ATTR {
-      Vec<T> e = m.exp_nonpositive(load_lanes(x + i * stride + j, lanes) -
-                                   load_lanes(largest.values + j, lanes));
-      store_lanes(load_lanes(sums.values + j, lanes) + e, lanes, sums.values + j);
-      store_lanes(e, lanes, y + i * stride + j);
-    });
-  }
+  for_each_vector<T>(count, [&](size_t j, size_t lanes) HWY_ATTR {
+    Vec<T> before = load_lanes(largest.values + j, lanes);
+    Vec<T> top = before;
+    for (int64_t i = 0; i < rows; ++i) top = hn::Max(top, load_lanes(x + i * stride + j, lanes));
+    const Vec<T> shift = shift_of<T>(top);
+    Vec<T> sum = load_lanes(sums.values + j, lanes) * m.exp_nonpositive(before - shift);
+    for (int64_t i = 0; i < rows; ++i) {
+      sum = sum + m.exp_nonpositive(load_lanes(x + i * stride + j, lanes) - shift);
+    }
+    store_lanes(top, lanes, largest.values + j);
+    store_lanes(sum, lanes, sums.values + j);
+  });
 }
 
 template <class T, bool kLog>
 void softmax_columns(const Array& x, const Array& y) {
   int64_t rows = x.shape()[1];
   int64_t stride = x.shape()[2];
-  for_columns(x, [&](int64_t offset, size_t count) HWY_ATTR {
+  bool streams = y.nbytes() >= kStreamBytes;
+  for_columns(x, streams, [&](int64_t offset, size_t count) HWY_ATTR {
+    const VectorMath<T> m;
     const T* from = x.data<T>() + offset;
-    T* to = y.data<T>() + offset;
     Columns<T> largest;
-    Columns<T> sums;
-    max_columns(from, rows, stride, count, largest);
-    exp_columns(from, largest, rows, stride, count, to, sums);
+    Columns<T> sums{};
+    std::fill_n(largest.values, kColumns, -std::numeric_limits<T>::infinity());
+    for (int64_t i = 0; i < rows; i += kColumnRows) {
+      add_exponentials(from + i * stride, std::min(kColumnRows, rows - i), stride, count, largest,
+                       sums);
+    }
     for (T& sum : sums.values) sum = kLog ? std::log(sum) : T{1} / sum;
     for (int64_t i = 0; i < rows; ++i) {
-      for_each_vector<T>(count, [&](size_t j, size_t lanes) HWY_ATTR {
-        int64_t at = i * stride + static_cast<int64_t>(j);
-        Vec<T> sum = load_lanes(sums.values + j, lanes);
-        Vec<T> v = load_lanes(to + at, lanes) * sum;
-        if constexpr (kLog) {
-          v = (load_lanes(from + at, lanes) - load_lanes(largest.values + j, lanes)) - sum;
-        }
-        store_lanes(v, lanes, to + at);
-      });
+      const T* row = from + i * stride;
+      write_row<T>(streams, count, y.data<T>() + offset + i * stride,
+                   [&](size_t j, size_t lanes) HWY_ATTR {
+                     Vec<T> top = load_lanes(largest.values + j, lanes);
+                     Vec<T> sum = load_lanes(sums.values + j, lanes);
+                     Vec<T> v = load_lanes(row + j, lanes);
+                     if constexpr (kLog) return (v - top) - sum;
+                     else return m.exp_nonpositive(v - shift_of<T>(top)) * sum;
+                   });
     }
   });
 }
@@ -216,7 +223,8 @@ template <class T, bool kLog>
 void softmax_grad_columns(const Array& y, const Array& dy, const Array& dx) {
   int64_t rows = y.shape()[1];
   int64_t stride = y.shape()[2];
-  for_columns(y, [&](int64_t offset, size_t count) HWY_ATTR {
+  bool streams = dx.nbytes() >= kStreamBytes;
+  for_columns(y, streams, [&](int64_t offset, size_t count) HWY_ATTR {
     const VectorMath<T> m;
     const T* py = y.data<T>() + offset;
     const T* pdy = dy.data<T>() + offset;
@@ -231,14 +239,13 @@ void softmax_grad_columns(const Array& y, const Array& dy, const Array& dx) {
       });
     }
     for (int64_t i = 0; i < rows; ++i) {
-      for_each_vector<T>(count, [&](size_t j, size_t lanes) HWY_ATTR {
+      write_row<T>(streams, count, pdx + i * stride, [&](size_t j, size_t lanes) HWY_ATTR {
         int64_t at = i * stride + static_cast<int64_t>(j);
         Vec<T> sum = load_lanes(sums.values + j, lanes);
         Vec<T> v = load_lanes(pdy + at, lanes);
         Vec<T> yj = load_lanes(py + at, lanes);
-        if constexpr (kLog) v = v - m.exp_nonpositive(yj) * sum;
-        else v = yj * (v - sum);
-        store_lanes(v, lanes, pdx + at);
+        if constexpr (kLog) return v - m.exp_nonpositive(yj) * sum;
+        else return yj * (v - sum);
       });
     }
   });

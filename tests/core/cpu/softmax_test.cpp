@@ -81,6 +81,34 @@ TEST(LogSoftmax, FindsTheMaximumWhereverItIs) {
   EXPECT_NEAR(last_of({}, 5), -std::log(kSize), 1e-5);
 }
 
+// Along the middle dim against the same numbers with that dim last, on both sides of every cut.
+TEST(Softmax, AnyDimAgreesWithTheLast) {
+  using Forward = void (SoftmaxFamily::*)(const Array&, const Array&) const;
+  using Backward = void (SoftmaxFamily::*)(const Array&, const Array&, const Array&) const;
+  auto moved = [](const Array& x) { return x.transpose(1, 2).contiguous(); };
+  auto rows = [](const Array& x) { return x.view({x.size(0) * x.size(1), x.size(2), 1}); };
+  std::vector<std::pair<Forward, Backward>> kinds{
+      {&SoftmaxFamily::softmax, &SoftmaxFamily::softmax_grad},
+      {&SoftmaxFamily::log_softmax, &SoftmaxFamily::log_softmax_grad}};
+  for (const Dims& shape :
+       std::vector<Dims>{{1, 1, 2}, {2, 16, 3}, {3, 17, 255}, {1, 33, 257}, {1, 7000, 310}}) {
+    Array x = random_array(shape, DType::f32, 1, -20, 20);
+    Array dy = random_array(shape, DType::f32, 2);
+    for (auto [forward, backward] : kinds) {
+      Array y = Array::empty(shape);
+      Array dx = Array::empty(shape);
+      (cpu().softmax().*forward)(x, y);
+      (cpu().softmax().*backward)(y, dy, dx);
+      Array last_y = Array::empty(moved(x).shape());
+      Array last_dx = Array::empty(last_y.shape());
+      (cpu().softmax().*forward)(rows(moved(x)), rows(last_y));
+      (cpu().softmax().*backward)(rows(moved(y)), rows(moved(dy)), rows(last_dx));
+      EXPECT_TRUE(close_to(doubles(moved(y)), doubles(last_y), 1e-6, 1e-5)) << to_string(shape);
+      EXPECT_TRUE(close_to(doubles(moved(dx)), doubles(last_dx), 1e-4, 1e-4)) << to_string(shape);
+    }
+  }
+}
+
 // Large results go past the caches; the bits are those of the usual way.
 TEST(Softmax, LargeResultsHaveTheSameBits) {
   constexpr int64_t kCols = 1001;
