@@ -18,6 +18,7 @@ const ReduceFamily& reduce_family();
 const MatmulFamily& matmul_family();
 const SoftmaxFamily& softmax_family();
 const NormalizeFamily& normalize_family();
+const BatchNormFamily& batch_norm_family();
 const AttentionFamily& attention_family();
 const ConvFamily& conv_family();
 const PoolFamily& pool_family();

@@ -197,7 +197,9 @@ TEST_P(OpCaseTest, TakesIntegersOrRefusesThemByName) {
   }
   Tensor result;
   std::string error = error_of([&] { result = row.fn(inputs); });
-  if (row.any_dtype) EXPECT_EQ(error, "");
+  if (row.any_dtype) {
+    EXPECT_EQ(error, "");
+  }
   if (!error.empty()) {
     bool names_op = contains(error, "[" + row.op + "] ") && contains(error, "i64");
     // The power of an integer is an integer.

@@ -55,6 +55,7 @@ std::vector<OpCase> join_cases();
 std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();
+std::vector<OpCase> normalize_cases();
 std::vector<OpCase> pool_cases();
 std::vector<OpCase> random_cases();
 std::vector<OpCase> reduce_cases();

@@ -90,8 +90,6 @@ inline Array indices(const Dims& shape, int64_t limit) {
   return Array::from(values, shape);
 }
 
-inline Array targets_of(const Dims& logits) { return indices(leading(logits), logits.back()); }
-
 using Unary = std::function<Tensor(const Tensor&)>;
 using Binary = std::function<Tensor(const Tensor&, const Tensor&)>;
 
