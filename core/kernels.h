@@ -12,6 +12,7 @@
 #include "core/kernels/conv.h"
 #include "core/kernels/copy.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/fold.h"
 #include "core/kernels/gather.h"
 #include "core/kernels/index.h"
 #include "core/kernels/matmul.h"
@@ -20,7 +21,9 @@
 #include "core/kernels/pool.h"
 #include "core/kernels/random.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/scan.h"
 #include "core/kernels/softmax.h"
+#include "core/kernels/sort.h"
 
 namespace tessera {
 
@@ -33,6 +36,9 @@ class Kernels {
   const BinaryFamily& binary() const { return get(binary_, "binary"); }
   const WhereFamily& where() const { return get(where_, "where"); }
   const ReduceFamily& reduce() const { return get(reduce_, "reduce"); }
+  const FoldFamily& fold() const { return get(fold_, "fold"); }
+  const ScanFamily& scan() const { return get(scan_, "scan"); }
+  const SortFamily& sort() const { return get(sort_, "sort"); }
   const MatmulFamily& matmul() const { return get(matmul_, "matmul"); }
   const SoftmaxFamily& softmax() const { return get(softmax_, "softmax"); }
   const NormalizeFamily& normalize() const { return get(normalize_, "normalize"); }
@@ -52,6 +58,9 @@ class Kernels {
   const BinaryFamily* binary_ = nullptr;
   const WhereFamily* where_ = nullptr;
   const ReduceFamily* reduce_ = nullptr;
+  const FoldFamily* fold_ = nullptr;
+  const ScanFamily* scan_ = nullptr;
+  const SortFamily* sort_ = nullptr;
   const MatmulFamily* matmul_ = nullptr;
   const SoftmaxFamily* softmax_ = nullptr;
   const NormalizeFamily* normalize_ = nullptr;

@@ -59,10 +59,12 @@ std::vector<OpCase> normalize_cases();
 std::vector<OpCase> pool_cases();
 std::vector<OpCase> random_cases();
 std::vector<OpCase> reduce_cases();
+std::vector<OpCase> scan_cases();
 std::vector<OpCase> shape_cases();
 std::vector<OpCase> softmax_cases();
 std::vector<OpCase> transcendental_cases();
 std::vector<OpCase> where_cases();
+std::vector<OpCase> sort_cases();
 std::ostream& operator<<(std::ostream& out, const OpCase& op_case);
 
 // Leaves that require gradients, the same for the same seed. Those of f32 and f64 are the same
