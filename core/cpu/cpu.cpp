@@ -9,11 +9,14 @@ const Kernels& kernel_table() {
     k.copy_ = &copy_family();
     k.unary_ = &unary_family();
     k.binary_ = &binary_family();
+    k.where_ = &where_family();
     k.reduce_ = &reduce_family();
     k.matmul_ = &matmul_family();
     k.softmax_ = &softmax_family();
     k.normalize_ = &normalize_family();
     k.attention_ = &attention_family();
+    k.conv_ = &conv_family();
+    k.pool_ = &pool_family();
     k.gather_ = &gather_family();
     k.index_ = &index_family();
     k.random_ = &random_family();
