@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/kernels/attention.h"
+#include "core/kernels/batch_norm.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/copy.h"
 #include "core/kernels/elementwise.h"
@@ -41,6 +42,7 @@ class Kernels {
   const MatmulFamily& matmul() const { return get(matmul_, "matmul"); }
   const SoftmaxFamily& softmax() const { return get(softmax_, "softmax"); }
   const NormalizeFamily& normalize() const { return get(normalize_, "normalize"); }
+  const BatchNormFamily& batch_norm() const { return get(batch_norm_, "batch_norm"); }
   const AttentionFamily& attention() const { return get(attention_, "attention"); }
   const ConvFamily& conv() const { return get(conv_, "conv"); }
   const PoolFamily& pool() const { return get(pool_, "pool"); }
@@ -62,6 +64,7 @@ class Kernels {
   const MatmulFamily* matmul_ = nullptr;
   const SoftmaxFamily* softmax_ = nullptr;
   const NormalizeFamily* normalize_ = nullptr;
+  const BatchNormFamily* batch_norm_ = nullptr;
   const AttentionFamily* attention_ = nullptr;
   const ConvFamily* conv_ = nullptr;
   const PoolFamily* pool_ = nullptr;

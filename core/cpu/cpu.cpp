@@ -17,6 +17,7 @@ const Kernels& kernel_table() {
     k.matmul_ = &matmul_family();
     k.softmax_ = &softmax_family();
     k.normalize_ = &normalize_family();
+    k.batch_norm_ = &batch_norm_family();
     k.attention_ = &attention_family();
     k.conv_ = &conv_family();
     k.pool_ = &pool_family();

@@ -21,6 +21,7 @@ const SortFamily& sort_family();
 const MatmulFamily& matmul_family();
 const SoftmaxFamily& softmax_family();
 const NormalizeFamily& normalize_family();
+const BatchNormFamily& batch_norm_family();
 const AttentionFamily& attention_family();
 const ConvFamily& conv_family();
 const PoolFamily& pool_family();
