@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/kernels/attention.h"
+#include "core/kernels/conv.h"
 #include "core/kernels/copy.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gather.h"
@@ -15,6 +16,7 @@
 #include "core/kernels/matmul.h"
 #include "core/kernels/normalize.h"
 #include "core/kernels/optimizer.h"
+#include "core/kernels/pool.h"
 #include "core/kernels/random.h"
 #include "core/kernels/reduce.h"
 #include "core/kernels/softmax.h"
@@ -33,6 +35,8 @@ class Kernels {
   const SoftmaxFamily& softmax() const { return get(softmax_, "softmax"); }
   const NormalizeFamily& normalize() const { return get(normalize_, "normalize"); }
   const AttentionFamily& attention() const { return get(attention_, "attention"); }
+  const ConvFamily& conv() const { return get(conv_, "conv"); }
+  const PoolFamily& pool() const { return get(pool_, "pool"); }
   const GatherFamily& gather() const { return get(gather_, "gather"); }
   const IndexFamily& index() const { return get(index_, "index"); }
   const RandomFamily& random() const { return get(random_, "random"); }
@@ -48,6 +52,8 @@ class Kernels {
   const SoftmaxFamily* softmax_ = nullptr;
   const NormalizeFamily* normalize_ = nullptr;
   const AttentionFamily* attention_ = nullptr;
+  const ConvFamily* conv_ = nullptr;
+  const PoolFamily* pool_ = nullptr;
   const GatherFamily* gather_ = nullptr;
   const IndexFamily* index_ = nullptr;
   const RandomFamily* random_ = nullptr;

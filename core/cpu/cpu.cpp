@@ -14,6 +14,8 @@ const Kernels& kernel_table() {
     k.softmax_ = &softmax_family();
     k.normalize_ = &normalize_family();
     k.attention_ = &attention_family();
+    k.conv_ = &conv_family();
+    k.pool_ = &pool_family();
     k.gather_ = &gather_family();
     k.index_ = &index_family();
     k.random_ = &random_family();

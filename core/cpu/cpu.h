@@ -18,6 +18,8 @@ const MatmulFamily& matmul_family();
 const SoftmaxFamily& softmax_family();
 const NormalizeFamily& normalize_family();
 const AttentionFamily& attention_family();
+const ConvFamily& conv_family();
+const PoolFamily& pool_family();
 const GatherFamily& gather_family();
 const IndexFamily& index_family();
 const RandomFamily& random_family();

@@ -1,7 +1,5 @@
 #include "core/cpu/gemm.h"
 
-#include <omp.h>
-
 #include <hwy/highway.h>
 #include <algorithm>
 #include <array>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "core/cpu/cpu.h"
+#include "core/cpu/onednn.h"
 #include "core/error.h"
 
 namespace tessera::cpu {
@@ -18,35 +17,8 @@ namespace {
 using Desc = dnnl::memory::desc;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 
-// oneDNN asks OpenMP for its number of threads, both when a primitive is made and when it runs.
-class OneThread {
- public:
-  OneThread() : before_(omp_get_max_threads()) {
-    if (before_ != 1) omp_set_num_threads(1);
-  }
-  ~OneThread() {
-    if (before_ != 1) omp_set_num_threads(before_);
-  }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
-
 // m, n, k, strides of a and b, ldc, and the flags.
 using Key = std::array<int64_t, 9>;
-
-struct KeyHash {
-  size_t operator()(const Key& key) const {
-    uint64_t hash = 0x9e3779b97f4a7c15;
-    for (int64_t word : key) {
-      hash = (hash ^ static_cast<uint64_t>(word)) * 0xff51afd7ed558ccd;
-      hash ^= hash >> 32;
-    }
-    return hash;
-  }
-};
 
 struct Product {
   dnnl::matmul primitive;
@@ -54,10 +26,7 @@ struct Product {
   std::unordered_map<int, dnnl::memory> arguments;
 };
 
-dnnl::engine& engine() {
-  static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
-  return instance;
-}
+dnnl::engine& engine() { return onednn_engine(); }
 
 Product make_product(const Key& key) {
   auto [m, n, k, a_row, a_col, b_row, b_col, ldc, flags] = key;
@@ -99,7 +68,7 @@ void gemm_onednn(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixVie
                  const float* bias, bool accumulate, float* c, int64_t ldc) {
   // Primitives that a program no longer uses are dropped when this many shapes have gone by.
   constexpr size_t kMaxCached = 1024;
-  thread_local std::unordered_map<Key, Product, KeyHash> cache;
+  thread_local std::unordered_map<Key, Product, WordsHash> cache;
   thread_local dnnl::stream stream(engine());
   tidy_strides(m, k, a.row_stride, a.col_stride);
   tidy_strides(k, n, b.row_stride, b.col_stride);

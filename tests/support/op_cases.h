@@ -46,10 +46,13 @@ struct OpCase {
 // All rows, and those of one family, each in the file of its name in op_cases/.
 const std::vector<OpCase>& op_cases();
 std::vector<OpCase> attention_cases();
+std::vector<OpCase> conv_cases();
 std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> interpolate_cases();
 std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();
+std::vector<OpCase> pool_cases();
 std::vector<OpCase> random_cases();
 std::vector<OpCase> reduce_cases();
 std::vector<OpCase> shape_cases();

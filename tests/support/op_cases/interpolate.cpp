@@ -1,0 +1,47 @@
+#include "tests/support/op_cases/rows.h"
+
+namespace tessera::test {
+
+std::vector<OpCase> interpolate_cases() {
+  std::vector<OpCase> out;
+  auto add = [&](std::string name, Interpolation mode, bool align_corners) {
+    out.push_back({.name = "interpolate_" + name,
+                   .fn =
+                       [=](const Inputs& in) {
+                         return interpolate(in[0], {5, 3}, mode, align_corners);
+                       },
+                   .inputs = {{{{1, 2, 3, 4}}}, {{{2, 1, 1, 2}}}, {{{0, 2, 3, 3}}}},
+                   .large = {{{6, 5, 13, 11}}},
+                   .op = "interpolate"});
+  };
+  add("nearest", Interpolation::nearest, false);
+  add("area", Interpolation::area, false);
+  add("bilinear", Interpolation::bilinear, false);
+  add("bilinear_aligned", Interpolation::bilinear, true);
+  add("bicubic", Interpolation::bicubic, false);
+  add("bicubic_aligned", Interpolation::bicubic, true);
+  out.push_back(
+      {.name = "interpolate_linear",
+       .fn = [](const Inputs& in) { return interpolate(in[0], {4}, Interpolation::linear); },
+       .inputs = {{{{1, 2, 3}}}},
+       .large = {{{6, 5, 130}}},
+       // Twice as long and more: the weights are quarters and eighths.
+       .reference =
+           [](const Plains& in) {
+             Plain y{{in[0].shape[0], in[0].shape[1], 4}, {}};
+             for (size_t i = 0; i < in[0].values.size(); i += 3) {
+               const double* x = in[0].values.data() + i;
+               y.values.insert(y.values.end(), {x[0], 0.375 * x[0] + 0.625 * x[1],
+                                                0.625 * x[1] + 0.375 * x[2], x[2]});
+             }
+             return y;
+           },
+       .op = "interpolate"});
+  out.push_back(moves("pixel_shuffle", [](const Tensor& x) { return pixel_shuffle(x, 2); },
+                      {{{{1, 8, 2, 3}}}, {{{0, 4, 2, 2}}}}, {{{3, 16, 7, 6}}}));
+  out.push_back(moves("pixel_unshuffle", [](const Tensor& x) { return pixel_unshuffle(x, 2); },
+                      {{{{1, 2, 4, 6}}}, {{{0, 4, 2, 2}}}}, {{{3, 4, 14, 6}}}));
+  return out;
+}
+
+}  // namespace tessera::test
