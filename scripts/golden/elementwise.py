@@ -67,6 +67,7 @@ BINARY = {
     "bitwise_left_shift": torch.bitwise_left_shift,
     "bitwise_right_shift": torch.bitwise_right_shift,
 }
+NO_GRADIENT = {"floor_divide"}
 BITWISE = [name for name in BINARY if name.startswith("bitwise")]
 # The second operand may be neither zero nor negative in these.
 POSITIVE_RIGHT = {"div", "fmod", "remainder", "floor_divide", "pow", "bitwise_left_shift",
@@ -96,12 +97,12 @@ def unary(f):
         low = 0.2 if positive else -2
         for dtype in FLOATS:
             f.case(f"{name}{extra}.{dtype}", name, fn,
-                   lambda g: [In(g.uniform((2, 4), dtype, low, 2)), *extra])
+                   lambda g: [In(g.uniform((2, 4), dtype, low, 2)), *extra], grad=name not in NO_GRADIENT)
         f.case(f"{name}{extra}.transposed", name, fn,
-               lambda g: [In(g.uniform((3, 2), "f32", low, 2), "t"), *extra])
+               lambda g: [In(g.uniform((3, 2), "f32", low, 2), "t"), *extra], grad=name not in NO_GRADIENT)
         f.case(f"{name}{extra}.special", name, fn, [In(torch.tensor(SPECIAL)), *extra], grad=False)
         for dtype in ("i32", "u8", "bool"):
-            f.case(f"{name}{extra}.{dtype}", name, fn, lambda g: [In(g.any((5,), dtype)), *extra])
+            f.case(f"{name}{extra}.{dtype}", name, fn, lambda g: [In(g.any((5,), dtype)), *extra], grad=name not in NO_GRADIENT)
     for dim in (-1, 0):
         for dtype in ("f32", "f64"):
             f.case(f"glu.{dim}.{dtype}", "glu", F.glu,
@@ -122,18 +123,19 @@ def left(g, name, shape, dtype):
 
 def binary(f):
     for name, fn in BINARY.items():
+        grad = name not in NO_GRADIENT
         own = "i64" if name in BITWISE else "f32"
         for a, b in SHAPES:
             f.case(f"{name}.{list(a)}.{list(b)}", name, fn,
-                   lambda g: [In(left(g, name, a, own)), In(right(g, name, b, own))])
+                   lambda g: [In(left(g, name, a, own)), In(right(g, name, b, own))], grad=grad)
         for dtype in ALL:
             f.case(f"{name}.{dtype}", name, fn,
-                   lambda g: [In(left(g, name, (4,), dtype)), In(right(g, name, (4,), dtype))])
+                   lambda g: [In(left(g, name, (4,), dtype)), In(right(g, name, (4,), dtype))], grad=grad)
         f.case(f"{name}.strided", name, fn,
-               lambda g: [In(left(g, name, (3, 4), own), "t"), In(right(g, name, (3, 4), own), "s")])
+               lambda g: [In(left(g, name, (3, 4), own), "t"), In(right(g, name, (3, 4), own), "s")], grad=grad)
         f.case(f"{name}.expanded", name, fn,
                lambda g: [In(left(g, name, (1, 4), own).expand(3, 4), "e"),
-                          In(right(g, name, (3, 4), own))])
+                          In(right(g, name, (3, 4), own))], grad=grad)
         if own == "f32":
             pairs = [(x, y) for x in (0.0, -1.0, 2.5, float("inf"), float("-inf"), float("nan"))
                      for y in (0.0, -0.0, 1.0, -1.5, float("inf"), float("-inf"), float("nan"))]

@@ -29,7 +29,7 @@ def by_index(f):
             distinct = lambda g: In(torch.stack([torch.from_numpy(g.random.permutation(size)[:2])
                                                  for _ in range(2)], dim=0 if dim else 1))
             f.case(f"scatter.{dim}.{dtype}", "scatter", lambda x, d, i, v: torch.scatter(x, d, i, v),
-                   lambda g: [In(g.any((3, 4), dtype)), dim, distinct(g), In(g.any((2, 3), dtype))])
+                   lambda g: [In(g.any((3, 4), dtype)), dim, distinct(g), In(g.any((2, 2), dtype))])
             f.case(f"scatter_add.{dim}.{dtype}", "scatter_add", torch.scatter_add,
                    lambda g: [In(g.any((3, 4), dtype)), dim, draw(g, (2, 3)), In(g.any((2, 3), dtype), "t")])
             f.case(f"index_add.{dim}.{dtype}", "index_add", torch.index_add,
@@ -122,8 +122,6 @@ def index(f):
         if len(tensors) == len(items):
             f.case(f"index_put.accumulate.{text}", "index_put_accumulate", accumulate,
                    lambda g: [In(g.any((3, 4, 5))), In(g.any(())), *draw_items(g, items)])
-
-
 
 
 FAMILIES = {"gather": by_index, "mask": masks, "index": index}
