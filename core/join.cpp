@@ -31,6 +31,12 @@ void check_pad(const Array& x, const Dims& padding) {
   TESSERA_CHECK(padding.size() % 2 == 0 && padding.size() / 2 <= x.dim(),
                 "[pad] expected a pair of numbers for each of at most {} dims, got {} for shape {}",
                 x.dim(), padding, x.shape());
+  // More than any memory holds; sums of such numbers stay within int64.
+  constexpr int64_t kLimit = int64_t{1} << 48;
+  for (int64_t count : padding) {
+    TESSERA_CHECK(count >= -kLimit && count <= kLimit,
+                  "[pad] expected paddings in [{}, {}], got {}", -kLimit, kLimit, padding);
+  }
 }
 
 Array pad_constant(const Array& x, const Dims& padding, double value) {
@@ -39,10 +45,9 @@ Array pad_constant(const Array& x, const Dims& padding, double value) {
   for (size_t i = 0; i < padding.size() / 2; ++i) {
     size_t d = x.dim() - 1 - i;
     int64_t size = shape[d];
-    shape[d] = saturated_sum(saturated_sum(size, padding[2 * i]), padding[2 * i + 1]);
-    TESSERA_CHECK(shape[d] >= 0 && shape[d] < INT64_MAX,
-                  "[pad] padding {} gives dim {} of shape {} the size {}", padding, d, x.shape(),
-                  shape[d]);
+    shape[d] = size + padding[2 * i] + padding[2 * i + 1];
+    TESSERA_CHECK(shape[d] >= 0, "[pad] padding {} gives dim {} of shape {} the size {}", padding,
+                  d, x.shape(), shape[d]);
   }
   Array out = Array::full(shape, value, x.dtype(), x.device());
   Array place = out;
@@ -50,7 +55,7 @@ Array pad_constant(const Array& x, const Dims& padding, double value) {
     auto d = static_cast<int64_t>(x.dim() - 1 - i);
     int64_t size = x.shape()[static_cast<size_t>(d)];
     int64_t begin = std::clamp<int64_t>(-padding[2 * i], 0, size);
-    int64_t end = std::clamp<int64_t>(saturated_sum(size, padding[2 * i + 1]), 0, size);
+    int64_t end = std::clamp<int64_t>(size + padding[2 * i + 1], 0, size);
     if (begin >= end) return out;
     inner = inner.slice(d, begin, end);
     place = place.slice(d, begin + padding[2 * i], end + padding[2 * i]);
@@ -82,6 +87,7 @@ Array roll(const Array& x, const Dims& shifts, const Dims& dims) {
                 "[roll] expected as many shifts as dims, got {} and {}", shifts, dims);
   Array out = x.clone();
   for (size_t i = 0; i < dims.size(); ++i) {
+    TESSERA_CHECK(shifts[i] != INT64_MIN, "[roll] a shift of {} cannot be undone", shifts[i]);
     int64_t size = x.shape()[normalize_dim(dims[i], x.dim(), "roll")];
     if (size == 0) continue;
     int64_t shift = (shifts[i] % size + size) % size;

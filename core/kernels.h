@@ -30,6 +30,7 @@ class Kernels {
   const CopyFamily& copy() const { return get(copy_, "copy"); }
   const UnaryFamily& unary() const { return get(unary_, "unary"); }
   const BinaryFamily& binary() const { return get(binary_, "binary"); }
+  const WhereFamily& where() const { return get(where_, "where"); }
   const ReduceFamily& reduce() const { return get(reduce_, "reduce"); }
   const MatmulFamily& matmul() const { return get(matmul_, "matmul"); }
   const SoftmaxFamily& softmax() const { return get(softmax_, "softmax"); }
@@ -47,6 +48,7 @@ class Kernels {
   const CopyFamily* copy_ = nullptr;
   const UnaryFamily* unary_ = nullptr;
   const BinaryFamily* binary_ = nullptr;
+  const WhereFamily* where_ = nullptr;
   const ReduceFamily* reduce_ = nullptr;
   const MatmulFamily* matmul_ = nullptr;
   const SoftmaxFamily* softmax_ = nullptr;

@@ -17,9 +17,11 @@ struct Plan {
 };
 
 // How many dims of x an item stands for.
-int64_t dims_of(const IndexItem& item) {
+int64_t dims_of(const char* op, const IndexItem& item) {
   if (item.get<Ellipsis>() || item.get<NewAxis>()) return 0;
   const auto* tensor = item.get<Tensor>();
+  TESSERA_CHECK(!tensor || tensor->defined(), "[{}] expected index tensors, got an undefined one",
+                op);
   if (tensor && tensor->dtype() == DType::boolean) return static_cast<int64_t>(tensor->dim());
   return 1;
 }
@@ -29,7 +31,7 @@ int64_t rest_of(const char* op, const Tensor& x, const IndexItems& items) {
   int64_t named = 0;
   int64_t num_ellipses = 0;
   for (const IndexItem& item : items) {
-    named += dims_of(item);
+    named += dims_of(op, item);
     num_ellipses += item.get<Ellipsis>() != nullptr;
   }
   TESSERA_CHECK(num_ellipses <= 1, "[{}] expected at most one ellipsis, got {}", op, num_ellipses);
@@ -77,7 +79,6 @@ class Planner {
   }
 
   void apply(const Tensor& tensor) {
-    TESSERA_CHECK(tensor.defined(), "[{}] item {} is an undefined tensor", op_, number_);
     Array at = tensor.data();
     if (at.dtype() != DType::boolean) {
       TESSERA_CHECK(at.dtype() == DType::i64 || at.dtype() == DType::i32,

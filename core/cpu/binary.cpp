@@ -3,52 +3,47 @@
 #include <hwy/foreach_target.h>
 
 #include "core/cpu/cpu.h"
-#include "core/cpu/elementwise-inl.h"
+#include "core/cpu/loops.h"
 #include "core/cpu/math-inl.h"
-#include "core/cpu/strided.h"
+#include "core/promotion.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
 
 template <class Formula, class T>
-void binary_rows(const Array& a, const Array& b, const Array& out) {
-  map_rows<T, 2>({&a, &b, &out},
-                 [](VectorMath<T> m, const Vec<T>* in) { return Formula::apply(m, in[0], in[1]); });
-}
-
-template <class T>
-void binary_typed(BinaryOp op, const Array& a, const Array& b, const Array& out) {
-  switch (op) {
-    case BinaryOp::add: return binary_rows<formulas::Add, T>(a, b, out);
-    case BinaryOp::sub: return binary_rows<formulas::Sub, T>(a, b, out);
-    case BinaryOp::mul: return binary_rows<formulas::Mul, T>(a, b, out);
-    case BinaryOp::div: return binary_rows<formulas::Div, T>(a, b, out);
-    case BinaryOp::maximum: return binary_rows<formulas::Maximum, T>(a, b, out);
-    case BinaryOp::minimum: return binary_rows<formulas::Minimum, T>(a, b, out);
-    case BinaryOp::relu_grad: return binary_rows<formulas::ReluGrad, T>(a, b, out);
-    case BinaryOp::gelu_grad: return binary_rows<formulas::GeluGrad, T>(a, b, out);
-    case BinaryOp::tanh_grad: return binary_rows<formulas::TanhGrad, T>(a, b, out);
-    case BinaryOp::sigmoid_grad: return binary_rows<formulas::SigmoidGrad, T>(a, b, out);
-  }
-}
-
-template <class T>
-void affine_typed(const Array& a, double scale, double shift, const Array& out) {
-  map_rows<T, 1>({&a, &out}, [=](VectorMath<T> m, const Vec<T>* in) {
-    return m.fma(in[0], m.constant(scale), m.constant(shift));
+void binary_loop(const void* const* in, void* out, size_t count, const double*) {
+  const T* a = static_cast<const T*>(in[0]);
+  const T* b = static_cast<const T*>(in[1]);
+  T* y = static_cast<T*>(out);
+  const VectorMath<T> m;
+  for_each_vector<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
+    store_lanes(Formula::apply(m, load_lanes(a + i, lanes), load_lanes(b + i, lanes)), lanes,
+                y + i);
   });
 }
 
-void run_binary(BinaryOp op, const Array& a, const Array& b, const Array& out) {
-  visit_f32_f64(out.dtype(), "binary",
-                [&](auto tag) { binary_typed<typename decltype(tag)::type>(op, a, b, out); });
-}
-
-void run_affine(const Array& a, double scale, double shift, const Array& out) {
-  visit_f32_f64(out.dtype(), "affine", [&](auto tag) {
-    affine_typed<typename decltype(tag)::type>(a, scale, shift, out);
+template <class T>
+void affine_loop(const void* const* in, void* out, size_t count, const double* params) {
+  const T* a = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
+  const VectorMath<T> m;
+  const Vec<T> scale = m.constant(params[0]);
+  const Vec<T> shift = m.constant(params[1]);
+  for_each_vector<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
+    store_lanes(m.fma(load_lanes(a + i, lanes), scale, shift), lanes, y + i);
   });
 }
+
+Loop vector_binary(BinaryOp op, bool wide) {
+  Loop loop = nullptr;
+  formulas::visit_binary(op, [&](auto formula) {
+    using Formula = decltype(formula);
+    loop = wide ? binary_loop<Formula, double> : binary_loop<Formula, float>;
+  });
+  return loop;
+}
+
+Loop vector_affine(bool wide) { return wide ? affine_loop<double> : affine_loop<float>; }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -56,18 +51,33 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tessera::cpu {
 
-HWY_EXPORT(run_binary);
-HWY_EXPORT(run_affine);
+HWY_EXPORT(vector_binary);
+HWY_EXPORT(vector_affine);
 
 namespace {
 
 class Binary final : public BinaryFamily {
  public:
   void run(BinaryOp op, const Array& a, const Array& b, const Array& out) const override {
-    HWY_DYNAMIC_DISPATCH(run_binary)(op, a, b, out);
+    bool to_bool = gives_bool(op);
+    DType compute = compute_dtype(to_bool ? promote_types(a.dtype(), b.dtype()) : out.dtype());
+    Loop loop = nullptr;
+    if (compute != DType::i64) {
+      loop = HWY_DYNAMIC_DISPATCH(vector_binary)(op, compute == DType::f64);
+    }
+    if (!loop) loop = scalar_loop(op, compute);
+    TESSERA_CHECK(loop, "[binary] expected a dtype of which this function is defined, got {}",
+                  out.dtype());
+    run_loop<2>(loop, {&a, &b}, {compute, compute}, to_bool ? DType::boolean : compute, out,
+                nullptr);
   }
   void affine(const Array& a, double scale, double shift, const Array& out) const override {
-    HWY_DYNAMIC_DISPATCH(run_affine)(a, scale, shift, out);
+    TESSERA_CHECK(is_floating(out.dtype()), "[affine] expected a floating dtype, got {}",
+                  out.dtype());
+    DType compute = compute_dtype(out.dtype());
+    double params[] = {scale, shift};
+    Loop loop = HWY_DYNAMIC_DISPATCH(vector_affine)(compute == DType::f64);
+    run_loop<1>(loop, {&a}, {compute}, compute, out, params);
   }
 };
 

@@ -9,6 +9,7 @@ const Kernels& kernel_table() {
     k.copy_ = &copy_family();
     k.unary_ = &unary_family();
     k.binary_ = &binary_family();
+    k.where_ = &where_family();
     k.reduce_ = &reduce_family();
     k.matmul_ = &matmul_family();
     k.softmax_ = &softmax_family();

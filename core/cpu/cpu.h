@@ -13,6 +13,7 @@ const Kernels& kernel_table();
 const CopyFamily& copy_family();
 const UnaryFamily& unary_family();
 const BinaryFamily& binary_family();
+const WhereFamily& where_family();
 const ReduceFamily& reduce_family();
 const MatmulFamily& matmul_family();
 const SoftmaxFamily& softmax_family();

@@ -35,6 +35,17 @@ struct VectorMath {
   HWY_INLINE V neg(V x) const { return hn::Neg(x); }
   HWY_INLINE V abs(V x) const { return hn::Abs(x); }
   HWY_INLINE V sqrt(V x) const { return hn::Sqrt(x); }
+  HWY_INLINE V floor(V x) const { return hn::Floor(x); }
+  HWY_INLINE V ceil(V x) const { return hn::Ceil(x); }
+  HWY_INLINE V round(V x) const { return hn::Round(x); }
+  HWY_INLINE V trunc(V x) const { return hn::Trunc(x); }
+  // Of numbers from 0 to 1, and a NaN.
+  HWY_INLINE V log1p(V x) const { return where(is_nan(x), x, hn::Log1p(d, x)); }
+  // Of numbers up to 0; others give something that the caller drops.
+  HWY_INLINE V expm1(V x) const {
+    V inside = hn::Min(hn::Max(x, constant(-50)), constant(1));
+    return where(is_nan(x), x, hn::Expm1(d, inside));
+  }
   HWY_INLINE V fma(V a, V b, V c) const { return hn::MulAdd(a, b, c); }
   HWY_INLINE V log(V x) const {
     // Highway's logarithm is for positive finite numbers; the rest is set by hand.
@@ -69,6 +80,7 @@ struct VectorMath {
   HWY_INLINE V where(Mask mask, V yes, V no) const {
     return hn::IfThenElse(mask, yes, no);
   }
+  HWY_INLINE auto equal(V a, V b) const { return a == b; }
   HWY_INLINE auto less(V a, V b) const { return a < b; }
   // Not x != x: Highway's comparison is an ordered one, false for a NaN.
   HWY_INLINE auto is_nan(V x) const { return hn::IsNaN(x); }

@@ -3,40 +3,36 @@
 #include <hwy/foreach_target.h>
 
 #include "core/cpu/cpu.h"
-#include "core/cpu/elementwise-inl.h"
+#include "core/cpu/loops.h"
 #include "core/cpu/math-inl.h"
-#include "core/cpu/strided.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
 
 template <class Formula, class T>
-void unary_rows(const Array& x, const Array& out) {
-  map_rows<T, 1>({&x, &out},
-                 [](VectorMath<T> m, const Vec<T>* in) { return Formula::apply(m, in[0]); });
+void unary_loop(const void* const* in, void* out, size_t count, const double* params) {
+  const T* x = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
+  const VectorMath<T> m;
+  double p[3] = {};
+  if constexpr (!requires { Formula::apply(m, hn::Zero(m.d)); }) std::copy_n(params, 3, p);
+  for_each_vector<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
+    Vec<T> v = load_lanes(x + i, lanes);
+    if constexpr (requires { Formula::apply(m, v); }) {
+      store_lanes(Formula::apply(m, v), lanes, y + i);
+    } else {
+      store_lanes(Formula::apply(m, v, p), lanes, y + i);
+    }
+  });
 }
 
-template <class T>
-void unary_typed(UnaryOp op, const Array& x, const Array& out) {
-  switch (op) {
-    case UnaryOp::neg: return unary_rows<formulas::Neg, T>(x, out);
-    case UnaryOp::abs: return unary_rows<formulas::Abs, T>(x, out);
-    case UnaryOp::sign: return unary_rows<formulas::Sign, T>(x, out);
-    case UnaryOp::square: return unary_rows<formulas::Square, T>(x, out);
-    case UnaryOp::sqrt: return unary_rows<formulas::Sqrt, T>(x, out);
-    case UnaryOp::exp: return unary_rows<formulas::Exp, T>(x, out);
-    case UnaryOp::log: return unary_rows<formulas::Log, T>(x, out);
-    case UnaryOp::tanh: return unary_rows<formulas::Tanh, T>(x, out);
-    case UnaryOp::sigmoid: return unary_rows<formulas::Sigmoid, T>(x, out);
-    case UnaryOp::relu: return unary_rows<formulas::Relu, T>(x, out);
-    case UnaryOp::gelu: return unary_rows<formulas::Gelu, T>(x, out);
-    case UnaryOp::reciprocal: return unary_rows<formulas::Reciprocal, T>(x, out);
-  }
-}
-
-void run_unary(UnaryOp op, const Array& x, const Array& out) {
-  visit_f32_f64(x.dtype(), "unary",
-                [&](auto tag) { unary_typed<typename decltype(tag)::type>(op, x, out); });
+Loop vector_unary(UnaryOp op, bool wide) {
+  Loop loop = nullptr;
+  formulas::visit_unary(op, [&](auto formula) {
+    using Formula = decltype(formula);
+    loop = wide ? unary_loop<Formula, double> : unary_loop<Formula, float>;
+  });
+  return loop;
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE
@@ -45,14 +41,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tessera::cpu {
 
-HWY_EXPORT(run_unary);
+HWY_EXPORT(vector_unary);
 
 namespace {
 
 class Unary final : public UnaryFamily {
  public:
-  void run(UnaryOp op, const Array& x, const Array& out) const override {
-    HWY_DYNAMIC_DISPATCH(run_unary)(op, x, out);
+  void run(UnaryOp op, const Array& x, const Array& out,
+           const ElementwiseParams& params) const override {
+    DType compute = compute_dtype(gives_bool(op) ? x.dtype() : out.dtype());
+    Loop loop = nullptr;
+    if (compute != DType::i64) loop = HWY_DYNAMIC_DISPATCH(vector_unary)(op, compute == DType::f64);
+    if (!loop) loop = scalar_loop(op, compute);
+    TESSERA_CHECK(loop, "[unary] expected a dtype of which this function is defined, got {}",
+                  out.dtype());
+    run_loop<1>(loop, {&x}, {compute}, gives_bool(op) ? DType::boolean : compute, out,
+                params.data());
   }
 };
 

@@ -1,52 +1,154 @@
-// Elementwise functions of one and two arrays. core/kernels.h has the rules for every family.
+// Elementwise functions of one, two and three arrays. core/kernels.h has the rules for every
+// family.
 #pragma once
+
+#include <array>
 
 #include "core/array.h"
 
 namespace tessera {
 
-enum class UnaryOp {
+// Numbers that some functions take; their meaning stands beside the function's name.
+using ElementwiseParams = std::array<double, 3>;
+
+enum class UnaryOp : uint8_t {
   neg,
   abs,
   sign,
   square,
   sqrt,
+  rsqrt,
+  reciprocal,
   exp,
   log,
+  floor,
+  ceil,
+  round,  // half to even
+  trunc,
+  frac,
   tanh,
   sigmoid,
   relu,
+  relu6,
+  leaky_relu,  // slope of the negative side
   gelu,
-  reciprocal,
+  gelu_tanh,
+  silu,
+  mish,
+  softplus,  // beta, threshold
+  elu,       // alpha
+  selu,
+  celu,  // alpha
+  hardswish,
+  hardsigmoid,
+  logsigmoid,
+  clamp,       // low, high; a NaN stays
+  nan_to_num,  // what stands for NaN, for infinity, for minus infinity
+  // From here on element by element.
+  exp2,
+  expm1,
+  log2,
+  log10,
+  log1p,
+  sin,
+  cos,
+  tan,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  asinh,
+  acosh,
+  atanh,
+  erf,
+  erfc,
+  erfinv,
+  lgamma,
+  digamma,
+  trigamma,
+  bitwise_not,  // integers and bool
+  // Into bool.
+  isnan,
+  isinf,
+  isfinite,
+  logical_not,
 };
-enum class BinaryOp {
+
+enum class BinaryOp : uint8_t {
   add,
   sub,
   mul,
   div,
-  maximum,
+  maximum,  // a NaN in either is the result
   minimum,
-  relu_grad,     // (x, dy) -> dx
-  gelu_grad,     // (x, dy) -> dx
-  tanh_grad,     // (y, dy) -> dx
-  sigmoid_grad,  // (y, dy) -> dx
+  fmax,  // the other one where one is a NaN
+  fmin,
+  relu_grad,       // (x, dy) -> dx
+  gelu_grad,       // (x, dy) -> dx
+  gelu_tanh_grad,  // (x, dy) -> dx
+  silu_grad,       // (x, dy) -> dx
+  tanh_grad,       // (y, dy) -> dx
+  sigmoid_grad,    // (y, dy) -> dx
+  // From here on element by element.
+  pow,
+  atan2,
+  fmod,          // the sign of a
+  remainder,     // the sign of b
+  floor_divide,  // rounded down
+  trunc_divide,  // rounded towards zero
+  logaddexp,
+  logaddexp2,
+  bitwise_and,  // integers and bool, as are the next four
+  bitwise_or,
+  bitwise_xor,
+  shift_left,
+  shift_right,
+  // Into bool.
+  eq,
+  ne,
+  lt,
+  le,
+  gt,
+  ge,
+  logical_and,
+  logical_or,
+  logical_xor,
 };
+
+// Whether the result is bool whatever the operands are.
+inline bool gives_bool(UnaryOp op) { return op >= UnaryOp::isnan; }
+inline bool gives_bool(BinaryOp op) { return op >= BinaryOp::eq; }
 
 class UnaryFamily {
  public:
   virtual ~UnaryFamily() = default;
-  // out = op(x); equal shapes and dtypes (f32, f64), any strides; out may be x itself.
-  virtual void run(UnaryOp op, const Array& x, const Array& out) const = 0;
+  // out = op(x); equal shapes, any strides and dtypes; out may be x itself. Computed in out's
+  // dtype (in x's where the result is bool), the 16-bit ones in f32 and rounded once, integers in
+  // 64 bits with wrap-around. An integer dtype is an error for functions of real numbers.
+  void run(UnaryOp op, const Array& x, const Array& out) const { run(op, x, out, {}); }
+  virtual void run(UnaryOp op, const Array& x, const Array& out,
+                   const ElementwiseParams& params) const = 0;
 };
 
 class BinaryFamily {
  public:
   virtual ~BinaryFamily() = default;
-  // out = op(a, b); a and b expanded to out's shape (stride 0), equal dtypes (f32, f64); out may
-  // be a or b itself.
+  // out = op(a, b); a and b expanded to out's shape (stride 0), any dtypes; out may be a or b
+  // itself. Computed in out's dtype, or in promote_types of a's and b's where the result is bool;
+  // otherwise as unary. Integers: division by zero is an error, and so is a negative power.
   virtual void run(BinaryOp op, const Array& a, const Array& b, const Array& out) const = 0;
-  // out = scale * a + shift; the dtype's own arithmetic.
+  // out = scale * a + shift in out's dtype, a floating one.
   virtual void affine(const Array& a, double scale, double shift, const Array& out) const = 0;
+};
+
+class WhereFamily {
+ public:
+  virtual ~WhereFamily() = default;
+  // out = condition ? a : b; condition (bool), a and b expanded to out's shape, a and b of any
+  // dtypes, converted to out's; out may be a or b itself.
+  virtual void run(const Array& condition, const Array& a, const Array& b,
+                   const Array& out) const = 0;
 };
 
 }  // namespace tessera

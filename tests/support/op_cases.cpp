@@ -10,9 +10,9 @@ namespace {
 
 std::vector<OpCase> make_op_cases() {
   std::vector<OpCase> out;
-  for (auto* family :
-       {attention_cases, conv_cases, elementwise_cases, interpolate_cases, linalg_cases, loss_cases,
-        matmul_cases, pool_cases, random_cases, reduce_cases, shape_cases, softmax_cases}) {
+  for (auto* family : {attention_cases, conv_cases, elementwise_cases, interpolate_cases,
+                       index_cases, join_cases, linalg_cases, loss_cases, matmul_cases, pool_cases,
+                       random_cases, reduce_cases, shape_cases, softmax_cases}) {
     for (OpCase& row : family()) {
       if (row.op.empty()) row.op = row.name;
       if (row.large.empty()) row.large = row.inputs.back();

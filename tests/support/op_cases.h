@@ -49,6 +49,8 @@ std::vector<OpCase> attention_cases();
 std::vector<OpCase> conv_cases();
 std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> interpolate_cases();
+std::vector<OpCase> index_cases();
+std::vector<OpCase> join_cases();
 std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();

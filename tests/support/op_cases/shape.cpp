@@ -30,6 +30,38 @@ std::vector<OpCase> shape_cases() {
                       {{{{1, 3}}}, {{{2, 3}}}}, {{{1, 40000}}}));
   out.push_back(moves("contiguous", [](const Tensor& x) { return contiguous(transpose(x, 0, 1)); },
                       {{{{2, 3}}}}, {{{300, 301}}}));
+  out.push_back(moves("view", [](const Tensor& x) { return view(contiguous(x), {-1}); },
+                      {{{{2, 3}}}, {{{0, 3}}}}, {{{300, 301}}}));
+  out.push_back(moves("squeeze_all", [](const Tensor& x) { return squeeze(x); },
+                      {{{{1, 3, 1}}}, {{{1}}}}, {{{1, 40000}}}));
+  out.push_back(moves("flatten", [](const Tensor& x) { return flatten(x, 0, 1); },
+                      {{{{2, 3}}}, {{{2, 3, 2}}}}, {{{300, 301}}}));
+  out.push_back(moves("unflatten",
+                      [](const Tensor& x) {
+                        return unflatten(x, -1, {2, -1});
+                      },
+                      {{{{2, 4}}}, {{{6}}}}, {{{300, 302}}}));
+  out.push_back(moves("moveaxis",
+                      [](const Tensor& x) {
+                        return moveaxis(x, {0, 2}, {-1, 0});
+                      },
+                      {{{{2, 3, 2}}}}, {{{30, 31, 32}}}));
+  out.push_back(moves("narrow", [](const Tensor& x) { return narrow(x, -1, -2, 2); },
+                      {{{{2, 3}}}, {{{2}}}}, {{{300, 301}}}));
+  out.push_back(moves("split",
+                      [](const Tensor& x) {
+                        auto parts = split(x, 2, 1);
+                        return cat({parts.back(), parts[0]}, 1);
+                      },
+                      {{{{2, 5}}}}, {{{300, 301}}}));
+  out.push_back(moves("chunk", [](const Tensor& x) { return chunk(x, 2, -1)[1]; }, {{{{2, 5}}}},
+                      {{{300, 301}}}));
+  out.push_back(moves("unbind", [](const Tensor& x) { return unbind(x, 1)[1]; }, {{{{2, 3}}}},
+                      {{{300, 301}}}));
+  out.push_back(moves("diagonal", [](const Tensor& x) { return diagonal(x, -1, 0, -1); },
+                      {{{{3, 2}}}, {{{3, 2, 4}}}}, {{{300, 2, 301}}}));
+  out.push_back(moves("unfold", [](const Tensor& x) { return unfold(x, 0, 3, 2); },
+                      {{{{6, 2}}}, {{{3}}}}, {{{3001, 11}}}));
   return out;
 }
 
