@@ -1,7 +1,9 @@
 // Every case of tests/golden/*.safetensors against PyTorch's values and gradients.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
+#include <regex>
 #include <set>
 
 #include "tests/golden/ops/ops.h"
@@ -26,11 +28,185 @@ const GoldenOps& golden_ops() {
 
 // Operations that Tessera lacks, or has only in part. An entry whose cases all pass is a failure,
 // so that the list only ever shrinks.
-const std::set<std::string> kNotYet{};
+const std::set<std::string> kNotYet{"abs",
+                                    "abs_",
+                                    "acos",
+                                    "acosh",
+                                    "add",
+                                    "add_",
+                                    "all",
+                                    "all_all",
+                                    "amax",
+                                    "amin",
+                                    "any",
+                                    "any_all",
+                                    "arange",
+                                    "argmax",
+                                    "argmax_all",
+                                    "argmin",
+                                    "argmin_all",
+                                    "argsort",
+                                    "asin",
+                                    "asinh",
+                                    "atan",
+                                    "atan2",
+                                    "atanh",
+                                    "batch_norm",
+                                    "binary_cross_entropy_with_logits",
+                                    "bincount",
+                                    "bitwise_and",
+                                    "bitwise_left_shift",
+                                    "bitwise_not",
+                                    "bitwise_or",
+                                    "bitwise_right_shift",
+                                    "bitwise_xor",
+                                    "broadcast_to",
+                                    "ceil",
+                                    "celu",
+                                    "clamp",
+                                    "clamp_",
+                                    "cos",
+                                    "cosh",
+                                    "cross_entropy",
+                                    "cummax",
+                                    "cummin",
+                                    "cumprod",
+                                    "cumsum",
+                                    "div",
+                                    "div_",
+                                    "elu",
+                                    "eq",
+                                    "erf",
+                                    "erfc",
+                                    "erfinv",
+                                    "exp",
+                                    "exp2",
+                                    "exp_",
+                                    "expand",
+                                    "expm1",
+                                    "eye",
+                                    "fill_",
+                                    "floor",
+                                    "floor_divide",
+                                    "fmax",
+                                    "fmin",
+                                    "fmod",
+                                    "frac",
+                                    "ge",
+                                    "gelu",
+                                    "glu",
+                                    "group_norm",
+                                    "gt",
+                                    "hardsigmoid",
+                                    "hardswish",
+                                    "instance_norm",
+                                    "isfinite",
+                                    "isinf",
+                                    "isnan",
+                                    "l1_loss",
+                                    "layer_norm",
+                                    "le",
+                                    "leaky_relu",
+                                    "lerp",
+                                    "lgamma",
+                                    "linspace",
+                                    "log",
+                                    "log10",
+                                    "log1p",
+                                    "log2",
+                                    "log_softmax",
+                                    "logaddexp",
+                                    "logaddexp2",
+                                    "logcumsumexp",
+                                    "logical_and",
+                                    "logical_not",
+                                    "logical_or",
+                                    "logical_xor",
+                                    "logsigmoid",
+                                    "logspace",
+                                    "logsumexp",
+                                    "lt",
+                                    "masked_fill",
+                                    "matmul",
+                                    "max",
+                                    "max_all",
+                                    "maximum",
+                                    "mean",
+                                    "mean_all",
+                                    "median",
+                                    "median_all",
+                                    "min",
+                                    "min_all",
+                                    "minimum",
+                                    "mish",
+                                    "mse_loss",
+                                    "mul",
+                                    "mul_",
+                                    "nan_to_num",
+                                    "ne",
+                                    "neg",
+                                    "neg_",
+                                    "norm",
+                                    "norm1",
+                                    "norm3",
+                                    "norm_all",
+                                    "norm_inf",
+                                    "pow",
+                                    "prod",
+                                    "prod_all",
+                                    "reciprocal",
+                                    "relu",
+                                    "relu6",
+                                    "relu_",
+                                    "remainder",
+                                    "repeat",
+                                    "rms_norm",
+                                    "round",
+                                    "rsqrt",
+                                    "scaled_dot_product_attention",
+                                    "searchsorted",
+                                    "selu",
+                                    "sigmoid",
+                                    "sigmoid_",
+                                    "sign",
+                                    "silu",
+                                    "sin",
+                                    "sinh",
+                                    "smooth_l1_loss",
+                                    "softmax",
+                                    "softplus",
+                                    "sort",
+                                    "sqrt",
+                                    "sqrt_",
+                                    "square",
+                                    "std",
+                                    "std_all",
+                                    "sub",
+                                    "sub_",
+                                    "sum",
+                                    "sum_all",
+                                    "tan",
+                                    "tanh",
+                                    "tanh_",
+                                    "tile",
+                                    "topk",
+                                    "trunc",
+                                    "var",
+                                    "var_all",
+                                    "var_biased",
+                                    "where",
+                                    "zero_"};
 
-// Where Tessera means to differ, by the start of the case's name; docs/differences.md says why. An
-// entry without a case that differs is a failure.
-const std::vector<std::string> kDifferences{};
+// Where Tessera means to differ; docs/differences.md says why. Cases whose whole name matches are
+// compared with that many times the usual tolerance, or not at all where it is infinite. An entry
+// without a case that differs is a failure.
+struct Difference {
+  std::string pattern;
+  double slack;
+};
+const std::vector<Difference> kDifferences{
+    {R"(conv2d\..*\.(bf16|f16))", 8},
+};
 
 std::vector<std::string> files() {
   std::vector<std::string> out;
@@ -45,9 +221,16 @@ std::string path_of(const std::string& family) {
   return std::string(TESSERA_GOLDEN_DIR) + "/" + family + ".safetensors";
 }
 
-bool differs_on_purpose(const std::string& name) {
-  return std::any_of(kDifferences.begin(), kDifferences.end(),
-                     [&](const std::string& start) { return name.starts_with(start); });
+const Difference* difference_of(const std::string& name) {
+  static const std::vector<std::regex> patterns = [] {
+    std::vector<std::regex> out;
+    for (const Difference& difference : kDifferences) out.emplace_back(difference.pattern);
+    return out;
+  }();
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    if (std::regex_match(name, patterns[i])) return &kDifferences[i];
+  }
+  return nullptr;
 }
 
 class Golden : public testing::TestWithParam<std::string> {};
@@ -56,13 +239,15 @@ TEST_P(Golden, ValuesAndGradientsAreThoseOfPyTorch) {
   GoldenFile file = read_golden(path_of(GetParam()));
   ASSERT_FALSE(file.cases.empty());
   for (const GoldenCase& golden : file.cases) {
-    if (kNotYet.contains(golden.op) || differs_on_purpose(golden.name)) continue;
+    const Difference* difference = difference_of(golden.name);
+    double slack = difference ? difference->slack : 1;
+    if (kNotYet.contains(golden.op) || std::isinf(slack)) continue;
     auto op = golden_ops().find(golden.op);
     if (op == golden_ops().end()) {
       ADD_FAILURE() << golden.name << ": no operation " << golden.op << " in tests/golden/ops";
       continue;
     }
-    std::string fault = golden_fault(file, golden, op->second);
+    std::string fault = golden_fault(file, golden, op->second, slack);
     EXPECT_EQ(fault, "") << golden.name;
   }
 }
@@ -77,17 +262,18 @@ TEST(GoldenFiles, HoldAtLeast1500Cases) {
 }
 
 TEST(GoldenFiles, ExceptionsAreStillNeeded) {
-  std::set<std::string> wrong_ops;
-  std::set<std::string> same(kDifferences.begin(), kDifferences.end());
+  std::set<std::string> wrong_ops, same;
+  for (const Difference& difference : kDifferences) same.insert(difference.pattern);
   for (const std::string& family : files()) {
     GoldenFile file = read_golden(path_of(family));
     for (const GoldenCase& golden : file.cases) {
       bool listed = kNotYet.contains(golden.op);
-      if (!listed && !differs_on_purpose(golden.name)) continue;
+      const Difference* difference = difference_of(golden.name);
+      if (!listed && !difference) continue;
       auto op = golden_ops().find(golden.op);
       if (op != golden_ops().end() && golden_fault(file, golden, op->second).empty()) continue;
       if (listed) wrong_ops.insert(golden.op);
-      std::erase_if(same, [&](const std::string& start) { return golden.name.starts_with(start); });
+      if (difference) same.erase(difference->pattern);
     }
   }
   EXPECT_EQ(wrong_ops, kNotYet) << "operations of kNotYet that pass all their cases";

@@ -73,7 +73,8 @@ Tolerance tolerance_of(DType dtype) {
   }
 }
 
-std::string difference(const std::string& what, const Array& got, const Array& wanted) {
+std::string difference(const std::string& what, const Array& got, const Array& wanted,
+                       double slack) {
   if (got.shape() != wanted.shape() || got.dtype() != wanted.dtype()) {
     return fmt::format("{}: expected {} of {}, got {} of {}", what, wanted.shape(), wanted.dtype(),
                        got.shape(), got.dtype());
@@ -86,7 +87,7 @@ std::string difference(const std::string& what, const Array& got, const Array& w
     return fmt::format("{}: element {}: {} against {}", what, p - x.begin(), *p, *q);
   }
   auto [atol, rtol] = tolerance_of(got.dtype());
-  auto result = close_to(doubles(got), doubles(wanted), atol, rtol);
+  auto result = close_to(doubles(got), doubles(wanted), slack * atol, slack * rtol);
   return result ? "" : fmt::format("{}: {}", what, result.message());
 }
 
@@ -184,7 +185,8 @@ GoldenFile read_golden(const std::string& path) {
   return out;
 }
 
-std::string golden_fault(const GoldenFile& file, const GoldenCase& golden, const GoldenOp& op) {
+std::string golden_fault(const GoldenFile& file, const GoldenCase& golden, const GoldenOp& op,
+                         double slack) {
   try {
     GoldenArgs args(golden.args, file.data);
     std::vector<Tensor> results = op(args);
@@ -194,7 +196,7 @@ std::string golden_fault(const GoldenFile& file, const GoldenCase& golden, const
     std::vector<Tensor> outputs, dys;
     for (size_t i = 0; i < results.size(); ++i) {
       std::string fault =
-          difference(fmt::format("result {}", i), results[i].data(), golden.outputs[i]);
+          difference(fmt::format("result {}", i), results[i].data(), golden.outputs[i], slack);
       if (!fault.empty()) return fault;
       if (!golden.dys[i].defined()) continue;
       if (!results[i].requires_grad()) return fmt::format("result {} has no gradient", i);
@@ -206,7 +208,7 @@ std::string golden_fault(const GoldenFile& file, const GoldenCase& golden, const
     std::vector<Tensor> dxs = grad(outputs, xs, dys, {.allow_unused = true});
     for (size_t i = 0; i < dxs.size(); ++i) {
       Array dx = dxs[i].defined() ? dxs[i].data() : Array::zeros(xs[i].shape(), xs[i].dtype());
-      std::string fault = difference(fmt::format("gradient {}", i), dx, golden.dxs[i]);
+      std::string fault = difference(fmt::format("gradient {}", i), dx, golden.dxs[i], slack);
       if (!fault.empty()) return fault;
     }
     return "";

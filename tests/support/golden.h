@@ -55,9 +55,9 @@ struct GoldenCase {
   std::string name;
   std::string op;
   nlohmann::json args;
-  std::vector<Array> outputs;
-  std::vector<Array> dys;  // undefined for results without a gradient
-  std::vector<Array> dxs;
+  std::vector<Array> outputs{};
+  std::vector<Array> dys{};  // undefined for results without a gradient
+  std::vector<Array> dxs{};
 };
 
 struct GoldenFile {
@@ -67,7 +67,9 @@ struct GoldenFile {
 
 GoldenFile read_golden(const std::string& path);
 
-// What is wrong with the results of `op` for this case; "" when nothing is.
-std::string golden_fault(const GoldenFile& file, const GoldenCase& golden, const GoldenOp& op);
+// What is wrong with the results of `op` for this case; "" when nothing is. Floating-point numbers
+// may be `slack` times as far off as their dtype allows.
+std::string golden_fault(const GoldenFile& file, const GoldenCase& golden, const GoldenOp& op,
+                         double slack = 1);
 
 }  // namespace tessera::test
