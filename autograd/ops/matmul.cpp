@@ -52,8 +52,9 @@ Array matmul_array(const Array& a, const Array& b) {
 }
 
 void check_operands(const char* op, const Tensor& a, const Tensor& b) {
-  TESSERA_CHECK(a.dtype() == b.dtype() && (a.dtype() == DType::f32 || a.dtype() == DType::f64),
-                "[{}] expected two of f32 or of f64, got {} and {}", op, a.dtype(), b.dtype());
+  TESSERA_CHECK(a.dtype() == b.dtype() && a.dtype() != DType::boolean,
+                "[{}] expected two of one dtype, of numbers, got {} and {}", op, a.dtype(),
+                b.dtype());
   TESSERA_CHECK(a.device() == b.device(), "[{}] expected one device, got {} and {}", op, a.device(),
                 b.device());
 }

@@ -6,7 +6,8 @@
 namespace tessera {
 
 // As in NumPy and PyTorch: (..., M, K) x (..., K, N) -> (..., M, N), leading dims broadcast; a
-// vector on the left is a row, on the right a column, and its dim is dropped from the result.
+// vector on the left is a row, on the right a column, and its dim is dropped from the result. Both
+// of one dtype, any but bool: bf16 and f16 add up in f32 and round once, integers wrap around.
 Tensor matmul(TensorArg a, TensorArg b);
 
 // x weight^T + bias: x (..., in), weight (out, in), bias (out,) or undefined -> (..., out).

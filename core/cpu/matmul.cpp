@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "core/cpu/cpu.h"
 #include "core/cpu/gemm.h"
 #include "core/parallel.h"
@@ -99,11 +101,86 @@ void run_tiles(const Array& a, const Array& b, const Array& bias, const Array& o
   });
 }
 
+// x in f32, with its stride of 0 along the batch and its layout kept.
+Array widened(const Array& x) {
+  if (!x.defined()) return x;
+  if (x.dim() == 3 && x.strides()[0] == 0 && x.shape()[0] > 1) {
+    return widened(x.slice(0, 0, 1)).expand(x.shape());
+  }
+  if (x.dim() == 3 && x.strides()[2] != 1) return x.transpose(1, 2).to(DType::f32).transpose(1, 2);
+  return x.to(DType::f32);
+}
+
+// 16-bit floats: the whole product in f32, rounded once.
+void run_widened(const Array& a, const Array& b, const Array& bias, const Array& out) {
+  Array wide = Array::empty(out.shape(), DType::f32);
+  run_tiles<float>(widened(a), widened(b), widened(bias), wide);
+  out.copy_(wide);
+}
+
+// c (rows, n) += a b, one row of b at a time. Unsigned, so that overflow wraps around.
+template <class T>
+void add_integer_product(int64_t rows, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, T* c,
+                         int64_t ldc) {
+  using U = std::make_unsigned_t<T>;
+  for (int64_t i = 0; i < rows; ++i) {
+    T* to = c + i * ldc;
+    for (int64_t p = 0; p < k; ++p) {
+      auto factor = static_cast<U>(a.data[i * a.row_stride + p * a.col_stride]);
+      const T* row = b.data + p * b.row_stride;
+      for (int64_t j = 0; j < n; ++j) {
+        to[j] =
+            static_cast<T>(static_cast<U>(to[j]) + static_cast<U>(factor * static_cast<U>(row[j])));
+      }
+    }
+  }
+}
+
+template <class T>
+void run_integers(const Array& a, const Array& b, const Array& bias, const Array& out) {
+  constexpr int64_t kRows = 32;  // of a tile
+  constexpr int64_t kPass = 64;  // rows of b that stay in cache for all rows of the tile
+  int64_t m = out.shape()[1];
+  int64_t n = out.shape()[2];
+  int64_t k = a.shape()[2];
+  if (out.numel() == 0) return;
+  // The inner loop runs along b's rows.
+  Array rows_of_b = b.strides()[2] == 1 || n == 1 ? b : b.contiguous();
+  int64_t row_tiles = (m + kRows - 1) / kRows;
+  int64_t ldc = out.strides()[1];
+  parallel_for(out.shape()[0] * row_tiles, [&](int64_t t) {
+    int64_t row = t % row_tiles * kRows;
+    int64_t which = t / row_tiles;
+    int64_t rows = std::min(kRows, m - row);
+    T* c = out.data<T>() + which * out.strides()[0] + row * ldc;
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        c[i * ldc + j] = bias.defined() ? bias.data<T>()[j * bias.strides()[0]] : T{0};
+      }
+    }
+    MatrixView<T> left = at(matrix<T>(a, which), row, 0);
+    MatrixView<T> right = matrix<T>(rows_of_b, which);
+    for (int64_t done = 0; done < k; done += kPass) {
+      add_integer_product(rows, n, std::min(kPass, k - done), at(left, 0, done), at(right, done, 0),
+                          c, ldc);
+    }
+  });
+}
+
 class Matmul final : public MatmulFamily {
  public:
   void run(const Array& a, const Array& b, const Array& bias, const Array& out) const override {
-    visit_f32_f64(out.dtype(), "matmul",
-                  [&](auto tag) { run_tiles<typename decltype(tag)::type>(a, b, bias, out); });
+    switch (out.dtype()) {
+      case DType::f32: return run_tiles<float>(a, b, bias, out);
+      case DType::f64: return run_tiles<double>(a, b, bias, out);
+      case DType::bf16:
+      case DType::f16: return run_widened(a, b, bias, out);
+      case DType::i64: return run_integers<int64_t>(a, b, bias, out);
+      case DType::i32: return run_integers<int32_t>(a, b, bias, out);
+      case DType::u8: return run_integers<uint8_t>(a, b, bias, out);
+      case DType::boolean: break;
+    }
+    throw_error("[matmul] expected numbers, got bool");
   }
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <type_traits>
 
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -143,10 +144,89 @@ TEST(Matmul, PropagatesNanAndInfinity) {
   }
 }
 
-TEST(Matmul, RefusesOtherDtypes) {
-  Array x = Array::zeros({1, 2, 2}, DType::i64);
+TEST(Matmul, RoundsSixteenBitFloatsOnce) {
+  for (DType dtype : {DType::bf16, DType::f16}) {
+    for (bool turned : {false, true}) {
+      auto narrow = [dtype](const Array& x, bool as_columns) {
+        return as_columns ? x.transpose(1, 2).to(dtype).transpose(1, 2) : x.to(dtype);
+      };
+      Array a = narrow(operand(3, 17, 300, turned, DType::f32, 1), turned);
+      Array b = narrow(operand(3, 300, 9, !turned, DType::f32, 2), !turned);
+      Array bias = random_array({9}, DType::f32, 3).to(dtype);
+      Array out = Array::empty({3, 17, 9}, dtype);
+      cpu().matmul().run(a, b, bias, out);
+      auto wide = [](const Array& x, bool as_columns) {
+        return as_columns ? x.transpose(1, 2).to(DType::f32).transpose(1, 2) : x.to(DType::f32);
+      };
+      Array expected = Array::empty({3, 17, 9});
+      cpu().matmul().run(wide(a, turned), wide(b, !turned), bias.to(DType::f32), expected);
+      EXPECT_TRUE(same_bits(out, expected.to(dtype)));
+    }
+  }
+}
+
+template <class T>
+void expect_wrapped_product() {
+  using U = std::make_unsigned_t<T>;
+  for (int flags = 0; flags < 4; ++flags) {
+    Array a = operand(2, 35, 70, (flags & 1) != 0, DType::f64, 1);
+    Array b = operand(2, 70, 5, (flags & 2) != 0, DType::f64, 2);
+    for (const Array& x : {a, b}) {
+      for (int64_t i = 0; i < x.numel(); ++i) {
+        double& value = static_cast<double*>(x.raw())[i];
+        value = std::floor(std::abs(value) * std::min(1e9, std::ldexp(1, 8 * sizeof(T) - 1)));
+      }
+    }
+    auto integers = [](const Array& x, bool turned) {
+      Array y = turned ? x.transpose(1, 2) : x;
+      y = y.to(dtype_of<T>());
+      return turned ? y.transpose(1, 2) : y;
+    };
+    Array x = integers(a, (flags & 1) != 0);
+    Array y = integers(b, (flags & 2) != 0);
+    Array out = Array::empty({2, 35, 5}, dtype_of<T>());
+    cpu().matmul().run(x, y, {}, out);
+    std::vector<T> p = x.to_vector<T>();
+    std::vector<T> q = y.to_vector<T>();
+    std::vector<T> got = out.to_vector<T>();
+    for (size_t i = 0; i < got.size(); ++i) {
+      size_t which = i / 5 / 35;
+      U sum = 0;
+      for (size_t j = 0; j < 70; ++j) {
+        sum = static_cast<U>(
+            sum + static_cast<U>(static_cast<uint64_t>(p[i / 5 * 70 + j]) *
+                                 static_cast<uint64_t>(q[(which * 70 + j) * 5 + i % 5])));
+      }
+      ASSERT_EQ(got[i], static_cast<T>(sum)) << i << ", layouts " << flags;
+    }
+  }
+}
+
+TEST(Matmul, WrapsIntegersAround) {
+  expect_wrapped_product<int64_t>();
+  expect_wrapped_product<int32_t>();
+  expect_wrapped_product<uint8_t>();
+}
+
+TEST(Matmul, GivesTheSameBitsForAnyNumberOfThreads) {
+  for (DType dtype : {DType::f32, DType::f64, DType::bf16, DType::i32}) {
+    Array a = operand(1, 300, 400, false, DType::f32, 1).to(dtype);
+    Array b = operand(1, 400, 130, false, DType::f32, 2).to(dtype);
+    Array expected;
+    for (int threads : test::kThreadCounts) {
+      test::Threads guard(threads);
+      Array out = Array::empty({1, 300, 130}, dtype);
+      cpu().matmul().run(a, b, {}, out);
+      if (!expected.defined()) expected = out;
+      EXPECT_TRUE(same_bits(out, expected)) << threads << " threads, " << name(dtype);
+    }
+  }
+}
+
+TEST(Matmul, RefusesBool) {
+  Array x = Array::zeros({1, 2, 2}, DType::boolean);
   EXPECT_EQ(error_of([&] { cpu().matmul().run(x, x, {}, x.clone()); }),
-            "[matmul] expected f32 or f64, got i64");
+            "[matmul] expected numbers, got bool");
 }
 
 }  // namespace

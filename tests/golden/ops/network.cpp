@@ -1,0 +1,102 @@
+#include "tests/golden/ops/ops.h"
+
+namespace tessera::test {
+namespace {
+
+Reduction reduction_of(const std::string& name) {
+  if (name == "none") return Reduction::none;
+  return name == "sum" ? Reduction::sum : Reduction::mean;
+}
+
+Interpolation interpolation_of(const std::string& name) {
+  if (name == "nearest") return Interpolation::nearest;
+  if (name == "linear") return Interpolation::linear;
+  if (name == "bilinear") return Interpolation::bilinear;
+  return name == "bicubic" ? Interpolation::bicubic : Interpolation::area;
+}
+
+void add_convolutions(GoldenOps& ops) {
+  ops["conv2d"] = [](const GoldenArgs& a) {
+    return Tensors{conv2d(a.tensor(0), a.tensor(1), a.tensor(2), a.dims(3), a.dims(4), a.dims(5),
+                          a.integer(6))};
+  };
+  ops["conv1d"] = [](const GoldenArgs& a) {
+    return Tensors{conv1d(a.tensor(0), a.tensor(1), a.tensor(2), a.integer(3), a.integer(4),
+                          a.integer(5), a.integer(6))};
+  };
+  ops["conv_transpose2d"] = [](const GoldenArgs& a) {
+    return Tensors{conv_transpose2d(a.tensor(0), a.tensor(1), a.tensor(2), a.dims(3), a.dims(4),
+                                    a.dims(5), a.integer(6), a.dims(7))};
+  };
+}
+
+void add_pooling(GoldenOps& ops) {
+  ops["max_pool2d"] = [](const GoldenArgs& a) {
+    MaxPool pool =
+        max_pool2d_with_indices(a.tensor(0), a.dims(1), a.dims(2), a.dims(3), a.dims(4), a.flag(5));
+    return Tensors{pool.values, pool.indices};
+  };
+  ops["max_pool1d"] = [](const GoldenArgs& a) {
+    return Tensors{
+        max_pool1d(a.tensor(0), a.integer(1), a.integer(2), a.integer(3), a.integer(4), a.flag(5))};
+  };
+  ops["avg_pool2d"] = [](const GoldenArgs& a) {
+    return Tensors{avg_pool2d(a.tensor(0), a.dims(1), a.dims(2), a.dims(3), a.flag(4), a.flag(5))};
+  };
+  ops["avg_pool1d"] = [](const GoldenArgs& a) {
+    return Tensors{
+        avg_pool1d(a.tensor(0), a.integer(1), a.integer(2), a.integer(3), a.flag(4), a.flag(5))};
+  };
+  ops["adaptive_avg_pool2d"] = [](const GoldenArgs& a) {
+    return Tensors{adaptive_avg_pool2d(a.tensor(0), a.dims(1))};
+  };
+  ops["adaptive_avg_pool1d"] = [](const GoldenArgs& a) {
+    return Tensors{adaptive_avg_pool1d(a.tensor(0), a.integer(1))};
+  };
+  ops["adaptive_max_pool2d"] = [](const GoldenArgs& a) {
+    return Tensors{adaptive_max_pool2d(a.tensor(0), a.dims(1))};
+  };
+}
+
+void add_images(GoldenOps& ops) {
+  ops["interpolate"] = [](const GoldenArgs& a) {
+    return Tensors{interpolate(a.tensor(0), a.dims(1), interpolation_of(a.text(2)), a.flag(3))};
+  };
+  ops["pixel_shuffle"] = [](const GoldenArgs& a) {
+    return Tensors{pixel_shuffle(a.tensor(0), a.integer(1))};
+  };
+  ops["pixel_unshuffle"] = [](const GoldenArgs& a) {
+    return Tensors{pixel_unshuffle(a.tensor(0), a.integer(1))};
+  };
+}
+
+}  // namespace
+
+void add_network_ops(GoldenOps& ops) {
+  add_convolutions(ops);
+  add_pooling(ops);
+  add_images(ops);
+  ops["softmax"] = [](const GoldenArgs& a) { return Tensors{softmax(a.tensor(0), a.integer(1))}; };
+  ops["log_softmax"] = [](const GoldenArgs& a) {
+    return Tensors{log_softmax(a.tensor(0), a.integer(1))};
+  };
+  ops["dropout_off"] = [](const GoldenArgs& a) {
+    return Tensors{dropout(a.tensor(0), a.number(1), false)};
+  };
+  ops["layer_norm"] = [](const GoldenArgs& a) {
+    TESSERA_CHECK(a.dims(1).size() == 1, "[layer_norm] expected one dim");
+    return Tensors{layer_norm(a.tensor(0), a.tensor(2), a.tensor(3), a.number(4))};
+  };
+  ops["cross_entropy"] = [](const GoldenArgs& a) {
+    TESSERA_CHECK(a.is_null(2) && a.integer(3) == -100 && a.number(5) == 0,
+                  "[cross_entropy] weights, ignore_index and label_smoothing are missing");
+    return Tensors{cross_entropy(a.tensor(0), a.tensor(1), reduction_of(a.text(4)))};
+  };
+  ops["scaled_dot_product_attention"] = [](const GoldenArgs& a) {
+    TESSERA_CHECK(a.is_null(3) && !a.flag(5),
+                  "[scaled_dot_product_attention] masks and grouped heads are missing");
+    return Tensors{scaled_dot_product_attention(a.tensor(0), a.tensor(1), a.tensor(2), a.flag(4))};
+  };
+}
+
+}  // namespace tessera::test
