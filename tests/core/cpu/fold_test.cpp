@@ -124,7 +124,7 @@ TEST(Fold, ProductsAgreeWithPlainLoops) {
         return product;
       });
       double rtol = dtype == DType::bf16 ? 0x1p-8 : dtype == DType::f16 ? 0x1p-10 : 1e-5;
-      EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol)) << shape << ' ' << dtype;
+      EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol)) << fmt::format("{} {}", shape, dtype);
     }
   }
 }
@@ -167,7 +167,7 @@ TEST(Fold, FindsANanAnywhere) {
           Array out = Array::empty({1, inner}, dtype);
           for (FoldOp op : {FoldOp::min, FoldOp::max, FoldOp::sum, FoldOp::prod}) {
             fold().run(op, x, out);
-            EXPECT_TRUE(std::isnan(doubles(out).back())) << n << ' ' << at << ' ' << inner;
+            EXPECT_TRUE(std::isnan(doubles(out).back())) << fmt::format("{} {} {}", n, at, inner);
             EXPECT_EQ(std::isnan(doubles(out)[0]), inner == 1);
           }
           fold().run(FoldOp::nansum, x, out);
@@ -232,7 +232,8 @@ TEST(Fold, NormsAgreeWithPlainLoops) {
           for (double v : line) sum += std::pow(std::abs(v), p);
           return std::pow(sum, 1 / p);
         });
-        EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol)) << p << ' ' << shape << ' ' << dtype;
+        EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol))
+            << fmt::format("{} {} {}", p, shape, dtype);
       }
     }
   }

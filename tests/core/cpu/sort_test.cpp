@@ -198,7 +198,7 @@ TEST(Sort, SearchsortedAgreesWithCounting) {
                   return right ? !below(v, edge) : below(edge, v);
                 })));
           }
-          ASSERT_EQ(row_of(out, i), expected) << dtype << ' ' << right;
+          ASSERT_EQ(row_of(out, i), expected) << fmt::format("{} {}", dtype, right);
         }
       }
     }
