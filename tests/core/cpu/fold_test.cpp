@@ -168,7 +168,7 @@ TEST(Fold, FindsANanAnywhere) {
           Array out = Array::empty({1, inner}, dtype);
           for (FoldOp op : {FoldOp::min, FoldOp::max, FoldOp::sum, FoldOp::prod}) {
             fold().run(op, x, out);
-            EXPECT_TRUE(std::isnan(doubles(out).back())) << n << ' ' << at << ' ' << inner;
+            EXPECT_TRUE(std::isnan(doubles(out).back())) << fmt::format("{} {} {}", n, at, inner);
             EXPECT_EQ(std::isnan(doubles(out)[0]), inner == 1);
           }
           fold().run(FoldOp::nansum, x, out);
