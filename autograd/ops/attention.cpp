@@ -9,6 +9,7 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/ops/where.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
 
@@ -34,8 +35,8 @@ Dims scores_shape(const Array& q, const Array& k) {
 
 // The gradients as Tensor functions, for when they are differentiated in their turn: q, k, v, dy
 // and the mask (undefined, or floating) have four dims, heads are equal in number, and all scores
-// are in memory. Keys are hidden by adding a number that is finite, so that a row of hidden keys
-// has no NaN; `alive` then makes such a row zero.
+// are in memory. Hidden keys have a very low score that is finite, so that a row of them has no
+// NaN; such a row is made zero afterwards.
 class ComposedGrads {
  public:
   ComposedGrads(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
@@ -43,13 +44,18 @@ class ComposedGrads {
       : q_(q), k_(k), mask_shape_(mask.defined() ? mask.shape() : Dims{}), scale_(args.scale) {
     const Composed scope;
     Tensor scores = matmul(q, transpose(k, -1, -2)) * args.scale;
-    Array hidden = hidden_keys(args, scores);
-    if (hidden.defined()) scores = scores + Tensor(hidden);
-    if (mask.defined()) {
-      scores = scores + maximum(mask, Tensor(Array::full({1}, lowest(q.dtype()), q.dtype())));
+    // Half of the lowest number, so that a score may be added.
+    double low = q.dtype() == DType::f64
+                     ? std::numeric_limits<double>::lowest() / 2
+                     : static_cast<double>(std::numeric_limits<float>::lowest() / 2);
+    if (mask.defined()) scores = scores + clamp(mask, low, {});
+    else if (args.mask.defined()) scores = where(args.mask, scores, low);
+    if (args.causal) {
+      Array pairs = Array::full({1}, 1, DType::boolean).expand({q.size(2), k.size(2)});
+      scores = where(arrays::tril(pairs), scores, low);
     }
     Tensor p = softmax(scores, -1);
-    if (args.mask.defined()) p = p * Tensor(alive(lse));
+    if (args.mask.defined()) p = masked_fill(p, isinf(unsqueeze(lse, -1)), 0);
     dp_ = matmul(dy, transpose(v, -1, -2));
     Tensor kept = p;
     if (args.dropout_p > 0) {
@@ -71,35 +77,6 @@ class ComposedGrads {
   Tensor dmask() const { return sum_to(dscores_, mask_shape_); }
 
  private:
-  // Half of it, so that a score may be added.
-  static double lowest(DType dtype) {
-    return dtype == DType::f64 ? std::numeric_limits<double>::lowest() / 2
-                               : static_cast<double>(std::numeric_limits<float>::lowest()) / 2;
-  }
-  // Zero, or `lowest` for hidden keys; undefined where a causal order or a bool mask hides none.
-  static Array hidden_keys(const AttentionArgs& args, const Tensor& scores) {
-    bool by_mask = args.mask.defined() && args.mask.dtype() == DType::boolean;
-    if (!args.causal && !by_mask) return {};
-    Array low = Array::full({1}, lowest(scores.dtype()), scores.dtype());
-    Dims plane{scores.size(2), scores.size(3)};
-    if (args.causal) return arrays::triu(low.expand(plane), 1);
-    Array out = Array::empty(args.mask.shape(), scores.dtype());
-    kernels(out.device())
-        .where()
-        .run(args.mask, Array::zeros({1}, low.dtype()).expand(out.shape()), low.expand(out.shape()),
-             out);
-    return out;
-  }
-  // (B, H, T, 1): 1, or 0 for the rows that see no key.
-  static Array alive(const Array& lse) {
-    Array out = Array::empty(lse.shape(), lse.dtype(), lse.device());
-    Array none = Array::full({1}, HUGE_VAL, lse.dtype(), lse.device()).expand(lse.shape());
-    Array differs = Array::empty(lse.shape(), DType::boolean, lse.device());
-    kernels(lse.device()).binary().run(BinaryOp::ne, lse, none, differs);
-    out.copy_(differs);
-    return out.unsqueeze(-1);
-  }
-
   Tensor q_, k_, dp_, dscores_;
   Dims mask_shape_;
   double scale_;
@@ -274,9 +251,13 @@ Tensor as_mask(TensorArg mask, const Dims& lead, const Dims& scores, DType dtype
   // The dims before the heads become one.
   size_t extra = scores.size() - mask.dim();
   Dims shape = scores;
-  for (size_t d = lead.size() - 1; d < scores.size(); ++d) shape[d] = mask.size(d - extra);
-  Tensor whole = expand(out, shape);
-  return reshape(whole, {-1, shape[lead.size() - 1], whole.size(-2), whole.size(-1)});
+  int64_t batch = 1;
+  for (size_t d = 0; d < scores.size(); ++d) {
+    if (d + 1 < lead.size()) batch *= shape[d];
+    else shape[d] = mask.shape()[d - extra];
+  }
+  return reshape(expand(out, shape),
+                 {batch, shape[lead.size() - 1], shape[lead.size()], shape[lead.size() + 1]});
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <limits>
 
 #include "core/array.h"
 #include "core/cpu/convert.h"

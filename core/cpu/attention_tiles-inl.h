@@ -59,6 +59,7 @@ struct RunningSoftmax {
   RunningSoftmax() {
     std::fill_n(largest, kQueries, kNoScore<T>);
     std::fill_n(sum, kQueries, T{0});
+    std::fill_n(decay, kQueries, T{1});
   }
   bool decays(int64_t queries) const {
     return !std::all_of(decay, decay + queries, [](T x) { return x == T{1}; });
