@@ -6,7 +6,6 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
-#include "core/kernels.h"
 
 namespace tessera {
 
@@ -81,26 +80,15 @@ Tensor shifted(const Tensor& t, int64_t by, double value) {
   return t.numel() == 0 ? t : pad(t, {0, 0, by, -by}, PadMode::constant, value);
 }
 
-Tensor equal_mask(const Array& a, const Array& b) {
-  const Kernels& kernel = kernels(a.device());
-  Array wide = b.expand(a.shape());
-  Array equal = Array::empty(a.shape(), DType::boolean, a.device());
-  kernel.binary().run(BinaryOp::eq, a, wide, equal);
-  if (is_floating(a.dtype())) {
-    Array left = Array::empty(a.shape(), DType::boolean, a.device());
-    Array right = Array::empty(a.shape(), DType::boolean, a.device());
-    kernel.unary().run(UnaryOp::isnan, a, left);
-    kernel.unary().run(UnaryOp::isnan, wide, right);
-    kernel.binary().run(BinaryOp::logical_and, left, right, left);
-    kernel.binary().run(BinaryOp::logical_or, equal, left, equal);
-  }
-  return Tensor(equal.to(a.dtype()));
+Tensor same_elements(const Array& a, const Array& b) {
+  const Composed scope;
+  return logical_or(eq(a, b), logical_and(isnan(a), isnan(b)));
 }
 
 Tensor record_shared(const char* op, const Tensor& x, const Array& y) {
   return record(op, y, {x},
                 [sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
-                  Tensor mask = equal_mask(sx.array(node), sy.array(node));
+                  Tensor mask = same_elements(sx.array(node), sy.array(node));
                   return Grads{dy / sum(mask, 1, true) * mask};
                 });
 }

@@ -46,9 +46,8 @@ class Lines {
 // t[:, k - by, :] at k, and `value` where that is outside; by is 1 or -1.
 Tensor shifted(const Tensor& t, int64_t by, double value);
 
-// A constant of a's dtype: 1 where a equals b (which broadcasts to a's shape) or both are NaN,
-// else 0.
-Tensor equal_mask(const Array& a, const Array& b);
+// Whether elements are equal or both NaN; a constant of the broadcast shape.
+Tensor same_elements(const Array& a, const Array& b);
 
 // The results y (outer, 1, inner) of op, each of which equals an element of its line of x (outer,
 // n, inner): its gradient is shared evenly by all elements that equal it.

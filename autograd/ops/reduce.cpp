@@ -67,13 +67,6 @@ Tensor integer_result(FoldOp fold, const char* op, const Tensor& x, const DimsAr
   return Tensor(out.to(dtype.value_or(DType::i64)));
 }
 
-Tensor not_nan(const Array& x) {
-  Array mask = Array::empty(x.shape(), DType::boolean, x.device());
-  kernels(x.device()).unary().run(UnaryOp::isnan, x, mask);
-  kernels(x.device()).unary().run(UnaryOp::logical_not, mask, mask);
-  return Tensor(mask.to(x.dtype()));
-}
-
 // x: (outer, n, inner); the result: (outer, 1, inner). dx[k] = dy * the product of all others,
 // which no zero spoils.
 Tensor prod_lines(const Tensor& x) {
@@ -122,7 +115,7 @@ Tensor nansum(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DTyp
   Array out = folded(FoldOp::nansum, terms, lines, keepdim, terms.dtype());
   return record("nansum", out, {terms},
                 [kept, sx = Saved(terms)](const Tensor& dy, const Node& node) {
-                  return Grads{reshape(dy, kept) * not_nan(sx.array(node))};
+                  return Grads{reshape(dy, kept) * logical_not(isnan(sx.array(node)))};
                 });
 }
 

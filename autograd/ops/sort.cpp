@@ -2,12 +2,13 @@
 
 #include <cmath>
 
+#include "autograd/in_place.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/index.h"
 #include "autograd/ops/join.h"
 #include "autograd/ops/lines.h"
+#include "autograd/ops/scan.h"
 #include "autograd/ops/shape.h"
-#include "autograd/record.h"
-#include "core/index.h"
 #include "core/kernels.h"
 
 namespace tessera {
@@ -111,17 +112,6 @@ Tensor quantile_of_sorted(const Tensor& sorted, double q, int64_t dim, QuantileM
   return below + (narrow(sorted, dim, low + 1, 1) - below) * weight;
 }
 
-// NaN where x is NaN, else 0.
-Tensor nan_or_zero(const Array& x) {
-  const Kernels& kernel = kernels(x.device());
-  Array nan = Array::empty(x.shape(), DType::boolean, x.device());
-  kernel.unary().run(UnaryOp::isnan, x, nan);
-  Array out = Array::empty(x.shape(), x.dtype(), x.device());
-  Array zero = Array::full({}, 0, x.dtype(), x.device()).expand(x.shape());
-  kernel.where().run(nan, x, zero, out);
-  return Tensor(out);
-}
-
 std::vector<Tensor> quantiles(const Tensor& x, const std::vector<double>& qs,
                               std::optional<int64_t> dim, bool keepdim, QuantileMethod method) {
   TESSERA_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
@@ -129,37 +119,14 @@ std::vector<Tensor> quantiles(const Tensor& x, const std::vector<double>& qs,
   Lines lines("quantile", x.shape(), dim ? DimsArg(*dim) : DimsArg());
   TESSERA_CHECK(lines.n() > 0, "[quantile] expected elements to choose from, got {}", x.shape());
   Tensor sorted = sort(lines.of(x), 1).values;
-  Tensor nan = nan_or_zero(sorted.data().slice(1, lines.n() - 1, lines.n()));
+  Tensor spoilt = isnan(narrow(sorted.detach(), 1, lines.n() - 1, 1));
   std::vector<Tensor> out;
   for (double q : qs) {
     TESSERA_CHECK(q >= 0 && q <= 1, "[quantile] expected q in [0, 1], got {}", q);
-    out.push_back(lines.reduced(quantile_of_sorted(sorted, q, 1, method) + nan, keepdim));
+    Tensor y = masked_fill(quantile_of_sorted(sorted, q, 1, method), spoilt, NAN);
+    out.push_back(lines.reduced(y, keepdim));
   }
   return out;
-}
-
-// For sorted elements: whether each differs from the one before it.
-Array begins_run(const Array& sorted) {
-  Array out = Array::full(sorted.shape(), 1, DType::boolean, sorted.device());
-  int64_t n = sorted.numel();
-  if (n > 1) {
-    kernels(sorted.device())
-        .binary()
-        .run(BinaryOp::ne, sorted.slice(0, 1, n), sorted.slice(0, 0, n - 1), out.slice(0, 1, n));
-  }
-  return out;
-}
-
-Array subtract(const Array& a, const Array& b) {
-  Array out = Array::empty(a.shape(), a.dtype(), a.device());
-  kernels(a.device()).binary().run(BinaryOp::sub, a, b.expand(a.shape()), out);
-  return out;
-}
-
-int64_t largest_of(const Array& x) {
-  Array out = Array::empty({1}, DType::i64, x.device());
-  kernels(x.device()).fold().run(FoldOp::max, x.view({1, x.numel(), 1}), out);
-  return out.item<int64_t>();
 }
 
 }  // namespace
@@ -266,23 +233,22 @@ Tensor searchsorted(TensorArg sorted, TensorArg values, bool right) {
 }
 
 Unique unique(TensorArg x) {
+  const Composed scope;
   const NoGrad no_grad;
-  const Kernels& kernel = kernels(x.device());
-  ValuesIndices sorted = sort(reshape(x.data(), {-1}));
   int64_t n = x.numel();
-  Array begins = begins_run(sorted.values.data());
-  Array starts = arrays::nonzero(begins).view({-1});
-  int64_t count = starts.numel();
-  // Runs so far, less one, is the place of a sorted element among the distinct ones.
-  Array place = Array::empty({1, n, 1}, DType::i64, x.device());
-  kernel.scan().cumsum(begins.view({1, n, 1}), false, place);
-  place = subtract(place.view({n}), Array::full({}, 1, DType::i64, x.device()));
-  Array inverse = Array::empty({n}, DType::i64, x.device());
-  arrays::scatter_(inverse, 0, sorted.indices.data(), place, ScatterOp::assign, "unique");
-  Array ends = Array::full({count}, static_cast<double>(n), DType::i64, x.device());
-  if (count > 1) ends.slice(0, 0, count - 1).copy_(starts.slice(0, 1, count));
-  return {Tensor(arrays::index_select(sorted.values.data(), 0, starts)),
-          Tensor(inverse.view(x.shape())), Tensor(subtract(ends, starts))};
+  ValuesIndices sorted = sort(reshape(x, {n}));
+  if (n == 0) return {sorted.values, reshape(sorted.indices, x.shape()), sorted.indices};
+  // A run of equal elements begins where one differs from that before it.
+  Tensor begins = Array::full({n}, 1, DType::boolean, x.device());
+  Tensor differs = narrow(sorted.values, 0, 1, n - 1) != narrow(sorted.values, 0, 0, n - 1);
+  copy_(narrow(begins, 0, 1, n - 1), differs);
+  Tensor starts = reshape(nonzero(begins), {-1});
+  // The number of runs so far, less one, is an element's place among the distinct ones.
+  Tensor inverse = Array::empty({n}, DType::i64, x.device());
+  scatter_(inverse, 0, sorted.indices, cumsum(begins, 0) - 1);
+  Tensor end = Array::full({1}, static_cast<double>(n), DType::i64, x.device());
+  Tensor ends = cat({narrow(starts, 0, 1, starts.numel() - 1), end});
+  return {index_select(sorted.values, 0, starts), reshape(inverse, x.shape()), ends - starts};
 }
 
 Tensor bincount(TensorArg x, TensorArg weights, int64_t minlength) {
@@ -293,7 +259,7 @@ Tensor bincount(TensorArg x, TensorArg weights, int64_t minlength) {
                 "[bincount] expected weights of x's shape {}, got {}", x.shape(),
                 weights.defined() ? weights.shape() : Dims());
   Array values = x.data().to(DType::i64).contiguous();
-  int64_t size = values.numel() == 0 ? 0 : std::max<int64_t>(largest_of(values) + 1, 0);
+  int64_t size = values.numel() == 0 ? 0 : std::max<int64_t>(max(values).item<int64_t>() + 1, 0);
   DType dtype = DType::i64;
   Array added;
   if (weights.defined()) {

@@ -8,6 +8,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -65,8 +66,8 @@ Tensor std_lines(const Tensor& x, double correction) {
                 [=, sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
                   Tensor x = sx.get(node);
                   Tensor y = sy.get(node);
-                  Tensor zero = equal_mask(y.data(), Array::full({}, 0, y.dtype(), y.device()));
-                  Tensor slope = dy * (1 - zero) / (y + zero);
+                  Tensor zero = y == 0;
+                  Tensor slope = masked_fill(dy, zero, 0) / masked_fill(y, zero, 1);
                   return Grads{slope * deviations(x) * (1 / freedom(x, correction))};
                 });
 }
@@ -80,16 +81,16 @@ Tensor norm_grad(double p, const Tensor& x, const Tensor& y, const Tensor& dy) {
   if (p == 0) return Tensor(Array::zeros(x.shape(), x.dtype(), x.device()));
   if (p == 1) return dy * sign(x);
   if (std::isinf(p)) {
-    Tensor mask = equal_mask(abs(x).data(), y.data());
+    Tensor mask = same_elements(abs(x).data(), y.data());
     return dy / sum(mask, 1, true) * (mask * sign(x));
   }
-  Array zero = Array::full({}, 0, x.dtype(), x.device());
-  Tensor zero_y = equal_mask(y.data(), zero);
-  if (p == 2) return dy * (1 - zero_y) * (x / (y + zero_y));
-  // Zeros are kept out of the logarithm.
-  Tensor zero_x = equal_mask(x.data(), zero);
-  Tensor ratio = (abs(x) + zero_x) / (y + zero_y);
-  return dy * (sign(x) * exp(log(ratio) * (p - 1)));
+  Tensor zero = y == 0;
+  Tensor slope = masked_fill(dy, zero, 0);
+  Tensor length = masked_fill(y, zero, 1);
+  if (p == 2) return slope * (x / length);
+  // Zeros, whose sign is 0, are kept out of the power.
+  Tensor magnitude = masked_fill(abs(x), x == 0, 1);
+  return slope * (sign(x) * pow(magnitude / length, p - 1));
 }
 
 Tensor norm_lines(double p, const Tensor& x) {
@@ -147,9 +148,8 @@ Tensor norm(TensorArg x, double p, const DimsArg& dims, bool keepdim) {
 
 Tensor logsumexp(TensorArg x, const DimsArg& dims, bool keepdim) {
   const Composed scope;
-  check_floating("logsumexp", x);
   Lines lines("logsumexp", x.shape(), dims);
-  return lines.reduced(logsumexp_lines(lines.of(x)), keepdim);
+  return lines.reduced(logsumexp_lines(lines.of(to(x, floating_type(x.dtype())))), keepdim);
 }
 
 }  // namespace tessera

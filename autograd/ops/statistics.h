@@ -29,7 +29,7 @@ StdMean std_mean(TensorArg x, const DimsArg& dims = {}, double correction = 1,
 // or smallest |x|. Where the norm is 0, or has no slope, the gradient is 0. An error for no
 // elements where p is negative or infinite.
 Tensor norm(TensorArg x, double p = 2, const DimsArg& dims = {}, bool keepdim = false);
-// log(sum of exp(x)), without overflow; -infinity for no elements.
+// log(sum of exp(x)), without overflow; -infinity for no elements. Integers give f32.
 Tensor logsumexp(TensorArg x, const DimsArg& dims = {}, bool keepdim = false);
 
 }  // namespace tessera

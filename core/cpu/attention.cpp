@@ -2,158 +2,339 @@
 #define HWY_TARGET_INCLUDE "core/cpu/attention.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/cpu/attention_heads.h"
+#include "core/cpu/attention_tiles-inl.h"
 #include "core/cpu/cpu.h"
-#include "core/cpu/gemm.h"
+#include "core/cpu/random.h"
 #include "core/cpu/rows-inl.h"
 #include "core/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
 
-// Queries of one tile. Only a tile's scores are ever in memory: kQueries x T numbers a thread.
-inline constexpr int64_t kQueries = 64;
-
-template <class T>
-struct Heads {
-  T* data;
-  int64_t batch, head, token;  // strides; the last dim's is 1
-  explicit Heads(const Array& x)
-      : data(x.data<T>()), batch(x.strides()[0]), head(x.strides()[1]), token(x.strides()[2]) {}
-  T* at(int64_t b, int64_t h, int64_t t) const { return data + b * batch + h * head + t * token; }
-  MatrixView<T> rows(int64_t b, int64_t h, int64_t t) const { return {at(b, h, t), token, 1}; }
-  MatrixView<T> turned(int64_t b, int64_t h, int64_t t) const { return {at(b, h, t), 1, token}; }
+// Queries [query, query + queries) of a head and keys [key, key + keys).
+struct Tile {
+  int64_t b, h;
+  int64_t query, queries;
+  int64_t key = 0, keys = 0;
 };
 
-// Keys that a tile of queries starting at `first` can see.
-inline int64_t visible_keys(int64_t first, int64_t queries, int64_t keys, bool causal) {
-  return causal ? std::min(first + queries, keys) : keys;
+// The inputs of a call, and the scores they make.
+template <class T>
+struct Inputs {
+  Heads<T> q, k, v;
+  MaskTiles<T> mask;
+  const AttentionArgs& args;
+  int64_t batch, heads, group, queries, keys;
+  int64_t width, v_width;  // of rows in scratch memory: whole vectors
+
+  Inputs(const Array& q, const Array& k, const Array& v, const AttentionArgs& args)
+      : q(q),
+        k(k),
+        v(v),
+        mask(args.mask),
+        args(args),
+        batch(q.shape()[0]),
+        heads(q.shape()[1]),
+        group(heads / std::max<int64_t>(k.shape()[1], 1)),
+        queries(q.shape()[2]),
+        keys(k.shape()[2]),
+        width(whole_vectors<T>(q.shape()[3])),
+        v_width(whole_vectors<T>(v.shape()[3])) {}
+
+  int64_t row(const Tile& t) const { return (t.b * heads + t.h) * queries + t.query; }
+  // Keys below `end` that some query of the tile can see.
+  int64_t visible(const Tile& t, int64_t end) const {
+    return args.causal ? std::min(t.query + t.queries, end) : end;
+  }
+  // scale * q as rows and turned.
+  void read_queries(const Tile& t, T* rows, T* turned) const {
+    q.read(t.b, t.h, t.query, t.queries, rows, width);
+    scale_row(static_cast<T>(args.scale), rows, static_cast<size_t>(t.queries * width));
+    turn(rows, width, t.queries, q.width(), turned);
+  }
+  void read_keys(const Tile& t, T* k_rows, T* v_rows) const {
+    k.read(t.b, t.h / group, t.key, t.keys, k_rows, width);
+    v.read(t.b, t.h / group, t.key, t.keys, v_rows, v_width);
+  }
+  void make_scores(const Tile& t, const T* turned_q, const T* k_rows, T* scores) const {
+    tile_product(t.keys, whole_vectors<T>(t.queries), q.width(), Left<T>{k_rows, width}, turned_q,
+                 kQueries, false, scores, kQueries);
+    if (mask) mask.add(t.b, t.h, t.query, t.queries, t.key, t.keys, scores, kQueries);
+    if (args.causal && t.key + t.keys - 1 > t.query) {
+      hide_later_keys(t.key - t.query, t.keys, scores);
+    }
+  }
+  // What the probabilities are multiplied by, (keys, queries) as the scores.
+  void make_dropout(const Tile& t, T* factors) const {
+    T values[kKeys];
+    for (int64_t i = 0; i < t.queries; ++i) {
+      int64_t first = (row(t) + i) * keys + t.key;
+      dropout_run(args.dropout_stream, first, args.dropout_p, t.keys, values);
+      for (int64_t j = 0; j < t.keys; ++j) factors[j * kQueries + i] = values[j];
+    }
+  }
+};
+
+// One block of memory cut into pieces that begin on cache lines.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::initializer_list<int64_t> sizes) {
+    int64_t total = 0;
+    for (int64_t size : sizes) total += padded(size);
+    memory_ = Array::empty({total}, dtype_of<T>());
+    next_ = memory_.data<T>();
+  }
+  T* take(int64_t size) {
+    T* piece = next_;
+    next_ += padded(size);
+    return piece;
+  }
+
+ private:
+  static int64_t padded(int64_t size) { return (size + 15) / 16 * 16; }
+  Array memory_;
+  T* next_;
+};
+
+// out = p v / sum and its logarithm, of one tile of queries.
+template <class T>
+void finish_rows(const RunningSoftmax<T>& softmax, int64_t queries, int64_t width, T* out, T* lse) {
+  for (int64_t i = 0; i < queries; ++i) {
+    bool none = softmax.sum[i] == T{0};
+    scale_row(none ? T{0} : T{1} / softmax.sum[i], out + i * width, static_cast<size_t>(width));
+    lse[i] = none ? -kNoScore<T> : softmax.largest[i] + std::log(softmax.sum[i]);
+  }
 }
 
-// Turns a row of raw scores into exp(scale * score - shift) in place, zeros beyond `seen`.
+// out = softmax(q k^T) v for one tile of queries, key tile after key tile.
 template <class T>
-void exp_scores(T* row, T scale, T shift, size_t seen, size_t width) {
-  const VectorMath<T> m;
-  const Vec<T> factor = m.constant(scale);
-  const Vec<T> top = m.constant(shift);
-  for_each_vector<T>(seen, [&](size_t j, size_t lanes) HWY_ATTR {
-    store_lanes(m.exp_nonpositive(load_lanes(row + j, lanes) * factor - top), lanes, row + j);
-  });
-  std::fill(row + seen, row + width, T{0});
+void attend(const Inputs<T>& in, Tile t, const Heads<T>& out, T* lse) {
+  Scratch<T> scratch{kQueries * in.width, kQueries * in.width, kKeys * in.width,
+                     kKeys * in.v_width,  kKeys * kQueries,    kKeys * kQueries,
+                     kQueries * in.v_width};
+  T* q_rows = scratch.take(kQueries * in.width);
+  T* turned_q = scratch.take(kQueries * in.width);
+  T* k_rows = scratch.take(kKeys * in.width);
+  T* v_rows = scratch.take(kKeys * in.v_width);
+  T* p = scratch.take(kKeys * kQueries);
+  T* factors = scratch.take(kKeys * kQueries);
+  T* sums = scratch.take(kQueries * in.v_width);
+  RunningSoftmax<T> softmax;
+  in.read_queries(t, q_rows, turned_q);
+  std::fill_n(sums, t.queries * in.v_width, T{0});
+  int64_t end = in.visible(t, in.keys);
+  for (t.key = 0; t.key < end; t.key += kKeys) {
+    t.keys = std::min(kKeys, end - t.key);
+    in.read_keys(t, k_rows, v_rows);
+    in.make_scores(t, turned_q, k_rows, p);
+    softmax.fold(t.queries, t.keys, p);
+    if (in.args.dropout_p > 0) {
+      in.make_dropout(t, factors);
+      multiply_tile(t.keys, factors, p);
+    }
+    if (t.key > 0 && softmax.decays(t.queries)) {
+      for (int64_t i = 0; i < t.queries; ++i) {
+        scale_row(softmax.decay[i], sums + i * in.v_width, static_cast<size_t>(in.v_width));
+      }
+    }
+    tile_product(t.queries, in.v_width, t.keys, Left<T, true>{p, kQueries}, v_rows, in.v_width,
+                 true, sums, in.v_width);
+  }
+  finish_rows(softmax, t.queries, in.v_width, sums, lse + in.row(t));
+  out.write(t.b, t.h, t.query, t.queries, sums, in.v_width);
 }
 
 template <class T>
-void attention_typed(const Array& q, const Array& k, const Array& v, double scale, bool causal,
+void attention_typed(const Array& q, const Array& k, const Array& v, const AttentionArgs& args,
                      const Array& out, const Array& lse) {
-  int64_t heads = q.shape()[1];
-  int64_t tokens = q.shape()[2];
-  int64_t keys = k.shape()[2];
-  int64_t width = q.shape()[3];
-  int64_t v_width = v.shape()[3];
-  Heads<T> hq(q), hk(k), hv(v), ho(out);
-  auto factor = static_cast<T>(scale);
-  parallel_for(q.shape()[0] * heads, [&](int64_t task) {
-    int64_t b = task / heads;
-    int64_t h = task % heads;
-    Array scratch = Array::empty({kQueries, keys}, q.dtype());
-    T* scores = scratch.data<T>();
-    for (int64_t first = 0; first < tokens; first += kQueries) {
-      int64_t queries = std::min(kQueries, tokens - first);
-      int64_t seen = visible_keys(first, queries, keys, causal);
-      gemm<T>(queries, seen, width, hq.rows(b, h, first), hk.turned(b, h, 0), nullptr, false,
-              scores, seen);
-      for (int64_t i = 0; i < queries; ++i) {
-        T* row = scores + i * seen;
-        auto own = static_cast<size_t>(visible_keys(first + i, 1, keys, causal));
-        T largest = row_max(row, own) * factor;
-        exp_scores(row, factor, largest, own, static_cast<size_t>(seen));
-        T sum = row_sum(row, own);
-        scale_row(T{1} / sum, row, own);
-        lse.data<T>()[task * tokens + first + i] = largest + std::log(sum);
-      }
-      gemm<T>(queries, v_width, seen, {scores, seen, 1}, hv.rows(b, h, 0), nullptr, false,
-              ho.at(b, h, first), ho.token);
+  Inputs<T> in(q, k, v, args);
+  Heads<T> out_heads(out);
+  int64_t tiles = (in.queries + kQueries - 1) / kQueries;
+  parallel_for(in.batch * in.heads * tiles, [&](int64_t task) {
+    int64_t head = task / tiles;
+    int64_t query = task % tiles * kQueries;
+    Tile tile{head / in.heads, head % in.heads, query, std::min(kQueries, in.queries - query)};
+    attend(in, tile, out_heads, lse.data<T>());
+  });
+}
+
+// The gradients of one call. A task takes a head of keys and a chunk of its keys, goes over all
+// queries that read them, and makes their scores again:
+// p = exp(scores - lse); dv += p^T dout; dp = dout v^T; ds = p (dp - sum(dout out));
+// dq += scale ds k; dk += scale ds^T q
+template <class T>
+class Backward {
+ public:
+  Backward(const Inputs<T>& in, const Array& out, const Array& lse, const Array& dout,
+           const Array& dq, const Array& dk, const Array& dv, const Array& dscores)
+      : in_(in),
+        out_(out),
+        dout_(dout),
+        dq_(dq),
+        dk_(dk),
+        dv_(dv),
+        lse_(lse.data<T>()),
+        dscores_(dscores.defined() ? dscores.data<T>() : nullptr) {
+    // Heads alone feed the threads where there are many; few are cut into chunks of keys, each with
+    // a dq of its own, added up at the end. Both bounds are constants: memory stays linear.
+    constexpr int64_t kEnoughTasks = 16;
+    constexpr int64_t kSmallestChunk = 2 * kKeys;
+    key_heads_ = in.heads / std::max<int64_t>(in.group, 1);
+    int64_t heads = std::max<int64_t>(1, in.batch * key_heads_);
+    int64_t wanted = (kEnoughTasks + heads - 1) / heads;
+    chunk_ = std::max(kSmallestChunk, (in.keys + wanted - 1) / wanted);
+    chunk_ = (chunk_ + kKeys - 1) / kKeys * kKeys;
+    chunks_ = std::max<int64_t>(1, (in.keys + chunk_ - 1) / chunk_);
+    if (chunks_ > 1) {
+      parts_ = Array::empty({chunks_, in.batch * in.heads * in.queries, in.width}, dtype_of<T>());
     }
-  });
-}
+  }
 
-// ds = p (dp - sum(dout out)) scale, written over dp.
-template <class T>
-void score_grad_row(const T* p, T* dp, T delta, T scale, size_t width) {
-  const hn::ScalableTag<T> d;
-  const Vec<T> shift = hn::Set(d, delta);
-  const Vec<T> factor = hn::Set(d, scale);
-  for_each_vector<T>(width, [&](size_t j, size_t lanes) HWY_ATTR {
-    store_lanes(load_lanes(p + j, lanes) * (load_lanes(dp + j, lanes) - shift) * factor, lanes,
-                dp + j);
-  });
-}
+  void run() {
+    parallel_for(in_.batch * key_heads_ * chunks_, [&](int64_t task) {
+      int64_t head = task / chunks_;
+      run_chunk(head / key_heads_, head % key_heads_, task % chunks_);
+    });
+    if (chunks_ > 1) add_parts();
+  }
 
-template <class T>
-void clear_head(T* data, int64_t tokens, int64_t width, int64_t stride) {
-  for (int64_t t = 0; t < tokens; ++t) std::fill_n(data + t * stride, width, T{0});
-}
+ private:
+  struct Buffers {
+    T *q, *turned_q, *k, *v, *out, *dout, *turned_dout, *p, *dp, *factors, *dq, *dk, *dv;
+    T lse[kQueries], delta[kQueries];
+  };
 
-// The probabilities are made again from q, k and lse. Per tile of queries:
-// dv += p^T dout; dp = dout v^T; dq = ds k; dk += ds^T q
-template <class T>
-void attention_grad_typed(const Array& q, const Array& k, const Array& v, const Array& out,
-                          const Array& lse, const Array& dout, double scale, bool causal,
-                          const Array& dq, const Array& dk, const Array& dv) {
-  int64_t heads = q.shape()[1];
-  int64_t tokens = q.shape()[2];
-  int64_t keys = k.shape()[2];
-  int64_t width = q.shape()[3];
-  int64_t v_width = v.shape()[3];
-  Heads<T> hq(q), hk(k), hv(v), ho(out), hdo(dout), hdq(dq), hdk(dk), hdv(dv);
-  auto factor = static_cast<T>(scale);
-  parallel_for(q.shape()[0] * heads, [&](int64_t task) {
-    int64_t b = task / heads;
-    int64_t h = task % heads;
-    Array scratch = Array::empty({2, kQueries, keys}, q.dtype());
-    T* p = scratch.data<T>();
-    T* dp = p + kQueries * keys;
-    clear_head(hdk.at(b, h, 0), keys, width, hdk.token);
-    clear_head(hdv.at(b, h, 0), keys, v_width, hdv.token);
-    for (int64_t first = 0; first < tokens; first += kQueries) {
-      int64_t queries = std::min(kQueries, tokens - first);
-      int64_t seen = visible_keys(first, queries, keys, causal);
-      gemm<T>(queries, seen, width, hq.rows(b, h, first), hk.turned(b, h, 0), nullptr, false, p,
-              seen);
-      gemm<T>(queries, seen, v_width, hdo.rows(b, h, first), hv.turned(b, h, 0), nullptr, false, dp,
-              seen);
-      for (int64_t i = 0; i < queries; ++i) {
-        auto own = static_cast<size_t>(visible_keys(first + i, 1, keys, causal));
-        exp_scores(p + i * seen, factor, lse.data<T>()[task * tokens + first + i], own,
-                   static_cast<size_t>(seen));
+  void run_chunk(int64_t b, int64_t key_head, int64_t chunk) {
+    int64_t w = in_.width;
+    int64_t vw = in_.v_width;
+    int64_t begin = chunk * chunk_;
+    int64_t end = std::min(begin + chunk_, in_.keys);
+    int64_t keys = end - begin;
+    Scratch<T> scratch{3 * kQueries * w, kKeys * w,           3 * kQueries * vw, kKeys * vw,
+                       3 * kKeys * kQueries, keys * w, keys * vw};
+    Buffers s;
+    s.q = scratch.take(kQueries * w);
+    s.turned_q = scratch.take(kQueries * w);
+    s.dq = scratch.take(kQueries * w);
+    s.k = scratch.take(kKeys * w);
+    s.v = scratch.take(kKeys * vw);
+    s.out = scratch.take(kQueries * vw);
+    s.dout = scratch.take(kQueries * vw);
+    s.turned_dout = scratch.take(kQueries * vw);
+    s.p = scratch.take(kKeys * kQueries);
+    s.dp = scratch.take(kKeys * kQueries);
+    s.factors = scratch.take(kKeys * kQueries);
+    s.dk = scratch.take(keys * w);
+    s.dv = scratch.take(keys * vw);
+    std::fill_n(s.dk, keys * w, T{0});
+    std::fill_n(s.dv, keys * vw, T{0});
+    for (int64_t h = key_head * in_.group; h < (key_head + 1) * in_.group; ++h) {
+      for (int64_t query = 0; query < in_.queries; query += kQueries) {
+        Tile t{b, h, query, std::min(kQueries, in_.queries - query)};
+        run_queries(t, begin, in_.visible(t, end), chunk, s);
       }
-      gemm<T>(seen, v_width, queries, {p, 1, seen}, hdo.rows(b, h, first), nullptr, true,
-              hdv.at(b, h, 0), hdv.token);
-      for (int64_t i = 0; i < queries; ++i) {
-        T delta =
-            row_dot(hdo.at(b, h, first + i), ho.at(b, h, first + i), static_cast<size_t>(v_width));
-        score_grad_row(p + i * seen, dp + i * seen, delta, factor, static_cast<size_t>(seen));
-      }
-      gemm<T>(queries, width, seen, {dp, seen, 1}, hk.rows(b, h, 0), nullptr, false,
-              hdq.at(b, h, first), hdq.token);
-      gemm<T>(seen, width, queries, {dp, 1, seen}, hq.rows(b, h, first), nullptr, true,
-              hdk.at(b, h, 0), hdk.token);
     }
-  });
-}
+    dk_.write(b, key_head, begin, keys, s.dk, w);
+    dv_.write(b, key_head, begin, keys, s.dv, vw);
+  }
 
-void run_attention(const Array& q, const Array& k, const Array& v, double scale, bool causal,
+  // Keys [begin, end) for one tile of queries.
+  void run_queries(Tile t, int64_t begin, int64_t end, int64_t chunk, Buffers& s) {
+    std::fill_n(s.dq, t.queries * in_.width, T{0});
+    if (begin < end) read_queries(t, s);
+    for (t.key = begin; t.key < end; t.key += kKeys) {
+      t.keys = std::min(kKeys, end - t.key);
+      run_tile(t, s, s.dk + (t.key - begin) * in_.width, s.dv + (t.key - begin) * in_.v_width);
+    }
+    scale_row(static_cast<T>(in_.args.scale), s.dq, static_cast<size_t>(t.queries * in_.width));
+    if (chunks_ == 1) {
+      dq_.write(t.b, t.h, t.query, t.queries, s.dq, in_.width);
+    } else {
+      T* part = parts_.data<T>() + (chunk * parts_.shape()[1] + in_.row(t)) * in_.width;
+      std::copy_n(s.dq, t.queries * in_.width, part);
+    }
+  }
+
+  void read_queries(const Tile& t, Buffers& s) {
+    in_.read_queries(t, s.q, s.turned_q);
+    dout_.read(t.b, t.h, t.query, t.queries, s.dout, in_.v_width);
+    out_.read(t.b, t.h, t.query, t.queries, s.out, in_.v_width);
+    turn(s.dout, in_.v_width, t.queries, dout_.width(), s.turned_dout);
+    for (int64_t i = 0; i < kQueries; ++i) {
+      bool real = i < t.queries;
+      s.lse[i] = real ? lse_[in_.row(t) + i] : -kNoScore<T>;
+      s.delta[i] = real ? row_dot(s.dout + i * in_.v_width, s.out + i * in_.v_width,
+                                  static_cast<size_t>(in_.v_width))
+                        : T{0};
+    }
+  }
+
+  void run_tile(const Tile& t, Buffers& s, T* dk, T* dv) {
+    int64_t w = in_.width;
+    int64_t vw = in_.v_width;
+    in_.read_keys(t, s.k, s.v);
+    in_.make_scores(t, s.turned_q, s.k, s.p);
+    tile_product(t.keys, whole_vectors<T>(t.queries), dout_.width(), Left<T>{s.v, vw},
+                 s.turned_dout, kQueries, false, s.dp, kQueries);
+    bool dropout = in_.args.dropout_p > 0;
+    if (dropout) {
+      in_.make_dropout(t, s.factors);
+      multiply_tile(t.keys, s.factors, s.dp);
+    }
+    score_grads(t.queries, t.keys, s.lse, s.delta, s.p, s.dp);
+    if (dropout) multiply_tile(t.keys, s.factors, s.p);
+    if (dscores_) write_scores(t, s.dp);
+    tile_product(t.keys, vw, t.queries, Left<T>{s.p, kQueries}, s.dout, vw, true, dv, vw);
+    tile_product(t.keys, w, t.queries, Left<T>{s.dp, kQueries}, s.q, w, true, dk, w);
+    tile_product(t.queries, w, t.keys, Left<T, true>{s.dp, kQueries}, s.k, w, true, s.dq, w);
+  }
+
+  void write_scores(const Tile& t, const T* ds) {
+    for (int64_t i = 0; i < t.queries; ++i) {
+      T* row = dscores_ + (in_.row(t) + i) * in_.keys + t.key;
+      for (int64_t j = 0; j < t.keys; ++j) row[j] = ds[j * kQueries + i];
+    }
+  }
+
+  void add_parts() {
+    int64_t tiles = (in_.queries + kQueries - 1) / kQueries;
+    parallel_for(in_.batch * in_.heads * tiles, [&](int64_t task) {
+      int64_t head = task / tiles;
+      int64_t query = task % tiles * kQueries;
+      Tile t{head / in_.heads, head % in_.heads, query, std::min(kQueries, in_.queries - query)};
+      int64_t part_size = parts_.shape()[1] * in_.width;
+      T* sum = parts_.data<T>() + in_.row(t) * in_.width;
+      for (int64_t chunk = 1; chunk < chunks_; ++chunk) {
+        add_row(sum + chunk * part_size, sum, static_cast<size_t>(t.queries * in_.width));
+      }
+      dq_.write(t.b, t.h, t.query, t.queries, sum, in_.width);
+    });
+  }
+
+  const Inputs<T>& in_;
+  Heads<T> out_, dout_, dq_, dk_, dv_;
+  const T* lse_;
+  T* dscores_;
+  int64_t key_heads_, chunk_, chunks_;
+  Array parts_;
+};
+
+void run_attention(const Array& q, const Array& k, const Array& v, const AttentionArgs& args,
                    const Array& out, const Array& lse) {
-  visit_f32_f64(q.dtype(), "attention", [&](auto tag) {
-    attention_typed<typename decltype(tag)::type>(q, k, v, scale, causal, out, lse);
+  visit_f32_f64(lse.dtype(), "attention", [&](auto tag) {
+    attention_typed<typename decltype(tag)::type>(q, k, v, args, out, lse);
   });
 }
 
 void run_attention_grad(const Array& q, const Array& k, const Array& v, const Array& out,
-                        const Array& lse, const Array& dout, double scale, bool causal,
-                        const Array& dq, const Array& dk, const Array& dv) {
-  visit_f32_f64(q.dtype(), "attention_grad", [&](auto tag) {
-    attention_grad_typed<typename decltype(tag)::type>(q, k, v, out, lse, dout, scale, causal, dq,
-                                                       dk, dv);
+                        const Array& lse, const Array& dout, const AttentionArgs& args,
+                        const Array& dq, const Array& dk, const Array& dv, const Array& dscores) {
+  visit_f32_f64(lse.dtype(), "attention_grad", [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    Inputs<T> in(q, k, v, args);
+    Backward<T>(in, out, lse, dout, dq, dk, dv, dscores).run();
   });
 }
 
@@ -170,14 +351,15 @@ namespace {
 
 class Attention final : public AttentionFamily {
  public:
-  void run(const Array& q, const Array& k, const Array& v, double scale, bool causal,
+  void run(const Array& q, const Array& k, const Array& v, const AttentionArgs& args,
            const Array& out, const Array& lse) const override {
-    HWY_DYNAMIC_DISPATCH(run_attention)(q, k, v, scale, causal, out, lse);
+    HWY_DYNAMIC_DISPATCH(run_attention)(q, k, v, args, out, lse);
   }
   void grad(const Array& q, const Array& k, const Array& v, const Array& out, const Array& lse,
-            const Array& dout, double scale, bool causal, const Array& dq, const Array& dk,
-            const Array& dv) const override {
-    HWY_DYNAMIC_DISPATCH(run_attention_grad)(q, k, v, out, lse, dout, scale, causal, dq, dk, dv);
+            const Array& dout, const AttentionArgs& args, const Array& dq, const Array& dk,
+            const Array& dv, const Array& dscores) const override {
+    HWY_DYNAMIC_DISPATCH(run_attention_grad)
+    (q, k, v, out, lse, dout, args, dq, dk, dv, dscores);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/cpu/cpu.h"
+#include "core/cpu/random.h"
 #include "core/parallel.h"
 
 namespace tessera::cpu {
@@ -214,6 +215,20 @@ class Random final : public RandomFamily {
 };
 
 }  // namespace
+
+template <class T>
+void dropout_run(const RandomStream& stream, int64_t first, double p, int64_t count, T* out) {
+  T keep = static_cast<T>(p < 1 ? 1 / (1 - p) : 0);
+  int64_t last = first + count;
+  for (int64_t i = first / kPerBlock<T> * kPerBlock<T>; i < last; i += kPerBlock<T>) {
+    auto w = words<T>(stream, static_cast<uint64_t>(i / kPerBlock<T>));
+    for (int64_t j = std::max(i, first); j < std::min(i + kPerBlock<T>, last); ++j) {
+      out[j - first] = unit<T>(w[static_cast<size_t>(j - i)]) < static_cast<T>(p) ? T{0} : keep;
+    }
+  }
+}
+template void dropout_run(const RandomStream&, int64_t, double, int64_t, float*);
+template void dropout_run(const RandomStream&, int64_t, double, int64_t, double*);
 
 const RandomFamily& random_family() {
   static const Random family;

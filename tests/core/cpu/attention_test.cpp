@@ -95,8 +95,9 @@ void run_attention_case(const AttentionCase& c, bool causal, DType dtype) {
   Array dq = like(q);
   Array dk = like(k);
   Array dv = like(v);
-  cpu().attention().run(q, k, v, scale, causal, out, lse);
-  cpu().attention().grad(q, k, v, out, lse, dout, scale, causal, dq, dk, dv);
+  AttentionArgs args{.scale = scale, .causal = causal};
+  cpu().attention().run(q, k, v, args, out, lse);
+  cpu().attention().grad(q, k, v, out, lse, dout, args, dq, dk, dv, {});
   Attended expected =
       plain_attention(c, scale, causal, doubles(q), doubles(k), doubles(v), doubles(dout));
   double tolerance = dtype == DType::f32 ? 3e-5 : 1e-12;
@@ -126,7 +127,7 @@ TEST(Attention, SurvivesLargeScores) {
   Array v = random_array({1, 1, 5, 2});
   Array out = Array::empty({1, 1, 3, 2});
   Array lse = Array::empty({1, 1, 3});
-  cpu().attention().run(q, k, v, 1, false, out, lse);
+  cpu().attention().run(q, k, v, {}, out, lse);
   for (double value : doubles(out)) EXPECT_LE(std::abs(value), 1);
 }
 

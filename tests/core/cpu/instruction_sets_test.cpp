@@ -49,7 +49,7 @@ std::vector<Array> results_of_all_kernels() {
   Array q = random_array({1, 2, 70, 9}, DType::f32, 4);
   Array o = next({1, 2, 70, 9});
   Array lse = next({1, 2, 70});
-  k.attention().run(q, q, q, 0.3, true, o, lse);
+  k.attention().run(q, q, q, {.scale = 0.3, .causal = true}, o, lse);
   Array param = next({37, 131});
   param.copy_(x);
   k.optimizer().adamw({.lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8}, param, dy,

@@ -43,7 +43,7 @@ std::vector<OpCase> attention_cases() {
     out.push_back({.name = std::move(name),
                    .fn =
                        [causal](const Inputs& in) {
-                         return scaled_dot_product_attention(in[0], in[1], in[2], causal);
+                         return scaled_dot_product_attention(in[0], in[1], in[2], {}, 0, causal);
                        },
                    .inputs = {{{{1, 2, 3, 2}}, {{1, 2, 3, 2}}, {{1, 2, 3, 2}}},
                               {{{2, 1, 2, 3}}, {{2, 1, 4, 3}}, {{2, 1, 4, 1}}},
@@ -51,8 +51,7 @@ std::vector<OpCase> attention_cases() {
                               {{{1, 1, 0, 2}}, {{1, 1, 2, 2}}, {{1, 1, 2, 2}}}},
                    .large = {{{2, 3, 130, 16}}, {{2, 3, 130, 16}}, {{2, 3, 130, 16}}},
                    .reference = std::move(reference),
-                   .op = "attention",
-                   .twice_differentiable = false,
+                   .op = "scaled_dot_product_attention",
                    .layout_changes_bits = true,
                    .tolerance_f32 = 3e-5});
   };
@@ -62,7 +61,6 @@ std::vector<OpCase> attention_cases() {
                  .fn = [](const Inputs& in) { return self_attention(in[0], 2, true); },
                  .inputs = {{{{1, 3, 6}}}, {{{2, 2, 12}}}, {{{1, 1, 6}}}},
                  .large = {{{2, 130, 96}}},
-                 .twice_differentiable = false,
                  .layout_changes_bits = true,
                  .tolerance_f32 = 3e-5});
   return out;

@@ -57,6 +57,7 @@ std::vector<OpCase> linalg_cases() {
   out.push_back(product(
       "trace", [](const Inputs& in) { return trace(in[0]); }, {{{{3, 3}}}, {{{2, 3}}}},
       {{{300, 200}}}, "sum"));
+  out.back().any_dtype = true;
   out.push_back(equation("einsum_matmul", "bij,bjk->bik", {{{{2, 2, 3}}, {{2, 3, 2}}}},
                          {{{9, 40, 50}}, {{9, 50, 30}}}));
   out.push_back(
