@@ -132,9 +132,8 @@ void add_network_ops(GoldenOps& ops) {
     return Tensors{dropout(a.tensor(0), a.number(1), false)};
   };
   ops["scaled_dot_product_attention"] = [](const GoldenArgs& a) {
-    TESSERA_CHECK(a.is_null(3) && !a.flag(5),
-                  "[scaled_dot_product_attention] masks and grouped heads are missing");
-    return Tensors{scaled_dot_product_attention(a.tensor(0), a.tensor(1), a.tensor(2), a.flag(4))};
+    return Tensors{scaled_dot_product_attention(a.tensor(0), a.tensor(1), a.tensor(2), a.tensor(3),
+                                                /*dropout_p=*/0, a.flag(4), {}, a.flag(5))};
   };
 }
 
