@@ -29,13 +29,13 @@ void add_over_dims(GoldenOps& ops) {
     return Tensors{std(a.tensor(0), a.dims(1), 1, a.flag(2))};
   };
   for (auto [name, correction] : {std::pair("var", 1.0), std::pair("var_biased", 0.0)}) {
-    ops[name] = [correction](const GoldenArgs& a) {
+    ops[name] = [correction = correction](const GoldenArgs& a) {
       return Tensors{var(a.tensor(0), a.dims(1), correction, a.flag(2))};
     };
   }
   for (auto [name, p] : {std::pair("norm", 2.0), std::pair("norm1", 1.0), std::pair("norm3", 3.0),
                          std::pair("norm_inf", HUGE_VAL)}) {
-    ops[name] = [p](const GoldenArgs& a) {
+    ops[name] = [p = p](const GoldenArgs& a) {
       return Tensors{norm(a.tensor(0), p, a.dims(1), a.flag(2))};
     };
   }
@@ -61,7 +61,7 @@ void add_along_a_dim(GoldenOps& ops) {
   for (auto [name, fn] : {std::pair<const char*, ReduceOne>("max", max),
                           std::pair<const char*, ReduceOne>("min", min),
                           std::pair<const char*, ReduceOne>("median", median)}) {
-    ops[name] = [fn](const GoldenArgs& a) {
+    ops[name] = [fn = fn](const GoldenArgs& a) {
       return both(fn(a.tensor(0), a.integer(1), a.flag(2)));
     };
   }
