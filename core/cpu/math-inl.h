@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/kernels/elementwise.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;

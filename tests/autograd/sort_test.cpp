@@ -206,7 +206,8 @@ TEST(UniqueOp, GivesValuesInverseAndCounts) {
   EXPECT_EQ(found.values.numel(), 3);
   EXPECT_FALSE(found.values.requires_grad());
   for (DType dtype : {DType::boolean, DType::u8, DType::i32, DType::bf16, DType::f16, DType::f32}) {
-    EXPECT_EQ(doubles(unique(of(dtype, {1, 0, 1})).values.data()), (Values{0, 1})) << dtype;
+    EXPECT_EQ(doubles(unique(of(dtype, {1, 0, 1})).values.data()), (Values{0, 1}))
+        << fmt::format("{}", dtype);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "core/kernels/fold.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -124,7 +125,7 @@ TEST(Fold, ProductsAgreeWithPlainLoops) {
         return product;
       });
       double rtol = dtype == DType::bf16 ? 0x1p-8 : dtype == DType::f16 ? 0x1p-10 : 1e-5;
-      EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol)) << shape << ' ' << dtype;
+      EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol)) << fmt::format("{} {}", shape, dtype);
     }
   }
 }
@@ -232,7 +233,8 @@ TEST(Fold, NormsAgreeWithPlainLoops) {
           for (double v : line) sum += std::pow(std::abs(v), p);
           return std::pow(sum, 1 / p);
         });
-        EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol)) << p << ' ' << shape << ' ' << dtype;
+        EXPECT_TRUE(close_to(doubles(out), expected, 0, rtol))
+            << fmt::format("{} {} {}", p, shape, dtype);
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "core/kernels/scan.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -143,7 +144,7 @@ TEST(Scan, LogSumsAgreeWithPlainLoopsAndDoNotOverflow) {
                                        return k == 0 ? v : std::log(std::exp(last) + std::exp(v));
                                      }),
                            rtol, rtol))
-          << shape << ' ' << dtype;
+          << fmt::format("{} {}", shape, dtype);
     }
   }
   Array x = Array::from(std::vector<float>{-INFINITY, -INFINITY, 1000, 1000, INFINITY, 0, NAN, 0},
@@ -174,7 +175,7 @@ TEST(Scan, RecurrencesAgreeWithPlainLoops) {
         };
         Values expected = each_line(a, reverse, next);
         EXPECT_TRUE(close_to(doubles(out), expected, 2 * tolerance(dtype), 2 * tolerance(dtype)))
-            << shape << ' ' << dtype << ' ' << reverse;
+            << fmt::format("{} {} {}", shape, dtype, reverse);
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "core/kernels/sort.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -198,7 +199,7 @@ TEST(Sort, SearchsortedAgreesWithCounting) {
                   return right ? !below(v, edge) : below(edge, v);
                 })));
           }
-          ASSERT_EQ(row_of(out, i), expected) << dtype << ' ' << right;
+          ASSERT_EQ(row_of(out, i), expected) << fmt::format("{} {}", dtype, right);
         }
       }
     }
