@@ -242,10 +242,9 @@ Tensor as_heads(const Tensor& x, const Dims& lead) {
 Tensor as_mask(TensorArg mask, const Dims& lead, const Dims& scores, DType dtype) {
   TESSERA_CHECK(mask.dtype() == DType::boolean || is_floating(mask.dtype()),
                 "[{}] expected a mask of bool or a floating dtype, got {}", kName, mask.dtype());
-  TESSERA_CHECK(mask.dim() <= scores.size() &&
-                    broadcast_shapes(mask.shape(), scores, kName) == scores,
-                "[{}] expected a mask that can be broadcast to {}, got {}", kName, scores,
-                mask.shape());
+  TESSERA_CHECK(
+      mask.dim() <= scores.size() && broadcast_shapes(mask.shape(), scores, kName) == scores,
+      "[{}] expected a mask that can be broadcast to {}, got {}", kName, scores, mask.shape());
   Tensor out = mask.dtype() == DType::boolean ? Tensor(mask) : to(mask, compute_type(dtype));
   if (lead.size() <= 2 || mask.dim() <= 3) return out;
   // The dims before the heads become one.
@@ -268,8 +267,8 @@ Tensor scaled_dot_product_attention(TensorArg q, TensorArg k, TensorArg v, Tenso
   check_inputs(q, k, v);
   TESSERA_CHECK(dropout_p >= 0 && dropout_p <= 1, "[{}] expected a dropout_p in [0, 1], got {}",
                 kName, dropout_p);
-  TESSERA_CHECK(!is_causal || !attn_mask.defined(),
-                "[{}] expected a mask or is_causal, got both", kName);
+  TESSERA_CHECK(!is_causal || !attn_mask.defined(), "[{}] expected a mask or is_causal, got both",
+                kName);
   const Composed scope;
   Leads leads(q, k, v, enable_gqa);
   Tensor mask;
@@ -338,8 +337,8 @@ Tensor self_attention(TensorArg qkv, int64_t num_heads, bool causal) {
   int64_t width = x.shape()[2] / 3;
   AttentionArgs args{.scale = scale_of(width / num_heads), .causal = causal};
   Array out = Array::empty({x.shape()[0], x.shape()[1], width}, x.dtype(), x.device());
-  Array lse = Array::empty({x.shape()[0], num_heads, x.shape()[1]}, compute_type(x.dtype()),
-                           x.device());
+  Array lse =
+      Array::empty({x.shape()[0], num_heads, x.shape()[1]}, compute_type(x.dtype()), x.device());
   auto in = split_heads(x, num_heads);
   kernels(x.device()).attention().run(in.q, in.k, in.v, args, by_head(out, num_heads), lse);
   auto backward = [num_heads, args, sx = Saved(qkv), sout = SavedResult(out),

@@ -111,8 +111,8 @@ void finish_rows(const RunningSoftmax<T>& softmax, int64_t queries, int64_t widt
 // out = softmax(q k^T) v for one tile of queries, key tile after key tile.
 template <class T>
 void attend(const Inputs<T>& in, Tile t, const Heads<T>& out, T* lse) {
-  Scratch<T> scratch{kQueries * in.width, kQueries * in.width, kKeys * in.width,
-                     kKeys * in.v_width,  kKeys * kQueries,    kKeys * kQueries,
+  Scratch<T> scratch{kQueries * in.width,  kQueries * in.width, kKeys * in.width,
+                     kKeys * in.v_width,   kKeys * kQueries,    kKeys * kQueries,
                      kQueries * in.v_width};
   T* q_rows = scratch.take(kQueries * in.width);
   T* turned_q = scratch.take(kQueries * in.width);
@@ -212,8 +212,8 @@ class Backward {
     int64_t begin = chunk * chunk_;
     int64_t end = std::min(begin + chunk_, in_.keys);
     int64_t keys = end - begin;
-    Scratch<T> scratch{3 * kQueries * w, kKeys * w,           3 * kQueries * vw, kKeys * vw,
-                       3 * kKeys * kQueries, keys * w, keys * vw};
+    Scratch<T> scratch{3 * kQueries * w,     kKeys * w, 3 * kQueries * vw, kKeys * vw,
+                       3 * kKeys * kQueries, keys * w,  keys * vw};
     Buffers s;
     s.q = scratch.take(kQueries * w);
     s.turned_q = scratch.take(kQueries * w);

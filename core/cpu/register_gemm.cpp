@@ -2,7 +2,6 @@
 #define HWY_TARGET_INCLUDE "core/cpu/register_gemm.cpp"
 #include <hwy/foreach_target.h>
 
-#include "core/cpu/cpu.h"
 #include "core/cpu/math-inl.h"
 #include "core/cpu/register_gemm.h"
 

@@ -137,6 +137,16 @@ double GoldenArgs::number(size_t i) const {
   return at(i).get<double>();
 }
 
+Scalar GoldenArgs::scalar(size_t i) const {
+  if (is_integer(i)) return integer(i);
+  return number(i);
+}
+
+std::optional<Scalar> GoldenArgs::optional_scalar(size_t i) const {
+  if (is_null(i)) return std::nullopt;
+  return scalar(i);
+}
+
 std::optional<double> GoldenArgs::optional_number(size_t i) const {
   if (is_null(i)) return std::nullopt;
   return number(i);

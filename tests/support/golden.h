@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "autograd/tensor.h"
+#include "core/scalar.h"
 
 namespace tessera::test {
 
@@ -28,7 +29,9 @@ class GoldenArgs {
   Tensor tensor(size_t i) const;
   std::vector<Tensor> tensors(size_t i) const;
   double number(size_t i) const;
+  Scalar scalar(size_t i) const;
   std::optional<double> optional_number(size_t i) const;
+  std::optional<Scalar> optional_scalar(size_t i) const;
   int64_t integer(size_t i) const;
   bool flag(size_t i) const;
   std::string text(size_t i) const;

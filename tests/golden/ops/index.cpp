@@ -52,9 +52,6 @@ void add_index_ops(GoldenOps& ops) {
   binary(ops, "masked_select", masked_select);
   unary(ops, "nonzero", nonzero);
   ops["one_hot"] = [](const GoldenArgs& a) { return Tensors{one_hot(a.tensor(0), a.integer(1))}; };
-  ops["embedding"] = [](const GoldenArgs& a) {
-    return Tensors{embedding(a.tensor(0), a.tensor(1))};
-  };
   ops["index"] = [](const GoldenArgs& a) { return Tensors{index(a.tensor(0), items_of(a, 1))}; };
   ops["assign"] = [](const GoldenArgs& a) {
     Tensor y = copy_of(a.tensor(0));

@@ -70,30 +70,70 @@ void add_images(GoldenOps& ops) {
   };
 }
 
+void add_normalization(GoldenOps& ops) {
+  ops["softmax"] = [](const GoldenArgs& a) { return Tensors{softmax(a.tensor(0), a.integer(1))}; };
+  ops["log_softmax"] = [](const GoldenArgs& a) {
+    return Tensors{log_softmax(a.tensor(0), a.integer(1))};
+  };
+  ops["layer_norm"] = [](const GoldenArgs& a) {
+    return Tensors{layer_norm(a.tensor(0), a.dims(1), a.tensor(2), a.tensor(3), a.number(4))};
+  };
+  ops["rms_norm"] = [](const GoldenArgs& a) {
+    return Tensors{rms_norm(a.tensor(0), a.dims(1), a.tensor(2), a.optional_number(3))};
+  };
+  ops["group_norm"] = [](const GoldenArgs& a) {
+    return Tensors{group_norm(a.tensor(0), a.integer(1), a.tensor(2), a.tensor(3), a.number(4))};
+  };
+  ops["batch_norm"] = [](const GoldenArgs& a) {
+    return Tensors{batch_norm(a.tensor(0), a.tensor(1), a.tensor(2), a.tensor(3), a.tensor(4),
+                              a.flag(5), a.number(6), a.number(7))};
+  };
+  ops["instance_norm"] = [](const GoldenArgs& a) {
+    return Tensors{instance_norm(a.tensor(0), {}, {}, a.tensor(1), a.tensor(2),
+                                 /*use_input_stats=*/true, /*momentum=*/0.1, a.number(3))};
+  };
+}
+
+void add_losses(GoldenOps& ops) {
+  ops["cross_entropy"] = [](const GoldenArgs& a) {
+    return Tensors{cross_entropy(a.tensor(0), a.tensor(1),
+                                 {.reduction = reduction_of(a.text(4)),
+                                  .weight = a.tensor(2),
+                                  .ignore_index = a.integer(3),
+                                  .label_smoothing = a.number(5)})};
+  };
+  ops["mse_loss"] = [](const GoldenArgs& a) {
+    return Tensors{mse_loss(a.tensor(0), a.tensor(1), reduction_of(a.text(2)))};
+  };
+  ops["l1_loss"] = [](const GoldenArgs& a) {
+    return Tensors{l1_loss(a.tensor(0), a.tensor(1), reduction_of(a.text(2)))};
+  };
+  ops["smooth_l1_loss"] = [](const GoldenArgs& a) {
+    return Tensors{smooth_l1_loss(a.tensor(0), a.tensor(1), reduction_of(a.text(2)))};
+  };
+  ops["binary_cross_entropy_with_logits"] = [](const GoldenArgs& a) {
+    return Tensors{binary_cross_entropy_with_logits(a.tensor(0), a.tensor(1), {}, {},
+                                                    reduction_of(a.text(2)))};
+  };
+}
+
 }  // namespace
 
 void add_network_ops(GoldenOps& ops) {
   add_convolutions(ops);
   add_pooling(ops);
   add_images(ops);
-  ops["softmax"] = [](const GoldenArgs& a) { return Tensors{softmax(a.tensor(0), a.integer(1))}; };
-  ops["log_softmax"] = [](const GoldenArgs& a) {
-    return Tensors{log_softmax(a.tensor(0), a.integer(1))};
+  add_normalization(ops);
+  add_losses(ops);
+  ops["embedding"] = [](const GoldenArgs& a) {
+    return Tensors{embedding(a.tensor(0), a.tensor(1))};
   };
   ops["dropout_off"] = [](const GoldenArgs& a) {
     return Tensors{dropout(a.tensor(0), a.number(1), false)};
   };
-  ops["layer_norm"] = [](const GoldenArgs& a) {
-    return Tensors{layer_norm(a.tensor(0), a.dims(1), a.tensor(2), a.tensor(3), a.number(4))};
-  };
-  ops["cross_entropy"] = [](const GoldenArgs& a) {
-    TESSERA_CHECK(a.is_null(2) && a.integer(3) == -100 && a.number(5) == 0,
-                  "[cross_entropy] weights, ignore_index and label_smoothing are missing");
-    return Tensors{cross_entropy(a.tensor(0), a.tensor(1), reduction_of(a.text(4)))};
-  };
   ops["scaled_dot_product_attention"] = [](const GoldenArgs& a) {
     return Tensors{scaled_dot_product_attention(a.tensor(0), a.tensor(1), a.tensor(2), a.tensor(3),
-                                                0, a.flag(4), {}, a.flag(5))};
+                                                /*dropout_p=*/0, a.flag(4), {}, a.flag(5))};
   };
 }
 

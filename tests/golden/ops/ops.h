@@ -2,6 +2,7 @@
 #pragma once
 
 #include "autograd/ops.h"
+#include "core/creation.h"
 #include "tests/support/golden.h"
 
 namespace tessera::test {
