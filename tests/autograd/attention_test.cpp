@@ -82,23 +82,19 @@ TEST(Attention, TakesAnyNumberOfLeadingDims) {
     std::vector<Tensor> in{leaf(shape(5, 4), 1), leaf(shape(7, 4), 2), leaf(shape(7, 6), 3),
                            leaf(shape(5, 7), 4)};
     auto fused = [](const std::vector<Tensor>& x) { return attend(x, {.mask = x[3]}); };
-    auto plain = [](const std::vector<Tensor>& x) {
-      return composed(x[0], x[1], x[2], 0.5, x[3]);
-    };
+    auto plain = [](const std::vector<Tensor>& x) { return composed(x[0], x[1], x[2], 0.5, x[3]); };
     expect_close(outcome(fused, in), outcome(plain, in), 1e-12);
   }
 }
 
 TEST(Attention, BroadcastsLeadingDimsAndMasks) {
-  for (const Dims& mask : {Dims{7}, Dims{5, 1}, Dims{4, 1, 7}, Dims{3, 1, 5, 7}, Dims{2, 1, 1, 1, 7},
-                           Dims{1, 3, 4, 5, 7}}) {
+  for (const Dims& mask : {Dims{7}, Dims{5, 1}, Dims{4, 1, 7}, Dims{3, 1, 5, 7},
+                           Dims{2, 1, 1, 1, 7}, Dims{1, 3, 4, 5, 7}}) {
     SCOPED_TRACE(to_string(mask));
     std::vector<Tensor> in{leaf({2, 3, 1, 5, 4}, 1), leaf({4, 7, 4}, 2), leaf({1, 7, 6}, 3),
                            leaf(mask, 4)};
     auto fused = [](const std::vector<Tensor>& x) { return attend(x, {.mask = x[3]}); };
-    auto plain = [](const std::vector<Tensor>& x) {
-      return composed(x[0], x[1], x[2], 0.5, x[3]);
-    };
+    auto plain = [](const std::vector<Tensor>& x) { return composed(x[0], x[1], x[2], 0.5, x[3]); };
     expect_close(outcome(fused, in), outcome(plain, in), 1e-12);
   }
 }
@@ -128,23 +124,23 @@ TEST(Attention, TakesNegativeAndLargeScales) {
 TEST(Attention, GivesZerosWhereAQuerySeesNoKey) {
   std::vector<Tensor> in{leaf({1, 1, 3, 4}, 1), leaf({1, 1, 70, 4}, 2), leaf({1, 1, 70, 4}, 3)};
   Array seen = Array::full({3, 70}, 1, DType::boolean);
-  seen.select(0, 1).fill_(0);             // the second query sees nothing
+  seen.select(0, 1).fill_(0);                  // the second query sees nothing
   seen.select(0, 2).slice(0, 0, 64).fill_(0);  // the third only what is beyond the first tile
   Array added = Array::zeros({3, 70}, DType::f64);
   added.select(0, 1).fill_(-kInfinity);
   added.select(0, 2).slice(0, 0, 64).fill_(-kInfinity);
   for (const Tensor& mask : {Tensor(seen), Tensor(added)}) {
     for (bool create_graph : {false, true}) {
-      auto all = outcome([&](const std::vector<Tensor>& x) { return attend(x, {.mask = mask}); }, in,
-                         create_graph);
+      auto all = outcome([&](const std::vector<Tensor>& x) { return attend(x, {.mask = mask}); },
+                         in, create_graph);
       for (size_t i : {size_t{0}, size_t{1}}) {  // out and dq
         for (double x : doubles(all[i].select(2, 1))) EXPECT_EQ(x, 0);
         for (double x : doubles(all[i].select(2, 0))) EXPECT_NE(x, 0);
       }
-      Tensor alone = scaled_dot_product_attention(in[0], slice(in[1], 2, 64, 70),
-                                                  slice(in[2], 2, 64, 70));
-      EXPECT_TRUE(close_to(doubles(all[0].select(2, 2)), doubles(alone.data().select(2, 2)), 1e-12,
-                           1e-12));
+      Tensor alone =
+          scaled_dot_product_attention(in[0], slice(in[1], 2, 64, 70), slice(in[2], 2, 64, 70));
+      EXPECT_TRUE(
+          close_to(doubles(all[0].select(2, 2)), doubles(alone.data().select(2, 2)), 1e-12, 1e-12));
       for (const Array& x : all) {
         for (double value : doubles(x)) EXPECT_TRUE(std::isfinite(value));
       }
@@ -228,8 +224,8 @@ TEST(Attention, DropsOutWeightsByTheStreamOfDropout) {
   };
   expect_close(outcome(fused, in), outcome(plain, in), 1e-11);
   expect_close(outcome(fused, in, true), outcome(plain, in), 1e-11);
-  std::vector<Array> nothing = outcome(
-      [](const std::vector<Tensor>& x) { return attend(x, {.dropout_p = 1}); }, in);
+  std::vector<Array> nothing =
+      outcome([](const std::vector<Tensor>& x) { return attend(x, {.dropout_p = 1}); }, in);
   for (const Array& x : nothing) {
     for (double value : doubles(x)) EXPECT_EQ(value, 0);
   }
@@ -304,10 +300,10 @@ TEST(Attention, NamesWhatDoesNotFit) {
   EXPECT_TRUE(contains(error(q, same, same, {.mask = leaf({4, 7}, 3)}), "scaled_dot_product"));
   EXPECT_TRUE(contains(error(q, same, same, {.mask = leaf({1, 2, 6, 5, 7}, 3)}),
                        "expected a mask that can be broadcast to (2, 6, 5, 7)"));
-  EXPECT_TRUE(contains(
-      error(q, same, same, {.mask = Tensor(Array::zeros({5, 7}, DType::i64))}),
-      "expected a mask of bool or a floating dtype, got i64"));
-  EXPECT_TRUE(contains(error(q, same, same, {.mask = leaf({5, 7}, 3), .causal = true}), "got both"));
+  EXPECT_TRUE(contains(error(q, same, same, {.mask = Tensor(Array::zeros({5, 7}, DType::i64))}),
+                       "expected a mask of bool or a floating dtype, got i64"));
+  EXPECT_TRUE(
+      contains(error(q, same, same, {.mask = leaf({5, 7}, 3), .causal = true}), "got both"));
   EXPECT_TRUE(contains(error(q, same, same, {.dropout_p = 1.5}), "got 1.5"));
   EXPECT_TRUE(contains(error(q, leaf({2, 6, 7, 4}, 2, DType::f32), same, {}),
                        "one floating dtype, got f64, f32 and f64"));

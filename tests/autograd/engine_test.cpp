@@ -19,7 +19,7 @@ using test::error_of;
 using test::random_array;
 using test::same_bits;
 
-using Values = std::vector<double>;
+using test::Values;
 
 Tensor leaf(std::vector<double> values) {
   auto size = static_cast<int64_t>(values.size());

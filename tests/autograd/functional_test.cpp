@@ -13,7 +13,7 @@ using test::contains;
 using test::doubles;
 using test::error_of;
 
-using Values = std::vector<double>;
+using test::Values;
 
 Tensor vector(Values values) {
   auto size = static_cast<int64_t>(values.size());

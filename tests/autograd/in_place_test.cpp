@@ -15,7 +15,7 @@ using test::contains;
 using test::doubles;
 using test::error_of;
 
-using Values = std::vector<double>;
+using test::Values;
 
 Tensor leaf(std::vector<double> values, Dims shape = {}) {
   if (shape.empty()) shape = {static_cast<int64_t>(values.size())};

@@ -13,7 +13,7 @@ using test::contains;
 using test::doubles;
 using test::error_of;
 
-using Values = std::vector<double>;
+using test::Values;
 
 Tensor grid(const Dims& shape) {
   return Tensor(Array::arange(num_elements(shape)).view(shape).to(DType::f64));

@@ -17,7 +17,7 @@ using test::error_of;
 using test::kThreadCounts;
 using test::same_bits;
 
-using Values = std::vector<double>;
+using test::Values;
 
 Values of(const Tensor& x) { return doubles(x.data()); }
 

@@ -8,6 +8,7 @@
 #include "autograd/ops.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
+#include "tests/support/tensors.h"
 
 namespace tessera {
 namespace {
@@ -16,16 +17,11 @@ using test::close_to;
 using test::contains;
 using test::doubles;
 using test::error_of;
+using test::floats;
+using test::of;
 using test::random_array;
 using test::same_bits;
-
-using Values = std::vector<double>;
-
-Tensor floats(const Values& values, Dims shape = {}) {
-  if (shape.empty()) shape = {static_cast<int64_t>(values.size())};
-  return Tensor(Array::from(values, shape), true);
-}
-Tensor of(DType dtype, const Values& values) { return Tensor(floats(values).data().to(dtype)); }
+using test::Values;
 
 TEST(Cumsum, HasThePromotedDtypeOrTheOneAskedFor) {
   for (DType dtype : {DType::i64, DType::i32, DType::u8, DType::boolean}) {

@@ -7,6 +7,7 @@
 #include "autograd/ops.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
+#include "tests/support/tensors.h"
 
 namespace tessera {
 namespace {
@@ -15,21 +16,12 @@ using test::close_to;
 using test::contains;
 using test::doubles;
 using test::error_of;
+using test::floats;
+using test::grad_of;
+using test::of;
 using test::random_array;
 using test::same_bits;
-
-using Values = std::vector<double>;
-
-Tensor floats(const Values& values, Dims shape = {}) {
-  if (shape.empty()) shape = {static_cast<int64_t>(values.size())};
-  return Tensor(Array::from(values, shape), true);
-}
-Tensor of(DType dtype, const Values& values) { return Tensor(floats(values).data().to(dtype)); }
-
-Values grad_of(const Tensor& x, const Tensor& y) {
-  y.backward(Tensor(Array::full(y.shape(), 1, y.dtype())));
-  return doubles(x.grad().data());
-}
+using test::Values;
 
 TEST(SortOp, IsStableInBothDirectionsWithNanLargest) {
   Tensor x = floats({2, NAN, 1, 2, 1});

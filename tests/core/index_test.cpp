@@ -17,7 +17,7 @@ using test::kThreadCounts;
 using test::random_array;
 using test::same_bits;
 
-using Values = std::vector<double>;
+using test::Values;
 
 Array ints(std::vector<int64_t> values, Dims shape = {}) {
   if (shape.empty()) shape = {static_cast<int64_t>(values.size())};

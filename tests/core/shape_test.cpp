@@ -12,7 +12,7 @@ using namespace arrays;
 using test::doubles;
 using test::error_of;
 
-using Values = std::vector<double>;
+using test::Values;
 
 Array grid() { return Array::arange(6).view({2, 3}); }
 

@@ -23,6 +23,12 @@ inline Array random_array(const Dims& shape, DType dtype = DType::f32, uint64_t 
   return out;
 }
 
+using Values = std::vector<double>;
+
+inline constexpr DType kDTypes[] = {DType::f32, DType::f64, DType::bf16, DType::f16,
+                                    DType::i64, DType::i32, DType::u8,   DType::boolean};
+inline constexpr DType kFloating[] = {DType::f32, DType::f64, DType::bf16, DType::f16};
+
 // The elements in row-major order.
 inline std::vector<double> doubles(const Array& x) { return x.to(DType::f64).to_vector<double>(); }
 

@@ -15,16 +15,13 @@ namespace {
 
 using test::close_to;
 using test::doubles;
+using test::kDTypes;
+using test::kFloating;
 using test::random_array;
 using test::same_bits;
-
-using Values = std::vector<double>;
+using test::Values;
 
 const FoldFamily& fold() { return kernels({}).fold(); }
-
-constexpr DType kDTypes[] = {DType::f32, DType::f64, DType::bf16, DType::f16,
-                             DType::i64, DType::i32, DType::u8,   DType::boolean};
-constexpr DType kFloating[] = {DType::f32, DType::f64, DType::bf16, DType::f16};
 
 // Around the lanes of a line, the blocks of a line and the blocks and tiles of columns.
 const std::vector<Dims> kShapes{{1, 1, 1},     {3, 2, 1}, {2, 31, 1}, {2, 33, 1},   {2, 16384, 1},

@@ -14,15 +14,13 @@ namespace {
 
 using test::close_to;
 using test::doubles;
+using test::kDTypes;
 using test::random_array;
 using test::same_bits;
-
-using Values = std::vector<double>;
+using test::Values;
 
 const ScanFamily& scan() { return kernels({}).scan(); }
 
-constexpr DType kDTypes[] = {DType::f32, DType::f64, DType::bf16, DType::f16,
-                             DType::i64, DType::i32, DType::u8,   DType::boolean};
 // Lines alone and side by side, more than are walked together, and more than a tile.
 const std::vector<Dims> kShapes{{1, 1, 1},     {3, 7, 1},    {2, 5, 3}, {2, 9, 300},
                                 {1, 20000, 1}, {70, 300, 2}, {2, 0, 3}, {0, 3, 2}};

@@ -17,15 +17,13 @@ namespace {
 
 using test::close_to;
 using test::doubles;
+using test::kDTypes;
 using test::random_array;
 using test::same_bits;
-
-using Values = std::vector<double>;
+using test::Values;
 
 const SortFamily& sorting() { return kernels({}).sort(); }
 
-constexpr DType kDTypes[] = {DType::f32, DType::f64, DType::bf16, DType::f16,
-                             DType::i64, DType::i32, DType::u8,   DType::boolean};
 const std::vector<Dims> kShapes{{1, 1}, {5, 7}, {300, 11}, {2, 1000}, {0, 4}};
 
 // Whole numbers with many ties; NaN here and there where the dtype has it.
