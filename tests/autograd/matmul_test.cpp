@@ -140,13 +140,13 @@ TEST(MatmulOp, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of([&] {
               matmul(zeros({3}), zeros({2, 4, 5}));
             }),
-            "[matmul] expected the last dim of a (3) to match the last but one dim of b (2, 4, 5)");
+            "[matmul] expected the last dim of a (3,) to match the last but one dim of b (2, 4, 5)");
   EXPECT_EQ(error_of([&] {
               matmul(zeros({2, 3, 4}), zeros({5, 4, 3}));
             }),
-            "[matmul] shapes (2) and (5) do not broadcast");
+            "[matmul] shapes (2,) and (5,) do not broadcast");
   EXPECT_EQ(error_of([&] { matmul(zeros({}), zeros({3})); }),
-            "[matmul] expected at least one dim each, got a () and b (3)");
+            "[matmul] expected at least one dim each, got a () and b (3,)");
   EXPECT_EQ(error_of([&] {
               matmul(zeros({2, 2}), zeros({2, 2}, DType::f64));
             }),
@@ -162,7 +162,7 @@ TEST(MatmulOp, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of([&] {
               linear(zeros({2, 3}), zeros({4, 3}), zeros({3}));
             }),
-            "[linear] expected a bias of (4) and f32, got (3) and f32");
+            "[linear] expected a bias of (4,) and f32, got (3,) and f32");
 }
 
 }  // namespace
