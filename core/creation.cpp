@@ -42,7 +42,7 @@ Array from_function(int64_t count, DType dtype, F value) {
 
 void check_space(const char* op, int64_t count, DType dtype) {
   TESSERA_CHECK(count >= 0, "[{}] expected a count of at least 0, got {}", op, count);
-  TESSERA_CHECK(is_floating(dtype), "[{}] expected a floating dtype, got {}", op, dtype);
+  TESSERA_CHECK(dtype != DType::boolean, "[{}] expected a dtype of numbers, got bool", op);
 }
 
 // Element i of `count` numbers from start to stop: counted from the nearer end, so that both ends

@@ -14,7 +14,8 @@ namespace tessera::arrays {
 // start, start + step, ... before stop, ceil((stop - start) / step) of them: i64 where all three
 // are integers, else f32, unless a dtype is given. The step is not 0 and leads towards stop.
 Array arange(Scalar start, Scalar stop, Scalar step = 1, std::optional<DType> dtype = {});
-// `count` numbers from start to stop, both included, evenly apart. Floating.
+// `count` numbers from start to stop, both included, evenly apart; cut off to integers where dtype
+// is of these.
 Array linspace(double start, double stop, int64_t count, DType dtype = DType::f32);
 // base to the power of each of these.
 Array logspace(double start, double stop, int64_t count, double base = 10,

@@ -48,6 +48,13 @@ void check_both_numbers(const char* op, const Tensor& x, const Scalar& c) {
                 "[{}] expected numbers, got bool", op);
 }
 
+// kernel(x, c), where c is rounded to the dtype of the result: whether it divides x evenly depends
+// on it, and PyTorch rounds here.
+Array divided(const char* op, BinaryOp kernel, const Tensor& x, const Scalar& c) {
+  DType promoted = result_dtype(op, Domain::numbers, result_type(x.data(), c));
+  return binary_into(op, kernel, x.data(), beside(x, c, promoted).to(promoted), promoted);
+}
+
 // dx = dy for a in functions of the form a - b integer(a / b), with db = -dy integer(a / b).
 template <class Quotient>
 Tensor rest(const char* op, BinaryOp kernel, const TensorArg& a, const TensorArg& b,
@@ -60,7 +67,7 @@ Tensor rest(const char* op, BinaryOp kernel, const TensorArg& a, const TensorArg
       });
 }
 Tensor rest(const char* op, BinaryOp kernel, const TensorArg& x, const Scalar& c) {
-  return record(op, with_number(op, kernel, Domain::numbers, x, c), {x},
+  return record(op, divided(op, kernel, x, c), {x},
                 [](const Tensor& dy, const Node&) { return Grads{dy}; });
 }
 
@@ -69,7 +76,7 @@ Tensor whole_quotient(const char* op, BinaryOp kernel, const TensorArg& a, const
   return from_inputs(op, kernel, Domain::numbers, a, b, zero, zero);
 }
 Tensor whole_quotient(const char* op, BinaryOp kernel, const TensorArg& x, const Scalar& c) {
-  return record(op, with_number(op, kernel, Domain::numbers, x, c), {x},
+  return record(op, divided(op, kernel, x, c), {x},
                 [](const Tensor& dy, const Node&) { return Grads{zeros_like(dy)}; });
 }
 

@@ -49,7 +49,7 @@ Tensor reciprocal(TensorArg x);
 
 Tensor neg(TensorArg x);
 Tensor abs(TensorArg x);
-// -1, 0 or 1; NaN for a NaN. Its gradient is zero, as are those of the roundings.
+// -1, 0 or 1; 0 for a NaN. Its gradient is zero, as are those of the roundings.
 Tensor sign(TensorArg x);
 Tensor floor(TensorArg x);
 Tensor ceil(TensorArg x);

@@ -135,9 +135,14 @@ const Tensor& nan_to_num_(const Tensor& self, double nan, std::optional<double> 
   return in_place("nan_to_num_", self, {},
                   [&](const Tensor& old) { return nan_to_num(old, nan, posinf, neginf); });
 }
+// What was there before has a gradient, of zeros.
 const Tensor& fill_(const Tensor& self, Scalar value) {
-  Tensor number(beside(self, value, self.dtype()));
-  return copy_(self, number);
+  return in_place(
+      "fill_", self, {},
+      [&](const Tensor& old) {
+        return masked_fill(old, Array::full({}, 1, DType::boolean, old.device()), value);
+      },
+      [&](const Array& out) { out.copy_(beside(self, value, self.dtype())); });
 }
 const Tensor& zero_(const Tensor& self) { return fill_(self, 0); }
 

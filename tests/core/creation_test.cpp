@@ -11,7 +11,7 @@ namespace {
 using test::doubles;
 using test::error_of;
 
-using Values = std::vector<double>;
+using test::Values;
 
 TEST(Creation, CountsUpAndDown) {
   EXPECT_EQ(doubles(arrays::arange(2, 9, 3)), (Values{2, 5, 8}));
@@ -40,8 +40,9 @@ TEST(Creation, SpacesEvenly) {
   EXPECT_EQ(doubles(arrays::logspace(0, 3, 4, 2)), (Values{1, 2, 4, 8}));
   EXPECT_EQ(error_of([] { arrays::linspace(0, 1, -1); }),
             "[linspace] expected a count of at least 0, got -1");
-  EXPECT_EQ(error_of([] { arrays::linspace(0, 1, 2, DType::i64); }),
-            "[linspace] expected a floating dtype, got i64");
+  EXPECT_EQ(doubles(arrays::linspace(-2, 3, 4, DType::i64)), (Values{-2, 0, 1, 3}));
+  EXPECT_EQ(error_of([] { arrays::linspace(0, 1, 2, DType::boolean); }),
+            "[linspace] expected a dtype of numbers, got bool");
 }
 
 TEST(Creation, Eye) {

@@ -126,16 +126,17 @@ std::vector<float> unary(UnaryOp op, const std::vector<float>& values) {
 
 TEST(Unary, KeepsNanAndSignsOfZero) {
   const float nan = NAN;
-  for (UnaryOp op : {UnaryOp::neg, UnaryOp::abs, UnaryOp::sign, UnaryOp::square, UnaryOp::sqrt,
-                     UnaryOp::exp, UnaryOp::log, UnaryOp::tanh, UnaryOp::sigmoid, UnaryOp::relu,
-                     UnaryOp::gelu, UnaryOp::reciprocal}) {
+  for (UnaryOp op :
+       {UnaryOp::neg, UnaryOp::abs, UnaryOp::square, UnaryOp::sqrt, UnaryOp::exp, UnaryOp::log,
+        UnaryOp::tanh, UnaryOp::sigmoid, UnaryOp::relu, UnaryOp::gelu, UnaryOp::reciprocal}) {
     for (float y : unary(op, std::vector<float>(17, nan))) {
       EXPECT_TRUE(std::isnan(y)) << static_cast<int>(op);
     }
   }
   EXPECT_TRUE(std::signbit(unary(UnaryOp::neg, {0.0F})[0]));
   EXPECT_FALSE(std::signbit(unary(UnaryOp::abs, {-0.0F})[0]));
-  EXPECT_EQ(unary(UnaryOp::sign, {-3, -0.0F, 0, INFINITY}), (std::vector<float>{-1, 0, 0, 1}));
+  EXPECT_EQ(unary(UnaryOp::sign, {-3, -0.0F, 0, INFINITY, nan}),
+            (std::vector<float>{-1, 0, 0, 1, 0}));
   EXPECT_EQ(unary(UnaryOp::relu, {-1, 0, 2, -INFINITY}), (std::vector<float>{0, 0, 2, 0}));
   EXPECT_EQ(unary(UnaryOp::log, {0, -0.0F}), (std::vector<float>{-INFINITY, -INFINITY}));
 }
