@@ -2,10 +2,12 @@
 #pragma once
 
 #include "autograd/ops/attention.h"
+#include "autograd/ops/batch_norm.h"
 #include "autograd/ops/conv.h"
 #include "autograd/ops/einsum.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/embedding.h"
+#include "autograd/ops/extremes.h"
 #include "autograd/ops/index.h"
 #include "autograd/ops/indexing.h"
 #include "autograd/ops/interpolate.h"
@@ -17,5 +19,8 @@
 #include "autograd/ops/pool.h"
 #include "autograd/ops/random.h"
 #include "autograd/ops/reduce.h"
+#include "autograd/ops/scan.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/softmax.h"
+#include "autograd/ops/sort.h"
+#include "autograd/ops/statistics.h"

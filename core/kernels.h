@@ -8,9 +8,11 @@
 #pragma once
 
 #include "core/kernels/attention.h"
+#include "core/kernels/batch_norm.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/copy.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/fold.h"
 #include "core/kernels/gather.h"
 #include "core/kernels/index.h"
 #include "core/kernels/matmul.h"
@@ -19,7 +21,9 @@
 #include "core/kernels/pool.h"
 #include "core/kernels/random.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/scan.h"
 #include "core/kernels/softmax.h"
+#include "core/kernels/sort.h"
 
 namespace tessera {
 
@@ -32,9 +36,13 @@ class Kernels {
   const BinaryFamily& binary() const { return get(binary_, "binary"); }
   const WhereFamily& where() const { return get(where_, "where"); }
   const ReduceFamily& reduce() const { return get(reduce_, "reduce"); }
+  const FoldFamily& fold() const { return get(fold_, "fold"); }
+  const ScanFamily& scan() const { return get(scan_, "scan"); }
+  const SortFamily& sort() const { return get(sort_, "sort"); }
   const MatmulFamily& matmul() const { return get(matmul_, "matmul"); }
   const SoftmaxFamily& softmax() const { return get(softmax_, "softmax"); }
   const NormalizeFamily& normalize() const { return get(normalize_, "normalize"); }
+  const BatchNormFamily& batch_norm() const { return get(batch_norm_, "batch_norm"); }
   const AttentionFamily& attention() const { return get(attention_, "attention"); }
   const ConvFamily& conv() const { return get(conv_, "conv"); }
   const PoolFamily& pool() const { return get(pool_, "pool"); }
@@ -50,9 +58,13 @@ class Kernels {
   const BinaryFamily* binary_ = nullptr;
   const WhereFamily* where_ = nullptr;
   const ReduceFamily* reduce_ = nullptr;
+  const FoldFamily* fold_ = nullptr;
+  const ScanFamily* scan_ = nullptr;
+  const SortFamily* sort_ = nullptr;
   const MatmulFamily* matmul_ = nullptr;
   const SoftmaxFamily* softmax_ = nullptr;
   const NormalizeFamily* normalize_ = nullptr;
+  const BatchNormFamily* batch_norm_ = nullptr;
   const AttentionFamily* attention_ = nullptr;
   const ConvFamily* conv_ = nullptr;
   const PoolFamily* pool_ = nullptr;

@@ -36,10 +36,11 @@ Module::~Module() {
 void Module::check_name(const std::string& name) const {
   TESSERA_CHECK(!name.empty() && name.find('.') == std::string::npos,
                 "[Module] expected a name without a dot, got '{}'", name);
+  auto named = [&](const auto& entry) { return entry.first == name; };
   bool taken =
       std::any_of(parts_.begin(), parts_.end(), [&](auto* part) { return part->name_ == name; }) ||
-      std::any_of(parameters_.begin(), parameters_.end(),
-                  [&](const auto& entry) { return entry.first == name; });
+      std::any_of(parameters_.begin(), parameters_.end(), named) ||
+      std::any_of(buffers_.begin(), buffers_.end(), named);
   TESSERA_CHECK(!taken, "[Module] '{}' is there twice", full_name(name));
 }
 
@@ -56,19 +57,34 @@ Tensor Module::add_parameter(std::string name, const Dims& shape, Init init) {
   return parameter;
 }
 
-void Module::collect(NamedTensors& out) const {
-  for (const auto& [name, tensor] : parameters_) out.emplace_back(full_name(name), tensor);
-  for (const Module* part : parts_) part->collect(out);
+Tensor Module::add_buffer(std::string name, const Array& data) {
+  check_name(name);
+  Tensor buffer(data);
+  buffers_.emplace_back(std::move(name), buffer);
+  return buffer;
 }
 
-NamedTensors Module::named_parameters() const {
+void Module::collect(Kind kind, NamedTensors& out) const {
+  auto take = [&](const NamedTensors& own) {
+    for (const auto& [name, tensor] : own) out.emplace_back(full_name(name), tensor);
+  };
+  if (kind != Kind::buffers) take(parameters_);
+  if (kind != Kind::parameters) take(buffers_);
+  for (const Module* part : parts_) part->collect(kind, out);
+}
+
+NamedTensors Module::collect_once(Kind kind) const {
   NamedTensors all;
-  collect(all);
+  collect(kind, all);
   std::unordered_set<const void*> seen;
   std::erase_if(
       all, [&](const auto& entry) { return !seen.insert(entry.second.shared().get()).second; });
   return all;
 }
+
+NamedTensors Module::named_parameters() const { return collect_once(Kind::parameters); }
+
+NamedTensors Module::named_buffers() const { return collect_once(Kind::buffers); }
 
 std::vector<Tensor> Module::parameters() const {
   std::vector<Tensor> out;
@@ -84,7 +100,8 @@ int64_t Module::num_parameters() const {
 
 StateDict Module::state_dict() const {
   StateDict state;
-  for (const auto& [name, tensor] : named_parameters()) state.emplace_back(name, tensor.data());
+  for (const auto& [name, tensor] : collect_once(Kind::all))
+    state.emplace_back(name, tensor.data());
   return state;
 }
 
@@ -93,7 +110,7 @@ void Module::load_state_dict(const StateDict& state) {
   for (const auto& [name, value] : state) {
     TESSERA_CHECK(given.emplace(name, value).second, "[load_state_dict] '{}' is there twice", name);
   }
-  NamedTensors own = named_parameters();
+  NamedTensors own = collect_once(Kind::all);
   for (const auto& [name, tensor] : own) {
     auto found = given.find(name);
     TESSERA_CHECK(found != given.end(), "[load_state_dict] '{}' is missing", name);

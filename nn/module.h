@@ -46,10 +46,13 @@ class Module {
   // Depth first, a module's own before its parts', each in the order of construction; names are
   // full paths. A tensor that several parts share appears once, under its first name.
   NamedTensors named_parameters() const;
+  // Tensors that are saved and loaded with the parameters, but not trained: running statistics.
+  NamedTensors named_buffers() const;
   std::vector<Tensor> parameters() const;
   int64_t num_parameters() const;
 
-  // The parameters' data; it shares their memory.
+  // The data of parameters and buffers, a module's own parameters before its own buffers; it shares
+  // their memory.
   StateDict state_dict() const;
   // Copies values in. Names missing or unknown, wrong shapes and dtypes are errors, and then
   // nothing has been changed.
@@ -65,16 +68,21 @@ class Module {
  protected:
   // A new parameter of f32.
   Tensor add_parameter(std::string name, const Dims& shape, Init init);
+  // A new buffer with these first values, of any dtype.
+  Tensor add_buffer(std::string name, const Array& data);
 
  private:
   void check_name(const std::string& name) const;
   std::string full_name(const std::string& name) const;
-  void collect(NamedTensors& out) const;
+  enum class Kind { parameters, buffers, all };
+  void collect(Kind kind, NamedTensors& out) const;
+  NamedTensors collect_once(Kind kind) const;
 
   Module* parent_ = nullptr;
   std::string name_;
   std::string path_;
-  std::vector<std::pair<std::string, Tensor>> parameters_;
+  NamedTensors parameters_;
+  NamedTensors buffers_;
   std::vector<Module*> parts_;
   bool training_ = true;
 };

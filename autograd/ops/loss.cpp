@@ -1,55 +1,191 @@
 #include "autograd/ops/loss.h"
 
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/loss_common.h"
+#include "autograd/ops/normalize_common.h"
 #include "autograd/ops/reduce.h"
+#include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
 
-// Losses of the targets' shape. dlogits = dlosses (softmax(logits) - onehot(targets)), from the
-// saved logits and logsumexp: the probabilities are never stored.
-Tensor cross_entropy_per_row(const Tensor& logits, const Tensor& targets) {
-  int64_t cols = logits.size(-1);
-  int64_t rows = targets.numel();
-  Array x = logits.data().contiguous().view({rows, cols});
-  Array target = targets.data().contiguous().view({rows});
-  Array losses = Array::empty(targets.shape(), x.dtype(), x.device());
-  Array lse = Array::empty({rows}, x.dtype(), x.device());
-  kernels(x.device()).softmax().cross_entropy(x, target, losses.view({rows}), lse);
-  return record("cross_entropy", losses, {logits},
-                [sx = SavedArray(x), starget = SavedArray(target), slse = SavedArray(lse),
-                 shape = logits.shape()](const Tensor& dy, const Node& node) {
-                  check_no_graph(node.op());
-                  Array x = sx.get(node.op());
-                  Array target = starget.get(node.op());
-                  Array lse = slse.get(node.op());
-                  Array dx = Array::empty(shape, x.dtype(), x.device());
-                  kernels(x.device())
-                      .softmax()
-                      .cross_entropy_grad(x, target, lse, dy.data().contiguous().view(lse.shape()),
-                                          dx.view(x.shape()));
-                  return Grads{Tensor(dx)};
+// The operands of a loss in the dtype it is computed in; its result is rounded to `result`.
+struct Operands {
+  Tensor x, target;
+  DType result;
+
+  Operands(const char* op, const Tensor& x_in, const Tensor& target_in) {
+    for (const Tensor& operand : {x_in, target_in}) {
+      TESSERA_CHECK(is_floating(operand.dtype()), "[{}] expected floating dtypes, got {} and {}",
+                    op, x_in.dtype(), target_in.dtype());
+    }
+    broadcast_shapes(x_in.shape(), target_in.shape(), op);
+    result = result_type(x_in.data(), target_in.data());
+    x = to(x_in, compute_dtype_of(result));
+    target = to(target_in, compute_dtype_of(result));
+  }
+  Tensor distance() const { return abs(x - target); }
+  Tensor scaled(const Tensor& losses, const Tensor& weight) const {
+    return weight.defined() ? losses * to(weight, losses.dtype()) : losses;
+  }
+  Tensor reduce(const Tensor& losses, Reduction reduction) const {
+    if (reduction == Reduction::none) return to(losses, result);
+    return to(reduction == Reduction::sum ? sum(losses) : mean(losses), result);
+  }
+};
+
+Array full_like(const Tensor& x, double value) {
+  return Array::full({}, value, x.dtype(), x.device());
+}
+
+Array compared(BinaryOp op, const Array& x, double value) {
+  Array out = Array::empty(x.shape(), DType::boolean, x.device());
+  Array other = Array::full({}, value, x.dtype(), x.device()).expand(x.shape());
+  kernels(x.device()).binary().run(op, x, other, out);
+  return out;
+}
+
+// d (m - ...) without a branch: with m = min(d, knee), m (d - m / 2) is d^2 / 2 below the knee and
+// knee (d - knee / 2) from there on.
+Tensor quadratic_then_linear(const Tensor& d, double knee) {
+  Tensor m = minimum(d, Tensor(full_like(d, knee)));
+  return m * (d - affine(m, 0.5, 0));
+}
+
+// log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|)); its derivative is sigmoid(-x).
+Tensor log_sigmoid(const Tensor& x) {
+  Array y = Array::empty(x.shape(), x.dtype(), x.device());
+  kernels(x.device()).unary().run(UnaryOp::logsigmoid, x.data(), y);
+  return record("logsigmoid", y, {x}, [sx = Saved(x)](const Tensor& dy, const Node& node) {
+    return Grads{dy * sigmoid(neg(sx.get(node)))};
+  });
+}
+
+// log(x), but at least -100.
+Array cut_log(UnaryOp log, const Array& x) {
+  Array y = Array::empty(x.shape(), x.dtype(), x.device());
+  kernels(x.device()).unary().run(log, x, y);
+  const NoGrad no_grad;
+  return maximum(Tensor(y), Tensor(full_like(Tensor(y), -100))).data();
+}
+
+void check_probabilities(const Array& x) {
+  const IndexFamily& index = kernels(x.device()).index();
+  int64_t inside = index.count_nonzero(compared(BinaryOp::ge, x, 0)) +
+                   index.count_nonzero(compared(BinaryOp::le, x, 1));
+  TESSERA_CHECK(inside == 2 * x.numel(),
+                "[binary_cross_entropy] expected x in [0, 1], got something else in {} of {} "
+                "elements",
+                2 * x.numel() - inside, x.numel());
+}
+
+// -(t log x + (1 - t) log(1 - x)); dx = (x - t) / (x (1 - x)), where the denominator is at least
+// 1e-12, and dt = log(1 - x) - log x.
+Tensor binary_cross_entropy_losses(const Tensor& x, const Tensor& t) {
+  Array losses;
+  {
+    const NoGrad no_grad;
+    Tensor flipped(affine(x, -1, 0).data());
+    Tensor yes(cut_log(UnaryOp::log, x.data()));
+    Tensor no(cut_log(UnaryOp::log1p, flipped.data()));
+    losses = neg(t * yes + (1 - t) * no).data();
+  }
+  return record("binary_cross_entropy", losses, {x, t},
+                [sx = Saved(x), st = Saved(t)](const Tensor& dy, const Node& node) {
+                  Tensor x = sx.get(node);
+                  Grads grads(2);
+                  if (node.wants(0)) {
+                    Tensor variance = maximum(x * (1 - x), Tensor(full_like(x, 1e-12)));
+                    grads[0] = dy * (x - st.get(node)) / variance;
+                  }
+                  if (node.wants(1)) grads[1] = dy * (log(1 - x) - log(x));
+                  return grads;
                 });
 }
 
 }  // namespace
 
-Tensor cross_entropy(TensorArg logits, TensorArg targets, Reduction reduction) {
-  TESSERA_CHECK(targets.dtype() == DType::i64, "[cross_entropy] expected targets of i64, got {}",
-                targets.dtype());
-  TESSERA_CHECK(
-      logits.dim() == targets.dim() + 1 &&
-          std::equal(targets.shape().begin(), targets.shape().end(), logits.shape().begin()),
-      "[cross_entropy] expected targets of the leading shape of logits {}, got {}", logits.shape(),
-      targets.shape());
-  TESSERA_CHECK(logits.dtype() == DType::f32 || logits.dtype() == DType::f64,
-                "[cross_entropy] expected logits of f32 or f64, got {}", logits.dtype());
+void check_reduction(const char* op, Reduction reduction) {
+  TESSERA_CHECK(reduction != Reduction::batch_mean, "[{}] expected none, sum or mean, not the {}",
+                op, "batch_mean of kl_div");
+}
+
+Tensor mse_loss(TensorArg x, TensorArg target, Reduction reduction) {
   const Composed scope;
-  Tensor losses = cross_entropy_per_row(logits, targets);
-  if (reduction == Reduction::none) return losses;
-  return reduction == Reduction::sum ? sum(losses) : mean(losses);
+  check_reduction("mse_loss", reduction);
+  Operands in("mse_loss", x, target);
+  return in.reduce(square(in.x - in.target), reduction);
+}
+
+Tensor l1_loss(TensorArg x, TensorArg target, Reduction reduction) {
+  const Composed scope;
+  check_reduction("l1_loss", reduction);
+  Operands in("l1_loss", x, target);
+  return in.reduce(in.distance(), reduction);
+}
+
+Tensor smooth_l1_loss(TensorArg x, TensorArg target, Reduction reduction, double beta) {
+  const Composed scope;
+  check_reduction("smooth_l1_loss", reduction);
+  TESSERA_CHECK(beta >= 0, "[smooth_l1_loss] expected a beta of at least 0, got {}", beta);
+  Operands in("smooth_l1_loss", x, target);
+  if (beta == 0) return in.reduce(in.distance(), reduction);
+  return in.reduce(quadratic_then_linear(in.distance(), beta) / beta, reduction);
+}
+
+Tensor huber_loss(TensorArg x, TensorArg target, Reduction reduction, double delta) {
+  const Composed scope;
+  check_reduction("huber_loss", reduction);
+  TESSERA_CHECK(delta > 0, "[huber_loss] expected a delta above 0, got {}", delta);
+  Operands in("huber_loss", x, target);
+  return in.reduce(quadratic_then_linear(in.distance(), delta), reduction);
+}
+
+Tensor binary_cross_entropy(TensorArg x, TensorArg target, TensorArg weight, Reduction reduction) {
+  const Composed scope;
+  check_reduction("binary_cross_entropy", reduction);
+  Operands in("binary_cross_entropy", x, target);
+  TESSERA_CHECK(x.shape() == target.shape(),
+                "[binary_cross_entropy] expected a target of x's shape {}, got {}", x.shape(),
+                target.shape());
+  check_probabilities(in.x.data());
+  return in.reduce(in.scaled(binary_cross_entropy_losses(in.x, in.target), weight), reduction);
+}
+
+// -(t p log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x))), p being pos_weight, is
+// (1 - t) x - (1 + (p - 1) t) log(sigmoid(x)).
+Tensor binary_cross_entropy_with_logits(TensorArg x, TensorArg target, TensorArg weight,
+                                        TensorArg pos_weight, Reduction reduction) {
+  const Composed scope;
+  check_reduction("binary_cross_entropy_with_logits", reduction);
+  Operands in("binary_cross_entropy_with_logits", x, target);
+  TESSERA_CHECK(x.shape() == target.shape(),
+                "[binary_cross_entropy_with_logits] expected a target of x's shape {}, got {}",
+                x.shape(), target.shape());
+  Tensor log_yes = log_sigmoid(in.x);
+  if (pos_weight.defined()) {
+    log_yes = log_yes * ((to(pos_weight, in.x.dtype()) - 1) * in.target + 1);
+  }
+  return in.reduce(in.scaled((1 - in.target) * in.x - log_yes, weight), reduction);
+}
+
+Tensor kl_div(TensorArg x, TensorArg target, Reduction reduction, bool log_target) {
+  const Composed scope;
+  Operands in("kl_div", x, target);
+  Tensor losses;
+  if (log_target) {
+    losses = exp(in.target) * (in.target - in.x);
+  } else {
+    // 0 log 0 is 0: there the logarithm is that of 1.
+    Array zeros = compared(BinaryOp::eq, in.target.data(), 0).to(in.target.dtype());
+    losses = in.target * log(in.target + Tensor(zeros)) - in.target * in.x;
+  }
+  if (reduction != Reduction::batch_mean) return in.reduce(losses, reduction);
+  double samples = losses.dim() == 0 ? 1 : static_cast<double>(losses.size(0));
+  return to(sum(losses) / samples, in.result);
 }
 
 }  // namespace tessera

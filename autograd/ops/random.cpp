@@ -1,5 +1,7 @@
 #include "autograd/ops/random.h"
 
+#include <cmath>
+
 #include "autograd/ops/elementwise.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
@@ -8,6 +10,45 @@ namespace tessera {
 namespace {
 
 RandomStream next_stream() { return context().next_stream(); }
+
+// What kernels draw into for a result of dtype: 16-bit floats are drawn as f32.
+Array floating_result(const char* op, const Dims& shape, DType dtype) {
+  TESSERA_CHECK(is_floating(dtype), "[{}] expected a floating dtype, got {}", op, dtype);
+  return Array::empty(shape, dtype == DType::f64 ? DType::f64 : DType::f32);
+}
+
+// Uniform f32 as dtype, still below 1: 16-bit floats keep the leading bits of their significands
+// and drop the others, since rounding could reach 1.
+Array narrowed_uniform(const Array& x, DType dtype) {
+  if (dtype != DType::bf16 && dtype != DType::f16) return x;
+  float levels = dtype == DType::bf16 ? 256 : 2048;
+  auto* values = x.data<float>();
+  for (int64_t i = 0; i < x.numel(); ++i) values[i] = std::floor(values[i] * levels) / levels;
+  return x.to(dtype);
+}
+
+void check_weights(const Array& rows, int64_t num_samples, bool replacement) {
+  const auto* weights = rows.data<double>();
+  for (int64_t r = 0; r < rows.size(0); ++r) {
+    double sum = 0;
+    int64_t positive = 0;
+    for (int64_t i = 0; i < rows.size(1); ++i) {
+      double weight = weights[r * rows.size(1) + i];
+      TESSERA_CHECK(weight >= 0 && std::isfinite(weight),
+                    "[multinomial] expected finite weights of at least 0, got {} in row {}", weight,
+                    r);
+      sum += weight;
+      positive += weight > 0;
+    }
+    TESSERA_CHECK(sum > 0 && std::isfinite(sum),
+                  "[multinomial] expected weights with a positive, finite sum, got {} in row {}",
+                  sum, r);
+    TESSERA_CHECK(replacement || positive >= num_samples,
+                  "[multinomial] expected at least {} positive weights without replacement, got {} "
+                  "in row {}",
+                  num_samples, positive, r);
+  }
+}
 
 }  // namespace
 
@@ -21,16 +62,91 @@ Tensor dropout(TensorArg x, double p, bool training) {
   return x * Tensor(mask);
 }
 
-Tensor randn(const Dims& shape, DType dtype) {
-  Array out = Array::empty(shape, dtype);
-  kernels(out.device()).random().normal(next_stream(), 0, 0, 1, out);
-  return Tensor(out);
-}
+Tensor randn(const Dims& shape, DType dtype) { return normal(0, 1, shape, dtype); }
 
 Tensor rand(const Dims& shape, DType dtype) {
-  Array out = Array::empty(shape, dtype);
+  Array out = floating_result("rand", shape, dtype);
   kernels(out.device()).random().uniform(next_stream(), 0, 0, 1, out);
-  return Tensor(out);
+  return Tensor(narrowed_uniform(out, dtype));
+}
+
+Tensor randint(int64_t low, int64_t high, const Dims& shape, DType dtype) {
+  TESSERA_CHECK(low < high, "[randint] expected low < high, got {} and {}", low, high);
+  Array out = Array::empty(shape, DType::i64);
+  kernels(out.device()).random().integers(next_stream(), 0, low, high, out);
+  return Tensor(out.to(dtype));
+}
+
+Tensor randperm(int64_t count, DType dtype) {
+  TESSERA_CHECK(count >= 0, "[randperm] expected a count of at least 0, got {}", count);
+  Array out = Array::empty({count}, DType::i64);
+  kernels(out.device()).random().permutation(next_stream(), out);
+  return Tensor(out.to(dtype));
+}
+
+Tensor bernoulli(TensorArg p) {
+  TESSERA_CHECK(is_floating(p.dtype()), "[bernoulli] expected floating probabilities, got {}",
+                p.dtype());
+  Array chance = p.data().to(DType::f64).contiguous();
+  const auto* values = chance.data<double>();
+  for (int64_t i = 0; i < chance.numel(); ++i) {
+    TESSERA_CHECK(values[i] >= 0 && values[i] <= 1,
+                  "[bernoulli] expected probabilities in [0, 1], got {} at {} of {}", values[i], i,
+                  p.shape());
+  }
+  Array out = Array::empty(p.shape(), DType::f64, p.device());
+  kernels(p.device()).random().bernoulli(next_stream(), chance, out);
+  return Tensor(out.to(p.dtype()));
+}
+
+Tensor normal(double mean, double std, const Dims& shape, DType dtype) {
+  TESSERA_CHECK(std >= 0, "[normal] expected a std of at least 0, got {}", std);
+  Array out = floating_result("normal", shape, dtype);
+  kernels(out.device()).random().normal(next_stream(), 0, mean, std, out);
+  return Tensor(out.to(dtype));
+}
+
+Tensor normal(TensorArg mean, TensorArg std) {
+  NoGrad constant;
+  const Composed scope;
+  Dims shape = broadcast_shapes(mean.shape(), std.shape(), "normal");
+  Array deviations = std.data().to(DType::f64).contiguous();
+  const auto* values = deviations.data<double>();
+  for (int64_t i = 0; i < deviations.numel(); ++i) {
+    TESSERA_CHECK(values[i] >= 0, "[normal] expected a std of at least 0, got {}", values[i]);
+  }
+  return mean + std * normal(0, 1, shape, mean.dtype());
+}
+
+Tensor exponential(double rate, const Dims& shape, DType dtype) {
+  TESSERA_CHECK(rate > 0, "[exponential] expected a rate above 0, got {}", rate);
+  Array out = floating_result("exponential", shape, dtype);
+  kernels(out.device()).random().exponential(next_stream(), 0, rate, out);
+  return Tensor(out.to(dtype));
+}
+
+Tensor multinomial(TensorArg weights, int64_t num_samples, bool replacement) {
+  TESSERA_CHECK(is_floating(weights.dtype()), "[multinomial] expected floating weights, got {}",
+                weights.dtype());
+  TESSERA_CHECK(weights.dim() == 1 || weights.dim() == 2,
+                "[multinomial] expected weights of one or two dims, got shape {}", weights.shape());
+  TESSERA_CHECK(num_samples > 0, "[multinomial] expected at least 1 sample, got {}", num_samples);
+  Array rows = weights.data().to(DType::f64).contiguous();
+  if (weights.dim() == 1) rows = rows.unsqueeze(0);
+  check_weights(rows, num_samples, replacement);
+  Array out = Array::empty({rows.size(0), num_samples}, DType::i64, rows.device());
+  kernels(rows.device()).random().multinomial(next_stream(), rows, replacement, out);
+  return Tensor(weights.dim() == 1 ? out.select(0, 0) : out);
+}
+
+Tensor rand_like(TensorArg x, std::optional<DType> dtype) {
+  return rand(x.shape(), dtype.value_or(x.dtype()));
+}
+Tensor randn_like(TensorArg x, std::optional<DType> dtype) {
+  return randn(x.shape(), dtype.value_or(x.dtype()));
+}
+Tensor randint_like(TensorArg x, int64_t low, int64_t high, std::optional<DType> dtype) {
+  return randint(low, high, x.shape(), dtype.value_or(x.dtype()));
 }
 
 }  // namespace tessera

@@ -1,6 +1,8 @@
 #include "autograd/ops/reduce.h"
 
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/lines.h"
+#include "autograd/ops/scan.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
@@ -8,18 +10,17 @@
 namespace tessera {
 namespace {
 
-std::vector<bool> chosen_dims(const Dims& dims, size_t rank) {
-  std::vector<bool> chosen(rank, dims.empty());
-  for (int64_t dim : dims) {
-    size_t d = normalize_dim(dim, rank, "sum");
-    TESSERA_CHECK(!chosen[d], "[sum] dim {} is named twice in {}", d, dims);
-    chosen[d] = true;
+// The shape with sizes of 1 for the chosen dims.
+Dims kept_shape(const Dims& shape, const std::vector<bool>& chosen) {
+  Dims kept = shape;
+  for (size_t d = 0; d < chosen.size(); ++d) {
+    if (chosen[d]) kept[d] = 1;
   }
-  return chosen;
+  return kept;
 }
 
-// The sum over the chosen dims, which are dropped. Leading dims are summed down the columns, any
-// others along the rows of a copy that has them last.
+// The sum over the chosen dims, which are dropped, of f32 or f64. Leading dims are summed down the
+// columns, any others along the rows of a copy that has them last.
 Array sum_array(const Array& x, const std::vector<bool>& chosen) {
   Dims kept_shape;
   Dims kept;
@@ -34,7 +35,7 @@ Array sum_array(const Array& x, const std::vector<bool>& chosen) {
       kept_shape.push_back(x.shape()[d]);
     }
   }
-  if (summed.empty()) return x;
+  if (summed.empty()) return x.clone();
   Array out = Array::empty(kept_shape, x.dtype(), x.device());
   int64_t columns = out.numel();
   int64_t rows = columns == 0 ? 0 : x.numel() / columns;
@@ -49,31 +50,112 @@ Array sum_array(const Array& x, const std::vector<bool>& chosen) {
   return out;
 }
 
+// A fold of x, with the dims dropped or kept.
+Array folded(FoldOp fold, const Tensor& x, const Lines& lines, bool keepdim, DType dtype) {
+  Array out = Array::empty(lines.shape(1), dtype, x.device());
+  kernels(x.device()).fold().run(fold, lines.elements(x), out);
+  return lines.reduced(Tensor(out), keepdim).data();
+}
+
+// x as the operation on a given dtype takes it.
+Tensor converted(const Tensor& x, std::optional<DType> dtype) { return dtype ? to(x, *dtype) : x; }
+
+// Of integers: computed in i64, and converted to the dtype that was asked for.
+Tensor integer_result(FoldOp fold, const char* op, const Tensor& x, const DimsArg& dims,
+                      bool keepdim, std::optional<DType> dtype) {
+  Array out = folded(fold, x, Lines(op, x.shape(), dims), keepdim, DType::i64);
+  return Tensor(out.to(dtype.value_or(DType::i64)));
+}
+
+Tensor not_nan(const Array& x) {
+  Array mask = Array::empty(x.shape(), DType::boolean, x.device());
+  kernels(x.device()).unary().run(UnaryOp::isnan, x, mask);
+  kernels(x.device()).unary().run(UnaryOp::logical_not, mask, mask);
+  return Tensor(mask.to(x.dtype()));
+}
+
+// x: (outer, n, inner); the result: (outer, 1, inner). dx[k] = dy * the product of all others,
+// which no zero spoils.
+Tensor prod_lines(const Tensor& x) {
+  Array y = Array::empty({x.size(0), 1, x.size(2)}, x.dtype(), x.device());
+  kernels(x.device()).fold().run(FoldOp::prod, x.data().contiguous(), y);
+  return record("prod", y, {x}, [sx = Saved(x)](const Tensor& dy, const Node& node) {
+    return Grads{dy * product_of_others(sx.get(node))};
+  });
+}
+
+Tensor truth(FoldOp fold, const char* op, const Tensor& x, const DimsArg& dims, bool keepdim) {
+  Array out = folded(fold, x, Lines(op, x.shape(), dims), keepdim, DType::boolean);
+  return Tensor(x.dtype() == DType::u8 ? out.to(DType::u8) : out);
+}
+
 }  // namespace
 
-Tensor sum(TensorArg x) { return sum(x, {}); }
-
-Tensor mean(TensorArg x) { return mean(x, {}); }
-
-Tensor sum(TensorArg x, const Dims& dims, bool keepdim) {
-  TESSERA_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
-                "[sum] expected f32 or f64, got {}", x.dtype());
-  std::vector<bool> chosen = chosen_dims(dims, x.dim());
-  Dims kept = x.shape();
-  for (size_t d = 0; d < chosen.size(); ++d) {
-    if (chosen[d]) kept[d] = 1;
+Tensor sum(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType> dtype) {
+  const Composed scope;
+  Tensor terms = converted(x, dtype);
+  if (!is_floating(terms.dtype())) {
+    return integer_result(FoldOp::sum, "sum", terms, dims, keepdim, dtype);
   }
-  Array out = sum_array(x.data(), chosen);
-  if (keepdim) out = out.reshape(kept);
-  return record("sum", out, {x}, [kept, shape = x.shape()](const Tensor& dy, const Node&) {
+  std::vector<bool> chosen = chosen_dims("sum", dims, x.dim());
+  Dims kept = kept_shape(x.shape(), chosen);
+  Array out;
+  if (terms.dtype() == DType::f32 || terms.dtype() == DType::f64) {
+    out = sum_array(terms.data(), chosen);
+    if (keepdim) out = out.reshape(kept);
+  } else {
+    out = folded(FoldOp::sum, terms, Lines("sum", x.shape(), dims), keepdim, terms.dtype());
+  }
+  return record("sum", out, {terms}, [kept, shape = x.shape()](const Tensor& dy, const Node&) {
     return Grads{expand(reshape(dy, kept), shape)};
   });
 }
 
-Tensor mean(TensorArg x, const Dims& dims, bool keepdim) {
-  Tensor total = sum(x, dims, keepdim);
-  double count = static_cast<double>(x.numel()) / static_cast<double>(total.numel());
-  return total / count;
+Tensor nansum(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType> dtype) {
+  const Composed scope;
+  Tensor terms = converted(x, dtype);
+  if (!is_floating(terms.dtype())) {
+    return integer_result(FoldOp::sum, "nansum", terms, dims, keepdim, dtype);
+  }
+  Lines lines("nansum", x.shape(), dims);
+  Dims kept = kept_shape(x.shape(), chosen_dims("nansum", dims, x.dim()));
+  Array out = folded(FoldOp::nansum, terms, lines, keepdim, terms.dtype());
+  return record("nansum", out, {terms},
+                [kept, sx = Saved(terms)](const Tensor& dy, const Node& node) {
+                  return Grads{reshape(dy, kept) * not_nan(sx.array(node))};
+                });
+}
+
+Tensor mean(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType> dtype) {
+  const Composed scope;
+  DType result = dtype.value_or(x.dtype());
+  TESSERA_CHECK(is_floating(result), "[mean] expected a floating dtype, got {}", result);
+  auto count = static_cast<double>(Lines("mean", x.shape(), dims).n());
+  Tensor terms = to(x, result == DType::f64 ? DType::f64 : DType::f32);
+  return to(sum(terms, dims, keepdim) / count, result);
+}
+
+Tensor prod(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType> dtype) {
+  const Composed scope;
+  Tensor factors = converted(x, dtype);
+  if (!is_floating(factors.dtype())) {
+    return integer_result(FoldOp::prod, "prod", factors, dims, keepdim, dtype);
+  }
+  Lines lines("prod", x.shape(), dims);
+  return lines.reduced(prod_lines(lines.of(factors)), keepdim);
+}
+
+Tensor all(TensorArg x, const DimsArg& dims, bool keepdim) {
+  return truth(FoldOp::all, "all", x, dims, keepdim);
+}
+
+Tensor any(TensorArg x, const DimsArg& dims, bool keepdim) {
+  return truth(FoldOp::any, "any", x, dims, keepdim);
+}
+
+Tensor count_nonzero(TensorArg x, const DimsArg& dims, bool keepdim) {
+  Lines lines("count_nonzero", x.shape(), dims);
+  return Tensor(folded(FoldOp::count_nonzero, x, lines, keepdim, DType::i64));
 }
 
 Tensor sum_to(TensorArg x, const Dims& shape) {

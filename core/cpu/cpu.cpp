@@ -11,9 +11,13 @@ const Kernels& kernel_table() {
     k.binary_ = &binary_family();
     k.where_ = &where_family();
     k.reduce_ = &reduce_family();
+    k.fold_ = &fold_family();
+    k.scan_ = &scan_family();
+    k.sort_ = &sort_family();
     k.matmul_ = &matmul_family();
     k.softmax_ = &softmax_family();
     k.normalize_ = &normalize_family();
+    k.batch_norm_ = &batch_norm_family();
     k.attention_ = &attention_family();
     k.conv_ = &conv_family();
     k.pool_ = &pool_family();

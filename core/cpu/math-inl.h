@@ -55,16 +55,21 @@ struct VectorMath {
     return where(less(x, constant(0)), constant(std::nan("")), where(is_nan(x), x, y));
   }
   HWY_INLINE V exp(V x) const {
+    if constexpr (sizeof(T) == 4) return exp_f32(x);
     // Highway's exponential is for the range where the result is a normal number.
-    constexpr double kHighest = sizeof(T) == 4 ? 88.72283 : 709.782712893384;
-    constexpr double kLowest = sizeof(T) == 4 ? -104.0 : -746.0;
+    constexpr double kHighest = 709.782712893384;
+    constexpr double kLowest = -746.0;
     V inside = hn::Min(hn::Max(x, constant(kLowest)), constant(kHighest));
     V y = hn::Exp(d, inside);
     y = where(less(constant(kHighest), x), constant(HUGE_VAL), y);
     return where(is_nan(x), x, where(less(x, constant(kLowest)), constant(0), y));
   }
-  // exp(x) for x <= 0, as after a maximum was taken away: no guard against overflow.
-  HWY_INLINE V exp_nonpositive(V x) const { return where(is_nan(x), x, hn::Exp(d, x)); }
+  // exp(x) for x <= 0, as after a maximum was taken away: no guard against overflow, and zero where
+  // the result would not be a normal number.
+  HWY_INLINE V exp_nonpositive(V x) const {
+    if constexpr (sizeof(T) == 4) return exp_nonpositive_f32(x);
+    return where(is_nan(x), x, hn::Exp(d, x));
+  }
   HWY_INLINE V tanh(V x) const {
     V y = hn::Tanh(d, hn::Min(hn::Max(x, constant(-30)), constant(30)));
     return where(is_nan(x), x, y);
@@ -86,6 +91,47 @@ struct VectorMath {
   HWY_INLINE auto is_nan(V x) const { return hn::IsNaN(x); }
 
  private:
+  // exp(x) = 2^n exp(r) with n = round(x / log 2) and |r| <= log(2) / 2, where
+  // exp(r) = 1 + r + r^2 Q(r), fitted to the relative error (at most 1e-7 with the rounding of the
+  // evaluation). Adding `magic`, whose last bit is worth 1, rounds x / log 2 to an integer that
+  // stands in the last bits of the sum.
+  HWY_INLINE V reduced_exp(V x, V magic, V& rounded) const {
+    rounded = hn::MulAdd(x, constant(0x1.715476p+0), magic);
+    V n = rounded - magic;
+    // log 2 in two parts, the first short enough for its product with n to be exact.
+    V r = hn::NegMulAdd(n, constant(0x1.62e000p-1), x);
+    r = hn::NegMulAdd(n, constant(0x1.0bfbe8p-15), r);
+    V q = constant(0x1.687a68p-10);
+    q = hn::MulAdd(q, r, constant(0x1.123c28p-7));
+    q = hn::MulAdd(q, r, constant(0x1.555b5ep-5));
+    q = hn::MulAdd(q, r, constant(0x1.55548ep-3));
+    q = hn::MulAdd(q, r, constant(0x1.fffff8p-2));
+    q = hn::MulAdd(q, r, constant(1));
+    return hn::MulAdd(q, r, constant(1));
+  }
+  // Minima and maxima with a constant first keep a NaN.
+  HWY_INLINE V exp_nonpositive_f32(V x) const {
+    // With the exponent's bias in `magic` the last bits of the sum are those of 2^n's exponent,
+    // which is 0, as 2^n is then, at the lowest x.
+    V rounded;
+    V p = reduced_exp(hn::Max(constant(-88), x), constant(0x1.8p23 + 127), rounded);
+    const hn::RebindToUnsigned<decltype(d)> bits;
+    return p * hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(bits, rounded)));
+  }
+  // 2^n in two factors: beyond the range of normal numbers the second product rounds, once, to a
+  // subnormal number, zero or infinity.
+  HWY_INLINE V exp_f32(V x) const {
+    V rounded;
+    V inside = hn::Min(constant(89), hn::Max(constant(-104.5), x));
+    V p = reduced_exp(inside, constant(0x1.8p23), rounded);
+    const hn::RebindToSigned<decltype(d)> bits;
+    auto n = hn::BitCast(bits, rounded) - hn::BitCast(bits, constant(0x1.8p23));
+    auto half = hn::ShiftRight<1>(n);
+    auto power = [&](auto exponent) HWY_ATTR {
+      return hn::BitCast(d, hn::ShiftLeft<23>(exponent + hn::Set(bits, 127)));
+    };
+    return p * power(half) * power(n - half);
+  }
   // x P(x^2) / Q(x^2) on [-4, 4], fitted to the relative error (at most 3.3e-7 with the rounding
   // of the evaluation); beyond 4, erf is 1 in single precision.
   HWY_INLINE V erf_f32(V x) const {

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
+#include <vector>
 
 #include "core/cpu/cpu.h"
 #include "core/parallel.h"
@@ -62,6 +64,54 @@ void normal_pair(uint64_t word0, uint64_t word1, T mean, T std, T* out) {
   out[1] = mean + radius * std::sin(angle);
 }
 
+// The upper 64 bits of a b.
+uint64_t upper_product(uint64_t a, uint64_t b) {
+  uint64_t low = (a & 0xffffffff) * (b & 0xffffffff);
+  uint64_t middle = (a >> 32) * (b & 0xffffffff) + (low >> 32);
+  uint64_t other = (a & 0xffffffff) * (b >> 32) + (middle & 0xffffffff);
+  return (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32);
+}
+
+// Element i of the stream in [0, 1).
+double unit_at(const RandomStream& stream, int64_t i) {
+  return unit<double>(words<double>(stream, static_cast<uint64_t>(i / 2))[i % 2]);
+}
+
+// Draws by the sums of the weights before each column.
+void draw_with_replacement(const RandomStream& stream, int64_t row, const double* weights,
+                           int64_t n, int64_t* out, int64_t k) {
+  std::vector<double> sums(static_cast<size_t>(n));
+  std::partial_sum(weights, weights + n, sums.begin());
+  // The last column with a weight: rounding must not lead past it.
+  int64_t last = n - 1;
+  while (last > 0 && weights[last] == 0) --last;
+  for (int64_t j = 0; j < k; ++j) {
+    double target = unit_at(stream, row * k + j) * sums.back();
+    auto at = std::upper_bound(sums.begin(), sums.end(), target) - sums.begin();
+    out[j] = std::min<int64_t>(at, last);
+  }
+}
+
+// The k that arrive first of exponential clocks whose rates are the weights (Efraimidis and
+// Spirakis 2006).
+void draw_without_replacement(const RandomStream& stream, int64_t row, const double* weights,
+                              int64_t n, int64_t* out, int64_t k) {
+  std::vector<double> arrivals(static_cast<size_t>(n));
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    double u = 1 - unit_at(stream, row * n + i);
+    auto at = static_cast<size_t>(i);
+    arrivals[at] = weights[i] > 0 ? -std::log(u) / weights[i] : HUGE_VAL;
+    order[at] = i;
+  }
+  std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
+    double x = arrivals[static_cast<size_t>(a)];
+    double y = arrivals[static_cast<size_t>(b)];
+    return x < y || (x == y && a < b);
+  });
+  std::copy_n(order.begin(), k, out);
+}
+
 class Random final : public RandomFamily {
  public:
   void uniform(const RandomStream& stream, int64_t first, double low, double high,
@@ -88,6 +138,64 @@ class Random final : public RandomFamily {
           normal_pair<T>(w[at], w[at + 1], static_cast<T>(mean), static_cast<T>(std), values + j);
         }
       });
+    });
+  }
+
+  void integers(const RandomStream& stream, int64_t first, int64_t low, int64_t high,
+                const Array& out) const override {
+    auto* to = out.data<int64_t>();
+    auto span = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+    parallel_tiles(out.numel(), kTile, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        auto at = static_cast<uint64_t>(first + i);
+        uint64_t word = words<double>(stream, at / 2)[at % 2];
+        // The upper half of the product: off from evenness by at most span / 2^64.
+        uint64_t scaled = upper_product(word, span);
+        to[i] = static_cast<int64_t>(static_cast<uint64_t>(low) + scaled);
+      }
+    });
+  }
+
+  void bernoulli(const RandomStream& stream, const Array& p, const Array& out) const override {
+    const auto* chance = p.data<double>();
+    auto* to = out.data<double>();
+    parallel_tiles(out.numel(), kTile, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] = unit_at(stream, i) < chance[i] ? 1 : 0;
+    });
+  }
+
+  void permutation(const RandomStream& stream, const Array& out) const override {
+    auto* to = out.data<int64_t>();
+    auto count = static_cast<uint64_t>(out.numel());
+    auto seed = words<double>(stream, 0)[0];
+    parallel_tiles(out.numel(), kTile, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        to[i] = static_cast<int64_t>(permute_index(seed, static_cast<uint64_t>(i), count));
+      }
+    });
+  }
+
+  void exponential(const RandomStream& stream, int64_t first, double rate,
+                   const Array& out) const override {
+    visit_f32_f64(out.dtype(), "exponential", [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      fill_blocks<T>(stream, first, out, [=](const auto& w, T* values) {
+        for (int64_t j = 0; j < kPerBlock<T>; ++j) {
+          values[j] = -std::log(T{1} - unit<T>(w[static_cast<size_t>(j)])) / static_cast<T>(rate);
+        }
+      });
+    });
+  }
+
+  void multinomial(const RandomStream& stream, const Array& weights, bool replacement,
+                   const Array& out) const override {
+    int64_t n = weights.shape()[1];
+    int64_t k = out.shape()[1];
+    const auto* from = weights.data<double>();
+    auto* to = out.data<int64_t>();
+    parallel_for(out.shape()[0], [&](int64_t row) {
+      auto* draw = replacement ? draw_with_replacement : draw_without_replacement;
+      draw(stream, row, from + row * n, n, to + row * k, k);
     });
   }
 

@@ -7,6 +7,7 @@
 #define TESSERA_CORE_CPU_ROWS_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <limits>
 
 #include "core/cpu/math-inl.h"
@@ -42,6 +43,32 @@ HWY_INLINE T row_sum(const T* x, size_t count) {
                    [&](size_t i, size_t lanes) HWY_ATTR { return load_lanes(x + i, lanes); });
 }
 
+template <class T>
+struct TwoSums {
+  T first, second;
+};
+
+// The sums of two terms at once: term(i, lanes) gives the vectors of both as a TwoSums<Vec<T>>.
+template <class T, class F>
+HWY_INLINE TwoSums<T> two_sums_of(size_t count, F&& term) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  TwoSums<Vec<T>> even{hn::Zero(d), hn::Zero(d)};
+  TwoSums<Vec<T>> odd{hn::Zero(d), hn::Zero(d)};
+  auto add = [](TwoSums<Vec<T>>& sums, const TwoSums<Vec<T>>& terms) HWY_ATTR {
+    sums.first = sums.first + terms.first;
+    sums.second = sums.second + terms.second;
+  };
+  size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    add(even, term(i, lanes));
+    add(odd, term(i + lanes, lanes));
+  }
+  for (; i < count; i += lanes) add(even, term(i, std::min(lanes, count - i)));
+  return {hn::GetLane(hn::SumOfLanes(d, even.first + odd.first)),
+          hn::GetLane(hn::SumOfLanes(d, even.second + odd.second))};
+}
+
 // The largest element; NaN if there is one, minus infinity if there is none.
 template <class T>
 HWY_INLINE T row_max(const T* x, size_t count) {
@@ -59,12 +86,36 @@ HWY_INLINE T row_max(const T* x, size_t count) {
   return nan_sum != nan_sum ? nan_sum : hn::GetLane(hn::MaxOfLanes(d, largest));
 }
 
-// y[i] = exp(x[i] - largest); returns the sum of y.
+// The largest element where none is a NaN, else any element or a NaN: for those who find the NaN
+// in what they compute from it. Minus infinity if there is none.
 template <class T>
-HWY_INLINE T exp_minus(const T* x, T largest, T* y, size_t count) {
+HWY_INLINE T row_max_of_numbers(const T* x, size_t count) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  const Vec<T> lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  Vec<T> max0 = lowest;
+  Vec<T> max1 = lowest;
+  size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    max0 = hn::Max(max0, hn::LoadU(d, x + i));
+    max1 = hn::Max(max1, hn::LoadU(d, x + i + lanes));
+  }
+  for (; i < count; i += lanes) {
+    size_t rest = std::min(lanes, count - i);
+    Vec<T> v = load_lanes(x + i, rest);
+    max0 = hn::Max(max0, rest < lanes ? hn::IfThenElse(hn::FirstN(d, rest), v, lowest) : v);
+  }
+  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(max0, max1)));
+}
+
+// y[i] = exp(x[i] - largest); returns the sum of y. Meanwhile `next`, of which nothing is read, is
+// fetched into the cache: what comes after x.
+template <class T>
+HWY_INLINE T exp_minus(const T* x, T largest, T* y, size_t count, const T* next) {
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
   return sum_of<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
+    hwy::Prefetch(next + i);
     Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
     if (lanes < hn::Lanes(m.d)) e = hn::IfThenElseZero(hn::FirstN(m.d, lanes), e);
     store_lanes(e, lanes, y + i);
@@ -85,6 +136,30 @@ HWY_INLINE void scale_row(T factor, T* x, size_t count) {
   for_each_vector<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
     store_lanes(load_lanes(x + i, lanes) * f, lanes, x + i);
   });
+}
+
+// Results of this size and more are written past the caches, which they would not fit into.
+inline constexpr size_t kStreamBytes = size_t{8} << 20;
+
+// out[i] = term(i, lanes), where term gives the vector of elements i to i + lanes - 1, of which
+// none may depend on where its vector begins; past the caches if `streams`, and then a
+// stream_fence() is due before others read it.
+template <class T, class F>
+HWY_INLINE void write_row(bool streams, size_t count, T* out, F&& term) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  if (streams) {
+    size_t past = reinterpret_cast<uintptr_t>(out) / sizeof(T) % lanes;
+    if (past > 0) {
+      i = std::min(count, lanes - past);
+      store_first(term(0, i), d, i, out);
+    }
+    for (; i + lanes <= count; i += lanes) hn::Stream(term(i, lanes), d, out + i);
+  } else {
+    for (; i + lanes <= count; i += lanes) hn::StoreU(term(i, lanes), d, out + i);
+  }
+  if (i < count) store_first(term(i, count - i), d, count - i, out + i);
 }
 
 // to[i] += from[i]

@@ -18,6 +18,22 @@ class RandomFamily {
   // mask[i] = 1 / (1 - p) with probability 1 - p, else 0.
   virtual void dropout_mask(const RandomStream& stream, int64_t first, double p,
                             const Array& mask) const = 0;
+  // out[i] in [low, high), low < high, every value equally likely: row-major i64.
+  virtual void integers(const RandomStream& stream, int64_t first, int64_t low, int64_t high,
+                        const Array& out) const = 0;
+  // out[i] = 1 with probability p[i], else 0: out and p row-major f64 of one shape.
+  virtual void bernoulli(const RandomStream& stream, const Array& p, const Array& out) const = 0;
+  // A permutation of 0 to out.numel() - 1: row-major i64.
+  virtual void permutation(const RandomStream& stream, const Array& out) const = 0;
+  // Exponentially distributed: row-major f32 or f64.
+  virtual void exponential(const RandomStream& stream, int64_t first, double rate,
+                           const Array& out) const = 0;
+  // For each row of weights (rows, n), f64, finite and not negative, `out` (rows, k), i64, gets k
+  // columns with probabilities in proportion to the weights; without replacement no column twice,
+  // each as if drawn after those before it. Both row-major. Every row has a positive sum, without
+  // replacement at least k positive weights.
+  virtual void multinomial(const RandomStream& stream, const Array& weights, bool replacement,
+                           const Array& out) const = 0;
 };
 
 }  // namespace tessera

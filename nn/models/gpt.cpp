@@ -44,8 +44,8 @@ Tensor GptBlock::operator()(const Tensor& x) const {
 
 Gpt::Gpt(const GptOptions& options)
     : options_(checked(options)),
-      wte_(this, "wte", options.vocabulary, options.width, kInitStd),
-      wpe_(this, "wpe", options.context, options.width, kInitStd),
+      wte_(this, "wte", options.vocabulary, options.width, {.init_std = kInitStd}),
+      wpe_(this, "wpe", options.context, options.width, {.init_std = kInitStd}),
       dropout_(this, "dropout", options.dropout),
       blocks_(this, "blocks"),
       ln_f_(this, "ln_f", options.width) {

@@ -208,6 +208,35 @@ TEST(Module, ARefusedStateChangesNothing) {
   EXPECT_TRUE(same_state(net.state_dict(), good));
 }
 
+TEST(Module, BuffersAreStateButNoParameters) {
+  struct Counter : Module {
+    Counter(Module* parent, std::string name) : Module(parent, std::move(name)) {}
+    Tensor w = add_parameter("w", {2}, Init::constant(1));
+    Tensor count = add_buffer("count", Array::from<int64_t>({7}, {}));
+    Linear fc{this, "fc", 2, 2, {.bias = false}};
+  };
+  struct Root : Module {
+    Counter a{this, "a"};
+  } root;
+  EXPECT_EQ(names(root), (std::vector<std::string>{"a.w", "a.fc.weight"}));
+  NamedTensors buffers = root.named_buffers();
+  ASSERT_EQ(buffers.size(), 1U);
+  EXPECT_EQ(buffers[0].first, "a.count");
+  EXPECT_FALSE(root.a.count.requires_grad());
+  EXPECT_EQ(root.a.named_buffers()[0].first, "a.count");
+  StateDict state = snapshot(root);
+  ASSERT_EQ(state.size(), 3U);
+  EXPECT_EQ(state[1].first, "a.count");
+  root.a.count.data().fill_(0);
+  root.load_state_dict(state);
+  EXPECT_EQ(root.a.count.item<int64_t>(), 7);
+  EXPECT_EQ(error_of([&] {
+              state[1].second = Array::zeros({});
+              root.load_state_dict(state);
+            }),
+            "[load_state_dict] 'a.count': expected i64 (), got f32 ()");
+}
+
 TEST(Module, TrainAndEvalReachAllParts) {
   Outer outer;
   EXPECT_TRUE(outer.training() && outer.a.training() && outer.a.fc.training());

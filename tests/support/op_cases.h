@@ -45,20 +45,26 @@ struct OpCase {
 
 // All rows, and those of one family, each in the file of its name in op_cases/.
 const std::vector<OpCase>& op_cases();
+std::vector<OpCase> activation_cases();
+std::vector<OpCase> arithmetic_cases();
 std::vector<OpCase> attention_cases();
 std::vector<OpCase> conv_cases();
-std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> interpolate_cases();
 std::vector<OpCase> index_cases();
 std::vector<OpCase> join_cases();
 std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();
+std::vector<OpCase> normalize_cases();
 std::vector<OpCase> pool_cases();
 std::vector<OpCase> random_cases();
 std::vector<OpCase> reduce_cases();
+std::vector<OpCase> scan_cases();
 std::vector<OpCase> shape_cases();
 std::vector<OpCase> softmax_cases();
+std::vector<OpCase> transcendental_cases();
+std::vector<OpCase> where_cases();
+std::vector<OpCase> sort_cases();
 std::ostream& operator<<(std::ostream& out, const OpCase& op_case);
 
 // Leaves that require gradients, the same for the same seed. Those of f32 and f64 are the same

@@ -90,8 +90,6 @@ inline Array indices(const Dims& shape, int64_t limit) {
   return Array::from(values, shape);
 }
 
-inline Array targets_of(const Dims& logits) { return indices(leading(logits), logits.back()); }
-
 using Unary = std::function<Tensor(const Tensor&)>;
 using Binary = std::function<Tensor(const Tensor&, const Tensor&)>;
 
@@ -119,6 +117,20 @@ inline OpCase binary(std::string name, Binary fn, double (*reference)(double, do
                      {{{0, 3}}, {{1, 3}, low, high, gap}}},
           .large = {{{70, 1001}}, {{1001}, low, high, gap}},
           .reference = each_pair(reference)};
+}
+
+// For operations with overloads: the one of tensors alone.
+inline OpCase unary(std::string name, Tensor (*fn)(TensorArg), double (*reference)(double),
+                    double low, double high, double gap = 0) {
+  return unary(std::move(name), Unary([fn](const Tensor& x) { return fn(x); }), reference, low,
+               high, gap);
+}
+inline OpCase binary(std::string name, Tensor (*fn)(TensorArg, TensorArg),
+                     double (*reference)(double, double), double low = -2, double high = 2,
+                     double gap = 0) {
+  return binary(std::move(name),
+                Binary([fn](const Tensor& a, const Tensor& b) { return fn(a, b); }), reference, low,
+                high, gap);
 }
 
 // An operation that moves elements: its own f64 result is its reference.

@@ -1,0 +1,109 @@
+#include "autograd/ops/compare.h"
+
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/pointwise.h"
+
+namespace tessera {
+namespace {
+
+using namespace pointwise;
+
+Tensor pair(const char* op, BinaryOp kernel, Domain domain, const Tensor& a, const Tensor& b) {
+  return binary(op, kernel, domain, a.data(), b.data());
+}
+
+// A comparison with a number is one in the dtype that both promote to, the number rounded to it.
+Tensor with_number(const char* op, BinaryOp kernel, Domain domain, const Tensor& x,
+                   const Scalar& c) {
+  DType promoted = result_dtype(op, domain, result_type(x.data(), c));
+  if (!gives_bool(kernel))
+    return binary_into(op, kernel, x.data(), beside(x, c, promoted), promoted);
+  Array number = beside(x, c, promoted).to(promoted);
+  return binary_into(op, kernel, x.data(), number, DType::boolean);
+}
+
+}  // namespace
+
+Tensor eq(TensorArg a, TensorArg b) { return pair("eq", BinaryOp::eq, Domain::any, a, b); }
+Tensor eq(TensorArg x, Scalar c) { return with_number("eq", BinaryOp::eq, Domain::any, x, c); }
+Tensor ne(TensorArg a, TensorArg b) { return pair("ne", BinaryOp::ne, Domain::any, a, b); }
+Tensor ne(TensorArg x, Scalar c) { return with_number("ne", BinaryOp::ne, Domain::any, x, c); }
+Tensor lt(TensorArg a, TensorArg b) { return pair("lt", BinaryOp::lt, Domain::any, a, b); }
+Tensor lt(TensorArg x, Scalar c) { return with_number("lt", BinaryOp::lt, Domain::any, x, c); }
+Tensor le(TensorArg a, TensorArg b) { return pair("le", BinaryOp::le, Domain::any, a, b); }
+Tensor le(TensorArg x, Scalar c) { return with_number("le", BinaryOp::le, Domain::any, x, c); }
+Tensor gt(TensorArg a, TensorArg b) { return pair("gt", BinaryOp::gt, Domain::any, a, b); }
+Tensor gt(TensorArg x, Scalar c) { return with_number("gt", BinaryOp::gt, Domain::any, x, c); }
+Tensor ge(TensorArg a, TensorArg b) { return pair("ge", BinaryOp::ge, Domain::any, a, b); }
+Tensor ge(TensorArg x, Scalar c) { return with_number("ge", BinaryOp::ge, Domain::any, x, c); }
+
+// An infinity is close to itself alone.
+Tensor isclose(TensorArg a, TensorArg b, double rtol, double atol, bool equal_nan) {
+  TESSERA_CHECK(rtol >= 0 && atol >= 0, "[isclose] expected rtol and atol >= 0, got {} and {}",
+                rtol, atol);
+  NoGrad constant;
+  Tensor close = eq(a, b);
+  if (equal_nan) close = logical_or(close, logical_and(isnan(a), isnan(b)));
+  // Exact integers, which a difference in bool or of wrapped integers would not be.
+  bool floating = is_floating(a.dtype()) || is_floating(b.dtype());
+  Tensor x = floating ? *a : Tensor(a.data().to(DType::f64));
+  Tensor y = floating ? *b : Tensor(b.data().to(DType::f64));
+  Tensor distance = abs(x - y);
+  Tensor near = le(distance, abs(y) * rtol + atol);
+  return logical_or(close, logical_and(isfinite(distance), near));
+}
+
+Tensor logical_and(TensorArg a, TensorArg b) {
+  return pair("logical_and", BinaryOp::logical_and, Domain::any, a, b);
+}
+Tensor logical_or(TensorArg a, TensorArg b) {
+  return pair("logical_or", BinaryOp::logical_or, Domain::any, a, b);
+}
+Tensor logical_xor(TensorArg a, TensorArg b) {
+  return pair("logical_xor", BinaryOp::logical_xor, Domain::any, a, b);
+}
+Tensor logical_not(TensorArg x) {
+  return unary("logical_not", UnaryOp::logical_not, Domain::any, x);
+}
+
+Tensor isnan(TensorArg x) { return unary("isnan", UnaryOp::isnan, Domain::any, x); }
+Tensor isinf(TensorArg x) { return unary("isinf", UnaryOp::isinf, Domain::any, x); }
+Tensor isfinite(TensorArg x) { return unary("isfinite", UnaryOp::isfinite, Domain::any, x); }
+
+Tensor bitwise_and(TensorArg a, TensorArg b) {
+  return pair("bitwise_and", BinaryOp::bitwise_and, Domain::integral, a, b);
+}
+Tensor bitwise_and(TensorArg x, Scalar c) {
+  return with_number("bitwise_and", BinaryOp::bitwise_and, Domain::integral, x, c);
+}
+Tensor bitwise_or(TensorArg a, TensorArg b) {
+  return pair("bitwise_or", BinaryOp::bitwise_or, Domain::integral, a, b);
+}
+Tensor bitwise_or(TensorArg x, Scalar c) {
+  return with_number("bitwise_or", BinaryOp::bitwise_or, Domain::integral, x, c);
+}
+Tensor bitwise_xor(TensorArg a, TensorArg b) {
+  return pair("bitwise_xor", BinaryOp::bitwise_xor, Domain::integral, a, b);
+}
+Tensor bitwise_xor(TensorArg x, Scalar c) {
+  return with_number("bitwise_xor", BinaryOp::bitwise_xor, Domain::integral, x, c);
+}
+// The complement of a bool is its negation.
+Tensor bitwise_not(TensorArg x) {
+  if (x.dtype() == DType::boolean) return logical_not(x);
+  return unary("bitwise_not", UnaryOp::bitwise_not, Domain::integral, x);
+}
+Tensor bitwise_left_shift(TensorArg a, TensorArg b) {
+  return pair("bitwise_left_shift", BinaryOp::shift_left, Domain::integers, a, b);
+}
+Tensor bitwise_left_shift(TensorArg x, Scalar c) {
+  return with_number("bitwise_left_shift", BinaryOp::shift_left, Domain::integers, x, c);
+}
+Tensor bitwise_right_shift(TensorArg a, TensorArg b) {
+  return pair("bitwise_right_shift", BinaryOp::shift_right, Domain::integers, a, b);
+}
+Tensor bitwise_right_shift(TensorArg x, Scalar c) {
+  return with_number("bitwise_right_shift", BinaryOp::shift_right, Domain::integers, x, c);
+}
+
+}  // namespace tessera

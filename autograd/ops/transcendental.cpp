@@ -1,0 +1,172 @@
+#include "autograd/ops/transcendental.h"
+
+#include <numbers>
+
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/compare.h"
+#include "autograd/ops/pointwise.h"
+#include "autograd/ops/where.h"
+
+namespace tessera {
+namespace {
+
+using namespace pointwise;
+using std::numbers::inv_sqrtpi;
+using std::numbers::ln10;
+using std::numbers::ln2;
+
+template <class Gradient>
+Tensor by_input(const char* op, UnaryOp kernel, const TensorArg& x, Gradient dx) {
+  return from_input(op, kernel, Domain::real, x, dx);
+}
+template <class Gradient>
+Tensor by_result(const char* op, UnaryOp kernel, const TensorArg& x, Gradient dx) {
+  return from_result(op, kernel, Domain::real, x, dx);
+}
+
+}  // namespace
+
+Tensor exp(TensorArg x) {
+  return by_result("exp", UnaryOp::exp, x,
+                   [](const Tensor& dy, const Tensor& y) { return dy * y; });
+}
+Tensor exp2(TensorArg x) {
+  return by_result("exp2", UnaryOp::exp2, x,
+                   [](const Tensor& dy, const Tensor& y) { return dy * y * ln2; });
+}
+Tensor expm1(TensorArg x) {
+  return by_result("expm1", UnaryOp::expm1, x,
+                   [](const Tensor& dy, const Tensor& y) { return dy * (y + 1); });
+}
+Tensor log1p(TensorArg x) {
+  return by_input("log1p", UnaryOp::log1p, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy / (x + 1); });
+}
+Tensor log(TensorArg x) {
+  return by_input("log", UnaryOp::log, x, [](const Tensor& dy, const Tensor& x) { return dy / x; });
+}
+Tensor log2(TensorArg x) {
+  return by_input("log2", UnaryOp::log2, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy / (x * ln2); });
+}
+Tensor log10(TensorArg x) {
+  return by_input("log10", UnaryOp::log10, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy / (x * ln10); });
+}
+
+// da = dy e^a / (e^a + e^b)
+Tensor logaddexp(TensorArg a, TensorArg b) {
+  auto share = [](const Tensor& dy, const Tensor& own, const Tensor& other) {
+    return dy / (exp(other - own) + 1);
+  };
+  return from_inputs(
+      "logaddexp", BinaryOp::logaddexp, Domain::floating, a, b, share,
+      [share](const Tensor& dy, const Tensor& a, const Tensor& b) { return share(dy, b, a); });
+}
+Tensor logaddexp2(TensorArg a, TensorArg b) {
+  auto share = [](const Tensor& dy, const Tensor& own, const Tensor& other) {
+    return dy / (exp2(other - own) + 1);
+  };
+  return from_inputs(
+      "logaddexp2", BinaryOp::logaddexp2, Domain::floating, a, b, share,
+      [share](const Tensor& dy, const Tensor& a, const Tensor& b) { return share(dy, b, a); });
+}
+
+Tensor sin(TensorArg x) {
+  return by_input("sin", UnaryOp::sin, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * cos(x); });
+}
+Tensor cos(TensorArg x) {
+  return by_input("cos", UnaryOp::cos, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * neg(sin(x)); });
+}
+Tensor tan(TensorArg x) {
+  return by_result("tan", UnaryOp::tan, x,
+                   [](const Tensor& dy, const Tensor& y) { return dy * (square(y) + 1); });
+}
+Tensor asin(TensorArg x) {
+  return by_input("asin", UnaryOp::asin, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * rsqrt(1 - square(x)); });
+}
+Tensor acos(TensorArg x) {
+  return by_input("acos", UnaryOp::acos, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * neg(rsqrt(1 - square(x))); });
+}
+Tensor atan(TensorArg x) {
+  return by_input("atan", UnaryOp::atan, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy / (square(x) + 1); });
+}
+// dy_in = dy x / (x^2 + y^2), dx = -dy y / (x^2 + y^2)
+Tensor atan2(TensorArg y, TensorArg x) {
+  auto over_square = [](const Tensor& numerator, const Tensor& y, const Tensor& x) {
+    Tensor length = square(y) + square(x);
+    return where(eq(length, 0), 0, numerator / length);
+  };
+  return from_inputs(
+      "atan2", BinaryOp::atan2, Domain::real, y, x,
+      [over_square](const Tensor& dy, const Tensor& y, const Tensor& x) {
+        return over_square(dy * x, y, x);
+      },
+      [over_square](const Tensor& dy, const Tensor& y, const Tensor& x) {
+        return over_square(neg(dy * y), y, x);
+      });
+}
+Tensor sinh(TensorArg x) {
+  return by_input("sinh", UnaryOp::sinh, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * cosh(x); });
+}
+Tensor cosh(TensorArg x) {
+  return by_input("cosh", UnaryOp::cosh, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * sinh(x); });
+}
+Tensor tanh(TensorArg x) {
+  Array y = unary("tanh", UnaryOp::tanh, Domain::real, x);
+  return record("tanh", y, {x}, [sy = SavedResult(y)](const Tensor& dy, const Node& node) {
+    if (context().grad_enabled) return Grads{dy * (1 - square(sy.get(node)))};
+    Array saved = sy.array(node);
+    return Grads{binary_into("tanh", BinaryOp::tanh_grad, saved, dy.data(), saved.dtype())};
+  });
+}
+Tensor asinh(TensorArg x) {
+  return by_input("asinh", UnaryOp::asinh, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * rsqrt(square(x) + 1); });
+}
+Tensor acosh(TensorArg x) {
+  return by_input("acosh", UnaryOp::acosh, x, [](const Tensor& dy, const Tensor& x) {
+    return dy * (rsqrt(x - 1) * rsqrt(x + 1));
+  });
+}
+Tensor atanh(TensorArg x) {
+  return by_input("atanh", UnaryOp::atanh, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy / (1 - square(x)); });
+}
+
+Tensor erf(TensorArg x) {
+  return by_input("erf", UnaryOp::erf, x, [](const Tensor& dy, const Tensor& x) {
+    return dy * (exp(neg(square(x))) * (2 * inv_sqrtpi));
+  });
+}
+Tensor erfc(TensorArg x) {
+  return by_input("erfc", UnaryOp::erfc, x, [](const Tensor& dy, const Tensor& x) {
+    return dy * (exp(neg(square(x))) * (-2 * inv_sqrtpi));
+  });
+}
+Tensor erfinv(TensorArg x) {
+  return by_result("erfinv", UnaryOp::erfinv, x, [](const Tensor& dy, const Tensor& y) {
+    return dy * (exp(square(y)) * (0.5 / inv_sqrtpi));
+  });
+}
+Tensor lgamma(TensorArg x) {
+  return by_input("lgamma", UnaryOp::lgamma, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * digamma(x); });
+}
+Tensor digamma(TensorArg x) {
+  return record("digamma", unary("digamma", UnaryOp::digamma, Domain::real, x), {x},
+                [sx = Saved(x)](const Tensor& dy, const Node& node) {
+                  check_no_graph(node.op());
+                  Tensor slope = unary("digamma", UnaryOp::trigamma, Domain::real, sx.array(node));
+                  return Grads{dy * slope};
+                });
+}
+
+}  // namespace tessera

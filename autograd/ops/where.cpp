@@ -1,0 +1,188 @@
+#include "autograd/ops/where.h"
+
+#include <limits>
+
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/compare.h"
+#include "autograd/ops/pointwise.h"
+#include "autograd/ops/shape.h"
+
+namespace tessera {
+namespace {
+
+using namespace pointwise;
+
+void check_mask(const char* op, const Tensor& mask, const Tensor& x) {
+  TESSERA_CHECK(mask.dtype() == DType::boolean, "[{}] expected a mask of bool, got {}", op,
+                mask.dtype());
+  TESSERA_CHECK(mask.device() == x.device(), "[{}] expected one device, got {} and {}", op,
+                mask.device(), x.device());
+}
+
+Array choose(const char* op, const Tensor& condition, const Array& a, const Array& b, DType dtype) {
+  Dims shape = broadcast_shapes(condition.shape(), broadcast_shapes(a.shape(), b.shape(), op), op);
+  Array out = Array::empty(shape, dtype, a.device());
+  kernels(a.device())
+      .where()
+      .run(condition.data().expand(shape), a.expand(shape), b.expand(shape), out);
+  return out;
+}
+
+// dy for the elements that win, half of it for equal ones.
+Tensor winner_grad(const Tensor& dy, const Tensor& loses, const Tensor& equal) {
+  return where(loses, 0, where(equal, dy * 0.5, dy));
+}
+
+template <class Loses>
+Tensor extreme(const char* op, BinaryOp kernel, const TensorArg& a, const TensorArg& b,
+               Loses loses) {
+  return from_inputs(
+      op, kernel, Domain::any, a, b,
+      [loses](const Tensor& dy, const Tensor& a, const Tensor& b) {
+        return winner_grad(dy, loses(a, b), eq(a, b));
+      },
+      [loses](const Tensor& dy, const Tensor& a, const Tensor& b) {
+        return winner_grad(dy, loses(b, a), eq(a, b));
+      });
+}
+
+template <class Wins>
+Tensor extreme_number(const char* op, BinaryOp kernel, const TensorArg& a, const TensorArg& b,
+                      Wins wins) {
+  return from_inputs(
+      op, kernel, Domain::any, a, b,
+      [wins](const Tensor& dy, const Tensor& a, const Tensor& b) {
+        return where(logical_or(wins(a, b), isnan(b)), dy, 0);
+      },
+      [wins](const Tensor& dy, const Tensor& a, const Tensor& b) {
+        return where(logical_or(wins(a, b), isnan(b)), 0, dy);
+      });
+}
+
+// Integers beside integers, which a kernel for floating bounds would not keep apart.
+Array clamp_integers(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high,
+                     DType dtype) {
+  Array y = x.data();
+  if (low) y = binary_into("clamp", BinaryOp::maximum, y, beside(x, *low, dtype), dtype);
+  if (high) y = binary_into("clamp", BinaryOp::minimum, y, beside(x, *high, dtype), dtype);
+  return y;
+}
+
+double largest_finite(DType dtype) {
+  if (dtype == DType::f64) return std::numeric_limits<double>::max();
+  if (dtype == DType::f16) return 65504;
+  if (dtype == DType::bf16) return 0x1.fep127;
+  return std::numeric_limits<float>::max();
+}
+
+}  // namespace
+
+Tensor where(TensorArg condition, TensorArg a, TensorArg b) {
+  check_mask("where", condition, a);
+  check_mask("where", condition, b);
+  Array out = choose("where", condition, a.data(), b.data(), result_type(a.data(), b.data()));
+  return record("where", out, {a, b},
+                [scondition = SavedArray(condition.data()), a = Like(a), b = Like(b)](
+                    const Tensor& dy, const Node& node) {
+                  Array chosen = scondition.get(node.op());
+                  return Grads{node.wants(0) ? to_like(where(chosen, dy, 0), a) : Tensor(),
+                               node.wants(1) ? to_like(where(chosen, 0, dy), b) : Tensor()};
+                });
+}
+Tensor where(TensorArg condition, TensorArg a, Scalar b) {
+  check_mask("where", condition, a);
+  DType dtype = result_type(a.data(), b);
+  Array out = choose("where", condition, a.data(), beside(a, b, dtype), dtype);
+  return record(
+      "where", out, {a},
+      [scondition = SavedArray(condition.data()), a = Like(a)](const Tensor& dy, const Node& node) {
+        return Grads{to_like(where(scondition.get(node.op()), dy, 0), a)};
+      });
+}
+Tensor where(TensorArg condition, Scalar a, TensorArg b) {
+  check_mask("where", condition, b);
+  DType dtype = result_type(b.data(), a);
+  Array out = choose("where", condition, beside(b, a, dtype), b.data(), dtype);
+  return record(
+      "where", out, {b},
+      [scondition = SavedArray(condition.data()), b = Like(b)](const Tensor& dy, const Node& node) {
+        return Grads{to_like(where(scondition.get(node.op()), 0, dy), b)};
+      });
+}
+Tensor where(TensorArg condition, Scalar a, Scalar b) {
+  check_mask("where", condition, condition);
+  DType dtype = promote_types(a.dtype(), b.dtype());
+  return choose("where", condition, beside(condition, a, dtype), beside(condition, b, dtype),
+                dtype);
+}
+
+Tensor masked_fill(TensorArg x, TensorArg mask, Scalar value) {
+  check_mask("masked_fill", mask, x);
+  Array out = choose("masked_fill", mask, beside(x, value, x.dtype()), x.data(), x.dtype());
+  return record("masked_fill", out, {x},
+                [smask = SavedArray(mask.data()), x = Like(x)](const Tensor& dy, const Node& node) {
+                  return Grads{to_like(where(smask.get(node.op()), 0, dy), x)};
+                });
+}
+Tensor masked_fill(TensorArg x, TensorArg mask, TensorArg value) {
+  TESSERA_CHECK(value.dim() == 0, "[masked_fill] expected a 0-d value, got one of shape {}",
+                value.shape());
+  Composed composed;
+  return where(mask, to(value, x.dtype()), x);
+}
+
+Tensor maximum(TensorArg a, TensorArg b) {
+  return extreme("maximum", BinaryOp::maximum, a, b,
+                 [](const Tensor& own, const Tensor& other) { return lt(own, other); });
+}
+Tensor minimum(TensorArg a, TensorArg b) {
+  return extreme("minimum", BinaryOp::minimum, a, b,
+                 [](const Tensor& own, const Tensor& other) { return gt(own, other); });
+}
+Tensor fmax(TensorArg a, TensorArg b) {
+  return extreme_number("fmax", BinaryOp::fmax, a, b,
+                        [](const Tensor& a, const Tensor& b) { return ge(a, b); });
+}
+Tensor fmin(TensorArg a, TensorArg b) {
+  return extreme_number("fmin", BinaryOp::fmin, a, b,
+                        [](const Tensor& a, const Tensor& b) { return le(a, b); });
+}
+
+Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high) {
+  TESSERA_CHECK(low || high, "[clamp] expected at least one bound, got none");
+  ResultType type;
+  type.add(x.data());
+  if (low) type.add(*low);
+  if (high) type.add(*high);
+  DType dtype = type.get();
+  if (!is_floating(dtype)) return clamp_integers(x, low, high, dtype);
+  double bottom = low ? low->to<double>() : -HUGE_VAL;
+  double top = high ? high->to<double>() : HUGE_VAL;
+  Array out = Array::empty(x.shape(), dtype, x.device());
+  kernels(x.device()).unary().run(UnaryOp::clamp, x.data(), out, {bottom, top, 0});
+  return record("clamp", out, {x},
+                [sx = Saved(x), bottom, top](const Tensor& dy, const Node& node) {
+                  Array x = sx.array(node);
+                  return Grads{where(logical_and(ge(x, bottom), le(x, top)), dy, 0)};
+                });
+}
+// From below first, so that high wins where low is above it.
+Tensor clamp(TensorArg x, TensorArg low, TensorArg high) {
+  TESSERA_CHECK(low.defined() || high.defined(), "[clamp] expected at least one bound, got none");
+  Composed composed;
+  Tensor y = *x;
+  if (low.defined()) y = where(lt(y, low), low, y);
+  if (high.defined()) y = where(gt(y, high), high, y);
+  return y;
+}
+
+Tensor nan_to_num(TensorArg x, double nan, std::optional<double> posinf,
+                  std::optional<double> neginf) {
+  double largest = largest_finite(x.dtype());
+  ElementwiseParams params{nan, posinf.value_or(largest), neginf.value_or(-largest)};
+  return from_input(
+      "nan_to_num", UnaryOp::nan_to_num, Domain::any, x,
+      [](const Tensor& dy, const Tensor& x) { return where(isfinite(x), dy, 0); }, params);
+}
+
+}  // namespace tessera

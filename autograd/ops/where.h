@@ -1,0 +1,38 @@
+// Choosing among elements and bounding them, element by element, with broadcasting.
+#pragma once
+
+#include <optional>
+
+#include "autograd/tensor_arg.h"
+#include "core/scalar.h"
+
+namespace tessera {
+
+// a where condition (bool) is true, else b.
+Tensor where(TensorArg condition, TensorArg a, TensorArg b);
+Tensor where(TensorArg condition, TensorArg a, Scalar b);
+Tensor where(TensorArg condition, Scalar a, TensorArg b);
+Tensor where(TensorArg condition, Scalar a, Scalar b);
+// x, of x's dtype, with value where mask (bool, which broadcasts to x's shape) is true. A tensor of
+// values is 0-d.
+Tensor masked_fill(TensorArg x, TensorArg mask, Scalar value);
+Tensor masked_fill(TensorArg x, TensorArg mask, TensorArg value);
+
+// The larger, the smaller; a NaN in either is the result. Equal elements share the gradient.
+Tensor maximum(TensorArg a, TensorArg b);
+Tensor minimum(TensorArg a, TensorArg b);
+// The same, but the other one where one is a NaN; a has the gradient where both are equal.
+Tensor fmax(TensorArg a, TensorArg b);
+Tensor fmin(TensorArg a, TensorArg b);
+
+// At least low and at most high, one of which may be missing; high where low is above it. A NaN
+// stays. The gradient passes inside of the bounds and on them.
+Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high);
+Tensor clamp(TensorArg x, TensorArg low, TensorArg high);
+
+// nan for each NaN, and posinf and neginf for infinities: where not given, the largest and the
+// lowest finite number of x's dtype.
+Tensor nan_to_num(TensorArg x, double nan = 0, std::optional<double> posinf = {},
+                  std::optional<double> neginf = {});
+
+}  // namespace tessera

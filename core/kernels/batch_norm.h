@@ -1,0 +1,26 @@
+// Normalization of channels over all else. core/kernels.h has the rules for every family.
+#pragma once
+
+#include "core/array.h"
+
+namespace tessera {
+
+// x, y and their gradients are (outer, channels, inner), row-major, and what belongs to channels is
+// (channels,): f32 or f64, all of one dtype. An undefined weight stands for ones, an undefined bias
+// for zeros.
+class BatchNormFamily {
+ public:
+  virtual ~BatchNormFamily() = default;
+  // The mean and the biased variance of each channel.
+  virtual void moments(const Array& x, const Array& mean, const Array& var) const = 0;
+  // y = (x - mean) * rstd * weight + bias.
+  virtual void normalize(const Array& x, const Array& weight, const Array& bias, const Array& mean,
+                         const Array& rstd, const Array& y) const = 0;
+  // own_moments: mean and rstd were computed from x, and their gradients reach dx. dx is undefined
+  // where it is not wanted; dweight and dbias are both computed.
+  virtual void grad(const Array& x, const Array& weight, const Array& mean, const Array& rstd,
+                    bool own_moments, const Array& dy, const Array& dx, const Array& dweight,
+                    const Array& dbias) const = 0;
+};
+
+}  // namespace tessera

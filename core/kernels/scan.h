@@ -1,0 +1,26 @@
+// Scans along the middle of three dims. core/kernels.h has the rules for every family.
+#pragma once
+
+#include "core/array.h"
+
+namespace tessera {
+
+// x and out are (outer, n, inner), row-major. Each of the outer x inner lines is walked in order,
+// or from its end if `reverse`. 16-bit floats are computed in f32, sums and products of f32 in f64,
+// each result rounded once.
+class ScanFamily {
+ public:
+  virtual ~ScanFamily() = default;
+  // Sums and products up to and with each element. out: x's dtype, i64 for integers and bool.
+  virtual void cumsum(const Array& x, bool reverse, const Array& out) const = 0;
+  virtual void cumprod(const Array& x, bool reverse, const Array& out) const = 0;
+  // The largest or smallest so far, and where (i64) it was last; NaN beats all. values: x's dtype.
+  virtual void cumextreme(bool largest, const Array& x, const Array& values,
+                          const Array& indices) const = 0;
+  // log(sum of exp) up to and with each element; floating.
+  virtual void logcumsumexp(const Array& x, const Array& out) const = 0;
+  // out[k] = a[k] out[k - 1] + b[k], and out[0] = b[0] whatever a[0] is. One floating dtype.
+  virtual void recurrence(const Array& a, const Array& b, bool reverse, const Array& out) const = 0;
+};
+
+}  // namespace tessera

@@ -1,0 +1,75 @@
+#include "nn/layers/conv.h"
+
+#include <cmath>
+
+#include "autograd/ops/conv.h"
+
+namespace tessera::nn {
+namespace {
+
+void check_channels(const char* layer, int64_t in, int64_t out, int64_t groups) {
+  TESSERA_CHECK(in >= 1 && out >= 1 && groups >= 1 && in % groups == 0 && out % groups == 0,
+                "[{}] expected groups that divide both numbers of channels, got {}, {} and {}",
+                layer, in, out, groups);
+}
+
+// (a, b, kernel...), the kernel given by one size for both dims or one for each.
+Dims weight_shape(const char* layer, int64_t a, int64_t b, const Dims& kernel) {
+  TESSERA_CHECK(kernel.size() == 1 || kernel.size() == 2,
+                "[{}] expected a kernel of one or two sizes, got {}", layer, kernel);
+  Dims shape{a, b, kernel[0], kernel.back()};
+  TESSERA_CHECK(shape[2] >= 1 && shape[3] >= 1, "[{}] expected a kernel of at least 1, got {}",
+                layer, kernel);
+  return shape;
+}
+
+Init uniform_by_fan(const Dims& weight) {
+  return Init::uniform(1 / std::sqrt(static_cast<double>(num_elements(weight) / weight[0])));
+}
+
+}  // namespace
+
+Conv1d::Conv1d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
+               Conv1dOptions options)
+    : Layer(parent, std::move(name)), options_(options) {
+  check_channels("Conv1d", in, out, options.groups);
+  TESSERA_CHECK(kernel >= 1, "[Conv1d] expected a kernel of at least 1, got {}", kernel);
+  Dims shape{out, in / options.groups, kernel};
+  weight = add_parameter("weight", shape, uniform_by_fan(shape));
+  if (options.bias) bias = add_parameter("bias", {out}, uniform_by_fan(shape));
+}
+
+Tensor Conv1d::operator()(const Tensor& x) const {
+  return conv1d(x, weight, bias, options_.stride, options_.padding, options_.dilation,
+                options_.groups);
+}
+
+Conv2d::Conv2d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
+               Conv2dOptions options)
+    : Layer(parent, std::move(name)), options_(std::move(options)) {
+  check_channels("Conv2d", in, out, options_.groups);
+  Dims shape = weight_shape("Conv2d", out, in / options_.groups, kernel);
+  weight = add_parameter("weight", shape, uniform_by_fan(shape));
+  if (options_.bias) bias = add_parameter("bias", {out}, uniform_by_fan(shape));
+}
+
+Tensor Conv2d::operator()(const Tensor& x) const {
+  return conv2d(x, weight, bias, options_.stride, options_.padding, options_.dilation,
+                options_.groups);
+}
+
+ConvTranspose2d::ConvTranspose2d(Module* parent, std::string name, int64_t in, int64_t out,
+                                 const Dims& kernel, ConvTranspose2dOptions options)
+    : Layer(parent, std::move(name)), options_(std::move(options)) {
+  check_channels("ConvTranspose2d", in, out, options_.groups);
+  Dims shape = weight_shape("ConvTranspose2d", in, out / options_.groups, kernel);
+  weight = add_parameter("weight", shape, uniform_by_fan(shape));
+  if (options_.bias) bias = add_parameter("bias", {out}, uniform_by_fan(shape));
+}
+
+Tensor ConvTranspose2d::operator()(const Tensor& x) const {
+  return conv_transpose2d(x, weight, bias, options_.stride, options_.padding,
+                          options_.output_padding, options_.groups, options_.dilation);
+}
+
+}  // namespace tessera::nn

@@ -1,0 +1,77 @@
+// Conv1d, Conv2d and ConvTranspose2d. Lists of sizes hold one number for both dims, or one for
+// each. weight and bias start uniform in (-1 / sqrt(fan), 1 / sqrt(fan)), fan being the number of
+// elements of weight[0].
+#pragma once
+
+#include "nn/layers/layer.h"
+
+namespace tessera::nn {
+
+struct Conv1dOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  int64_t dilation = 1;
+  int64_t groups = 1;
+  bool bias = true;
+};
+
+// x (N, in, L) -> (N, out, OL); weight (out, in / groups, kernel), bias (out,).
+class Conv1d : public Layer {
+ public:
+  Conv1d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
+         Conv1dOptions options = {});
+  Tensor operator()(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  Conv1dOptions options_;
+};
+
+struct Conv2dOptions {
+  Dims stride = {1};
+  Dims padding = {0};
+  Dims dilation = {1};
+  int64_t groups = 1;
+  bool bias = true;
+};
+
+// x (N, in, H, W) -> (N, out, OH, OW); weight (out, in / groups, KH, KW), bias (out,).
+class Conv2d : public Layer {
+ public:
+  Conv2d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
+         Conv2dOptions options = {});
+  Tensor operator()(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  Conv2dOptions options_;
+};
+
+struct ConvTranspose2dOptions {
+  Dims stride = {1};
+  Dims padding = {0};
+  Dims output_padding = {0};
+  int64_t groups = 1;
+  bool bias = true;
+  Dims dilation = {1};
+};
+
+// x (N, in, H, W) -> (N, out, OH, OW); weight (in, out / groups, KH, KW), bias (out,).
+class ConvTranspose2d : public Layer {
+ public:
+  ConvTranspose2d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
+                  ConvTranspose2dOptions options = {});
+  Tensor operator()(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  ConvTranspose2dOptions options_;
+};
+
+}  // namespace tessera::nn

@@ -1,0 +1,99 @@
+#include "nn/layers/normalize.h"
+
+#include "autograd/ops/batch_norm.h"
+#include "autograd/ops/normalize.h"
+
+namespace tessera::nn {
+
+LayerNorm::LayerNorm(Module* parent, std::string name, const Dims& normalized_shape,
+                     LayerNormOptions options)
+    : Layer(parent, std::move(name)), normalized_shape_(normalized_shape), eps_(options.eps) {
+  if (!options.affine) return;
+  weight = add_parameter("weight", normalized_shape, Init::constant(1));
+  if (options.bias) bias = add_parameter("bias", normalized_shape, Init::constant(0));
+}
+
+LayerNorm::LayerNorm(Module* parent, std::string name, int64_t width, LayerNormOptions options)
+    : LayerNorm(parent, std::move(name), Dims{width}, options) {}
+
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  return layer_norm(x, normalized_shape_, weight, bias, eps_);
+}
+
+RmsNorm::RmsNorm(Module* parent, std::string name, const Dims& normalized_shape,
+                 RmsNormOptions options)
+    : Layer(parent, std::move(name)), normalized_shape_(normalized_shape), eps_(options.eps) {
+  if (options.affine) weight = add_parameter("weight", normalized_shape, Init::constant(1));
+}
+
+RmsNorm::RmsNorm(Module* parent, std::string name, int64_t width, RmsNormOptions options)
+    : RmsNorm(parent, std::move(name), Dims{width}, options) {}
+
+Tensor RmsNorm::operator()(const Tensor& x) const {
+  return rms_norm(x, normalized_shape_, weight, eps_);
+}
+
+GroupNorm::GroupNorm(Module* parent, std::string name, int64_t num_groups, int64_t channels,
+                     GroupNormOptions options)
+    : Layer(parent, std::move(name)), num_groups_(num_groups), eps_(options.eps) {
+  TESSERA_CHECK(num_groups >= 1 && channels % num_groups == 0,
+                "[GroupNorm] {} groups do not divide {} channels", num_groups, channels);
+  if (!options.affine) return;
+  weight = add_parameter("weight", {channels}, Init::constant(1));
+  bias = add_parameter("bias", {channels}, Init::constant(0));
+}
+
+Tensor GroupNorm::operator()(const Tensor& x) const {
+  return group_norm(x, num_groups_, weight, bias, eps_);
+}
+
+ChannelNorm::ChannelNorm(Module* parent, std::string name, int64_t channels,
+                         BatchNormOptions options)
+    : Layer(parent, std::move(name)), options_(options) {
+  if (options.affine) {
+    weight = add_parameter("weight", {channels}, Init::constant(1));
+    bias = add_parameter("bias", {channels}, Init::constant(0));
+  }
+  if (!options.track_running_stats) return;
+  running_mean = add_buffer("running_mean", Array::zeros({channels}));
+  running_var = add_buffer("running_var", Array::full({channels}, 1));
+  num_batches_tracked = add_buffer("num_batches_tracked", Array::zeros({}, DType::i64));
+}
+
+BatchNorm::BatchNorm(Module* parent, std::string name, int64_t channels, BatchNormOptions options,
+                     size_t fewest, size_t most)
+    : ChannelNorm(parent, std::move(name), channels, options), fewest_(fewest), most_(most) {}
+
+Tensor BatchNorm::operator()(const Tensor& x) const {
+  TESSERA_CHECK(x.dim() >= fewest_ && x.dim() <= most_,
+                "[BatchNorm] expected an input of {} to {} dims, got {}", fewest_, most_,
+                x.shape());
+  double momentum = 0;
+  if (training() && num_batches_tracked.defined()) {
+    int64_t batches = num_batches_tracked.item<int64_t>() + 1;
+    num_batches_tracked.data().copy_(Array::from<int64_t>({batches}, {}));
+    momentum = options().momentum.value_or(1 / static_cast<double>(batches));
+  }
+  return batch_norm(x, running_mean, running_var, weight, bias, uses_own_moments(), momentum,
+                    options().eps);
+}
+
+BatchNorm1d::BatchNorm1d(Module* parent, std::string name, int64_t channels,
+                         BatchNormOptions options)
+    : BatchNorm(parent, std::move(name), channels, options, 2, 3) {}
+
+BatchNorm2d::BatchNorm2d(Module* parent, std::string name, int64_t channels,
+                         BatchNormOptions options)
+    : BatchNorm(parent, std::move(name), channels, options, 4, 4) {}
+
+InstanceNorm2d::InstanceNorm2d(Module* parent, std::string name, int64_t channels,
+                               BatchNormOptions options)
+    : ChannelNorm(parent, std::move(name), channels, options) {}
+
+Tensor InstanceNorm2d::operator()(const Tensor& x) const {
+  TESSERA_CHECK(x.dim() == 4, "[InstanceNorm2d] expected an input of 4 dims, got {}", x.shape());
+  return instance_norm(x, running_mean, running_var, weight, bias, uses_own_moments(),
+                       options().momentum.value_or(0), options().eps);
+}
+
+}  // namespace tessera::nn

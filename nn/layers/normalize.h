@@ -1,0 +1,138 @@
+// Normalization: LayerNorm, RmsNorm, GroupNorm, BatchNorm1d and 2d, InstanceNorm2d. weight starts
+// at 1 and bias at 0; both are undefined in a layer without affine.
+#pragma once
+
+#include <optional>
+
+#include "nn/layers/layer.h"
+
+namespace tessera::nn {
+
+struct LayerNormOptions {
+  double eps = 1e-5;
+  bool affine = true;
+  bool bias = true;  // if affine
+};
+
+// Over the last dims, of sizes normalized_shape.
+class LayerNorm : public Layer {
+ public:
+  LayerNorm(Module* parent, std::string name, const Dims& normalized_shape,
+            LayerNormOptions options = {});
+  LayerNorm(Module* parent, std::string name, int64_t width, LayerNormOptions options = {});
+  Tensor operator()(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  Dims normalized_shape_;
+  double eps_;
+};
+
+struct RmsNormOptions {
+  std::optional<double> eps = std::nullopt;  // none: that of the dtype
+  bool affine = true;
+};
+
+class RmsNorm : public Layer {
+ public:
+  RmsNorm(Module* parent, std::string name, const Dims& normalized_shape,
+          RmsNormOptions options = {});
+  RmsNorm(Module* parent, std::string name, int64_t width, RmsNormOptions options = {});
+  Tensor operator()(const Tensor& x) const override;
+
+  Tensor weight;
+
+ private:
+  Dims normalized_shape_;
+  std::optional<double> eps_;
+};
+
+struct GroupNormOptions {
+  double eps = 1e-5;
+  bool affine = true;
+};
+
+// x (N, channels, ...); num_groups divides channels.
+class GroupNorm : public Layer {
+ public:
+  GroupNorm(Module* parent, std::string name, int64_t num_groups, int64_t channels,
+            GroupNormOptions options = {});
+  Tensor operator()(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  int64_t num_groups_;
+  double eps_;
+};
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  // Of the running statistics; none: batch norm keeps the means over all batches so far, and
+  // instance norm, as in PyTorch, what was there.
+  std::optional<double> momentum = 0.1;
+  bool affine = true;
+  bool track_running_stats = true;
+};
+
+// What norms of channels with running statistics share. Buffers: running_mean starts at 0,
+// running_var at 1, num_batches_tracked (i64, zero-dimensional, counted by batch norm) at 0;
+// undefined unless tracked.
+class ChannelNorm : public Layer {
+ public:
+  Tensor weight;
+  Tensor bias;
+  Tensor running_mean;
+  Tensor running_var;
+  Tensor num_batches_tracked;
+
+ protected:
+  ChannelNorm(Module* parent, std::string name, int64_t channels, BatchNormOptions options);
+  const BatchNormOptions& options() const { return options_; }
+  // Whether the input's own statistics are used.
+  bool uses_own_moments() const { return training() || !running_mean.defined(); }
+
+ private:
+  BatchNormOptions options_;
+};
+
+// Over all dims but the channels': with the batch's own statistics in training, and where no
+// running ones are tracked.
+class BatchNorm : public ChannelNorm {
+ public:
+  Tensor operator()(const Tensor& x) const override;
+
+ protected:
+  // Takes x of `fewest` to `most` dims.
+  BatchNorm(Module* parent, std::string name, int64_t channels, BatchNormOptions options,
+            size_t fewest, size_t most);
+
+ private:
+  size_t fewest_, most_;
+};
+
+// x (N, channels) or (N, channels, L)
+class BatchNorm1d : public BatchNorm {
+ public:
+  BatchNorm1d(Module* parent, std::string name, int64_t channels, BatchNormOptions options = {});
+};
+
+// x (N, channels, H, W)
+class BatchNorm2d : public BatchNorm {
+ public:
+  BatchNorm2d(Module* parent, std::string name, int64_t channels, BatchNormOptions options = {});
+};
+
+// x (N, channels, H, W), each channel of each sample by itself. As in PyTorch without affine and
+// running statistics, unless told otherwise.
+class InstanceNorm2d : public ChannelNorm {
+ public:
+  InstanceNorm2d(Module* parent, std::string name, int64_t channels,
+                 BatchNormOptions options = {.affine = false, .track_running_stats = false});
+  Tensor operator()(const Tensor& x) const override;
+};
+
+}  // namespace tessera::nn
