@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cuda/backend.h"
 #include "core/cuda/check.h"
 #include "core/cuda/cuda.h"
 #include "core/cuda/stream.h"
@@ -127,16 +128,12 @@ class Pool {
 
 // Never destroyed: arrays in static storage may give blocks back after main ends.
 Pool& pool(int index) {
+  check_device(index);
   static auto* pools = [] {
     auto* all = new std::vector<std::unique_ptr<Pool>>;
     for (int i = 0; i < availability().num_devices; ++i) all->push_back(std::make_unique<Pool>(i));
     return all;
   }();
-  const Availability& available = availability();
-  TESSERA_CHECK(index >= 0 && index < available.num_devices,
-                "[cuda] there is no device cuda:{}: {}", index,
-                available.num_devices ? fmt::format("there are {}", available.num_devices)
-                                      : available.reason);
   return *(*pools)[static_cast<size_t>(index)];
 }
 

@@ -8,9 +8,24 @@
 namespace tessera::cuda {
 namespace {
 
+std::string version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+// CUDA has one error for a driver that is too old and for none at all.
+std::string driver_text() {
+  int version = 0;
+  if (cudaDriverGetVersion(&version) != cudaSuccess || version == 0) {
+    return "no CUDA driver (libcuda.so.1) is installed";
+  }
+  return fmt::format("the installed driver is for CUDA {}, and this build needs {} or newer",
+                     version_text(version), version_text(CUDART_VERSION));
+}
+
 Availability ask_driver() {
   int count = 0;
   cudaError_t code = cudaGetDeviceCount(&count);
+  if (code == cudaErrorInsufficientDriver) return {0, driver_text()};
   if (code != cudaSuccess) return {0, cudaGetErrorString(code)};
   if (count == 0) return {0, "no CUDA device was found"};
   return {count, ""};
@@ -23,7 +38,16 @@ const Availability& availability() {
   return found;
 }
 
+void check_device(int index) {
+  const Availability& available = availability();
+  TESSERA_CHECK(
+      index >= 0 && index < available.num_devices, "[cuda] there is no device cuda:{}: {}", index,
+      available.num_devices ? fmt::format("there are {}", available.num_devices)
+                            : available.reason);
+}
+
 std::string describe(int index) {
+  check_device(index);
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
   return fmt::format("{}, compute capability {}.{}, {:.1f} GiB", properties.name, properties.major,
@@ -31,11 +55,7 @@ std::string describe(int index) {
 }
 
 const Kernels& kernel_table(Device device) {
-  const Availability& available = availability();
-  TESSERA_CHECK(available.num_devices > 0, "[cuda] there is no device {}: {}", device,
-                available.reason);
-  TESSERA_CHECK(device.index >= 0 && device.index < available.num_devices,
-                "[cuda] there is no device {}: there are {}", device, available.num_devices);
+  check_device(device.index);
   static const Kernels table = [] {
     Kernels k;
     k.device = DeviceType::cuda;
@@ -44,6 +64,7 @@ const Kernels& kernel_table(Device device) {
     k.binary_ = &binary_family();
     k.where_ = &where_family();
     k.reduce_ = &reduce_family();
+    k.fold_ = &fold_family();
     k.matmul_ = &matmul_family();
     return k;
   }();

@@ -4,7 +4,9 @@
 namespace tessera::cuda {
 namespace {
 
-[[noreturn]] void not_built() { throw_error("[cuda] " + availability().reason); }
+[[noreturn]] void missing(Device device) {
+  throw_error(fmt::format("[cuda] there is no device {}: {}", device, availability().reason));
+}
 
 }  // namespace
 
@@ -14,13 +16,15 @@ const Availability& availability() {
   return none;
 }
 
-std::string describe(int) { not_built(); }
-const Kernels& kernel_table(Device) { not_built(); }
-void* allocate(size_t, int) { not_built(); }
+std::string describe(int index) { missing({DeviceType::cuda, index}); }
+const Kernels& kernel_table(Device device) { missing(device); }
+void* allocate(size_t, int index) { missing({DeviceType::cuda, index}); }
 // Nothing was allocated, so there is nothing to give back.
 void deallocate(void*, int) noexcept {}
-PoolStats pool_stats(int) { return {}; }
-void transfer(const Array&, const Array&) { not_built(); }
-void synchronize(int) { not_built(); }
+PoolStats pool_stats(int index) { missing({DeviceType::cuda, index}); }
+void transfer(const Array& source, const Array& out) {
+  missing(out.device().type == DeviceType::cuda ? out.device() : source.device());
+}
+void synchronize(int index) { missing({DeviceType::cuda, index}); }
 
 }  // namespace tessera::cuda

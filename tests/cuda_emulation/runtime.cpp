@@ -333,6 +333,10 @@ cudaError_t cudaGetDeviceCount(int* n) {
   *n = num_devices();
   return report(cudaSuccess);
 }
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return report(cudaSuccess);
+}
 cudaError_t cudaGetLastError() {
   cudaError_t e = sticky_err ? cudaError_t(sticky_err.load()) : last;
   last = cudaSuccess;
