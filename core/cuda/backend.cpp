@@ -40,10 +40,10 @@ const Availability& availability() {
 
 void check_device(int index) {
   const Availability& available = availability();
-  TESSERA_CHECK(
-      index >= 0 && index < available.num_devices, "[cuda] there is no device cuda:{}: {}", index,
-      available.num_devices ? fmt::format("there are {}", available.num_devices)
-                            : available.reason);
+  TESSERA_CHECK(index >= 0 && index < available.num_devices,
+                "[cuda] there is no device cuda:{}: {}", index,
+                available.num_devices ? fmt::format("there are {}", available.num_devices)
+                                      : available.reason);
 }
 
 std::string describe(int index) {

@@ -18,7 +18,7 @@ template <class T>
 void fill_typed(const Array& out, T value) {
   int index = out.device().index;
   DeviceGuard device(index);
-  launch(fill_strided<T>, blocks_for(out.numel()), kBlock, 0, current_stream(index),
+  launch(fill_strided<T>, blocks_for(out.numel()), kBlock, current_stream(index),
          strided<1>({&out}), static_cast<T*>(out.raw()), value);
 }
 

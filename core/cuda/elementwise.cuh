@@ -44,7 +44,7 @@ template <class A, class T, class F>
 void launch_one(const Array& a, const Array& out, F fn) {
   int index = out.device().index;
   DeviceGuard device(index);
-  launch(map_one<A, T, F>, blocks_for(out.numel()), kBlock, 0, current_stream(index),
+  launch(map_one<A, T, F>, blocks_for(out.numel()), kBlock, current_stream(index),
          strided<2>({&a, &out}), static_cast<const A*>(a.raw()), static_cast<T*>(out.raw()), fn);
 }
 
@@ -52,7 +52,7 @@ template <class A, class T, class F>
 void launch_two(const Array& a, const Array& b, const Array& out, F fn) {
   int index = out.device().index;
   DeviceGuard device(index);
-  launch(map_two<A, T, F>, blocks_for(out.numel()), kBlock, 0, current_stream(index),
+  launch(map_two<A, T, F>, blocks_for(out.numel()), kBlock, current_stream(index),
          strided<3>({&a, &b, &out}), static_cast<const A*>(a.raw()), static_cast<const A*>(b.raw()),
          static_cast<T*>(out.raw()), fn);
 }

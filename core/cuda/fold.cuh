@@ -22,8 +22,8 @@ inline constexpr unsigned kLanes = 32;
 inline constexpr int64_t kMaxTiles = 65535;
 
 // For every output o of (outer, inner): acc = first(); acc = step(acc, x[.., i, ..], i, o) for some
-// of the elements in each thread; out[o] = result(join of all, o). A block has blockDim.x lines side
-// by side and blockDim.y threads, a power of two, for each.
+// of the elements in each thread; out[o] = result(join of all, o). A block has blockDim.x lines
+// side by side and blockDim.y threads, a power of two, for each.
 template <class T, class Out, class Fold>
 __global__ void fold_kernel(FoldShape shape, const T* x, Out* out, Fold fold) {
   using Acc = decltype(fold.first());
@@ -60,7 +60,7 @@ void launch_fold(const FoldShape& shape, const Array& x, const Array& out, Fold 
   unsigned lanes = shape.inner == 1 ? 1 : kLanes;
   int64_t tiles = shape.outer * ((shape.inner + lanes - 1) / lanes);
   launch(fold_kernel<OnDevice<T>, OnDevice<Out>, Fold>,
-         dim3(static_cast<unsigned>(std::min(tiles, kMaxTiles))), dim3(lanes, kBlock / lanes), 0,
+         dim3(static_cast<unsigned>(std::min(tiles, kMaxTiles))), dim3(lanes, kBlock / lanes),
          current_stream(index), shape, static_cast<const OnDevice<T>*>(x.raw()),
          static_cast<OnDevice<Out>*>(out.raw()), fold);
 }

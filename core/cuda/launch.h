@@ -10,9 +10,8 @@
 
 #include "core/cuda/check.h"
 
-#ifdef TESSERA_CUDA_EMULATION
-#include "tests/cuda_emulation/shared_memory.h"
-#else
+// tests/cuda_emulation has its own of the following.
+#ifndef TESSERA_CUDA_EMULATION
 // TESSERA_SHARED(float, name, [32][33]): an array in the block's shared memory.
 #define TESSERA_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
 namespace tessera::cuda {
@@ -25,14 +24,13 @@ __host__ __device__ inline double log_gamma(double x) { return ::lgamma(x); }
 
 namespace tessera::cuda {
 
-// Enqueues kernel(args...) on the stream; `shared` is the bytes of dynamic shared memory.
+// Enqueues kernel(args...) on the stream.
 template <class... P, class... A>
-void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
-            A&&... args) {
+void launch(void (*kernel)(P...), dim3 grid, dim3 block, cudaStream_t stream, A&&... args) {
   announce(kernel);
   auto enqueue = [&](P... params) {
     void* pointers[] = {const_cast<void*>(static_cast<const void*>(&params))..., nullptr};
-    return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, shared,
+    return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, 0,
                             stream);
   };
   check(enqueue(std::forward<A>(args)...), "a kernel's launch");

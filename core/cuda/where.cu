@@ -20,7 +20,7 @@ template <class Word>
 void run_words(const Array& condition, const Array& a, const Array& b, const Array& out) {
   int index = out.device().index;
   DeviceGuard device(index);
-  launch(select_words<Word>, blocks_for(out.numel()), kBlock, 0, current_stream(index),
+  launch(select_words<Word>, blocks_for(out.numel()), kBlock, current_stream(index),
          strided<4>({&condition, &a, &b, &out}), condition.data<bool>(),
          static_cast<const Word*>(a.raw()), static_cast<const Word*>(b.raw()),
          static_cast<Word*>(out.raw()));

@@ -60,8 +60,7 @@ void expect_as_on_the_cpu(const OpCase& row, const InputSpecs& specs, DType dtyp
     EXPECT_EQ(there[i].device(), kCuda) << "result " << i;
     EXPECT_EQ(there[i].shape(), here[i].shape()) << "result " << i;
     EXPECT_EQ(there[i].dtype(), here[i].dtype()) << "result " << i;
-    EXPECT_TRUE(
-        close_to(doubles(there[i].to(Device{})), doubles(here[i]), tolerance, tolerance))
+    EXPECT_TRUE(close_to(doubles(there[i].to(Device{})), doubles(here[i]), tolerance, tolerance))
         << "result " << i;
   }
 }

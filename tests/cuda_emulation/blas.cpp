@@ -201,17 +201,21 @@ cublasStatus_t matmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* a
 }
 
 }  // namespace
+
+cuda::Blas functions() {
+  return {create,        status_string,     matmul,
+          heuristic,     desc_create,       desc_destroy,
+          desc_set,      layout_create,     layout_destroy,
+          layout_set,    preference_create, preference_destroy,
+          preference_set};
+}
+
 }  // namespace tessera::emulation
 
 namespace tessera::cuda {
 
 const Blas& blas() {
-  using namespace emulation;
-  static const Blas functions{create,        status_string,     matmul,
-                              heuristic,     desc_create,       desc_destroy,
-                              desc_set,      layout_create,     layout_destroy,
-                              layout_set,    preference_create, preference_destroy,
-                              preference_set};
+  static const Blas functions = emulation::functions();
   return functions;
 }
 

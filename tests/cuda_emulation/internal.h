@@ -1,16 +1,19 @@
-// What the files of the emulation share.
+// What the files of the emulation share. None of them is compiled with -fsanitize=thread, which is
+// to see the kernels and nothing of the emulation; TESSERA_EMULATION_TSAN, from the build, says
+// that the kernels are.
 #pragma once
+
 #include <cuda_runtime_api.h>
 #include <sched.h>
-#include <unistd.h>
+
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
+
 #ifdef __SANITIZE_ADDRESS__
 #define TESSERA_EMULATION_ASAN 1
 #endif
@@ -19,70 +22,86 @@
 #define TESSERA_EMULATION_ASAN 1
 #endif
 #endif
-// TESSERA_EMULATION_TSAN comes from the build: the emulator itself is never compiled with
-// -fsanitize=thread
+
 namespace tessera::emulation {
-// Not std::mutex: ThreadSanitizer would see it and order all streams by it.
-struct Mutex {
-  std::atomic_flag f;
+
+// The number in an environment variable, or `missing`.
+int env_int(const char* name, int missing);
+
+// Not std::mutex: ThreadSanitizer would see it and take all streams to be ordered by it.
+class Mutex {
+ public:
   void lock() {
-    while (f.test_and_set(std::memory_order_acquire)) sched_yield();
+    while (flag_.test_and_set(std::memory_order_acquire)) sched_yield();
   }
-  void unlock() { f.clear(std::memory_order_release); }
+  void unlock() { flag_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag flag_;
 };
 using Lock = std::unique_lock<Mutex>;
+
+// Marsaglia's xorshift.
 struct Rng {
-  std::uint64_t s;
-  std::uint64_t operator()() {
-    s ^= s << 13;
-    s ^= s >> 7;
-    s ^= s << 17;
-    return s;
+  uint64_t state;
+  uint64_t operator()() {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
   }
-  unsigned below(unsigned n) { return unsigned(((*this)() >> 32) * n >> 32); }
+  unsigned below(unsigned limit) { return static_cast<unsigned>(((*this)() >> 32) * limit >> 32); }
 };
+Rng seeded(uint64_t seed);
+
+// One operation of a stream.
 struct Op {
   std::string what;
   std::function<void()> run;
-  std::function<bool()> ready;  // called with the big lock held; empty = always ready
-  std::function<void()>
-      on_head;  // called once, lock held, when the op reaches the head of its stream
-  bool headed = false;
+  std::function<bool()> ready = nullptr;  // called with the runtime's lock; null: always
   char token = 0;
 };
-int env_int(const char* n, int d);
-bool lazy();
-void enqueue(cudaStream_t s, std::unique_ptr<Op> op);
-cudaError_t run_kernel(const void* fn, void** args, dim3 g, dim3 b, std::size_t smem,
-                       std::uint64_t seed, void** slot, std::string* err);
-struct KernelInfo;
-const struct KernelInfo* find_kernel(const void*);
-struct DeviceAccess {
+void enqueue(cudaStream_t stream, std::unique_ptr<Op> op);
+
+// An error that breaks the context: it is reported by every call from here on.
+void break_context(cudaError_t code, const std::string& message);
+// Remembers an error of this thread; reports the one that broke the context.
+cudaError_t report(cudaError_t code);
+
+// Of a function that kernels are compiled to, demangled.
+std::string kernel_name(const void* function);
+// The kernel that this thread runs, for messages; null where it runs none.
+extern thread_local const char* current_kernel;
+
+// The whole device's bytes.
+size_t arena_bytes();
+bool is_device_pointer(const void* pointer);
+// Whether the bytes lie in one live allocation; breaks the context where not.
+bool check_range(const void* pointer, size_t bytes, const char* what);
+
+// Device memory may be read and written while one of these lives.
+class DeviceAccess {
+ public:
   DeviceAccess();
   ~DeviceAccess();
-};  // opens the device arena for this scope
-bool is_device_ptr(const void* p);
-bool check_range(const void* p, std::size_t n,
-                 const char* what);  // false + message when outside a live allocation
-void sticky(cudaError_t e, const std::string& msg);
-// Remembers an error of this thread, and reports the one that broke the context.
-cudaError_t report(cudaError_t e);
-int current_device();
-extern Mutex memory_lock;
-std::size_t arena_bytes();
-std::string kernel_name(const void* fn);
-extern thread_local const char* current_kernel;
-void release(void*);
-void acquire(void*);
-void touched(const void* p, std::size_t n,
-             bool write);  // tells TSan of an access made by uninstrumented library code
-void quiet(bool on);       // TSan ignores this context's accesses (emulator bookkeeping)
-struct Quiet {
+  DeviceAccess(const DeviceAccess&) = delete;
+  DeviceAccess& operator=(const DeviceAccess&) = delete;
+};
+
+// What ThreadSanitizer is told: what orders what, ...
+void release(void* token);
+void acquire(void* token);
+// ... that a library has read or written user data, ...
+void touched(const void* pointer, size_t bytes, bool write);
+// ... and whether accesses count from here on.
+void quiet(bool on);
+struct Quiet {  // bookkeeping of the emulation
   Quiet() { quiet(true); }
   ~Quiet() { quiet(false); }
 };
-struct Loud {
+struct Loud {  // user data within such
   Loud() { quiet(false); }
   ~Loud() { quiet(true); }
-};  // user data inside a stream op
+};
+
 }  // namespace tessera::emulation

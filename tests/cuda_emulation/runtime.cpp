@@ -1,410 +1,423 @@
 // Streams, events and launches of the CUDA runtime, as far as core/cuda uses them. The signatures
 // are those of the toolkit's own header.
 //
-// No thread works for a stream unless TESSERA_EMULATION_THREADS=1: an operation runs when the host
-// has to wait, or at random when another is enqueued; which stream goes first is the seed's choice.
+// No thread works for a stream: an operation runs when the host has to wait, or at random when
+// another is enqueued. Which stream goes first is the choice of TESSERA_EMULATION_SEED, so a
+// failure can be repeated.
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <deque>
 #include <unordered_map>
 #include <vector>
+
+#include "tests/cuda_emulation/executor.h"
 #include "tests/cuda_emulation/internal.h"
 #ifdef TESSERA_EMULATION_TSAN
 #include "tests/cuda_emulation/tsan.h"
 #endif
-using tessera::emulation::Lock;
+
+using tessera::emulation::Op;
+
 struct CUstream_st {
-  int dev = 0;
-  std::deque<std::unique_ptr<tessera::emulation::Op>> q;
-  bool busy = false, stop = false;
-  std::uint64_t num_enqueued = 0, num_done = 0;
-  std::thread worker;
-  tessera::emulation::Rng rng{1};
+  int device = 0;
+  std::deque<std::unique_ptr<Op>> queue;
+  bool busy = false;
+  uint64_t num_enqueued = 0;
+  uint64_t num_done = 0;
   char token = 0;
-  void *tsan = nullptr, *executor = nullptr;
-  std::string name;
+  void* tsan = nullptr;
+  tessera::emulation::Executor executor;
 };
+
+// Never freed: operations that wait may still name it.
 struct CUevent_st {
-  std::uint64_t recorded = 0, completed = 0;
+  uint64_t num_recorded = 0;
+  uint64_t num_completed = 0;
   char token = 0;
-  std::chrono::steady_clock::time_point at;
-  bool timing = true;
 };
+
 namespace tessera::emulation {
-int env_int(const char* n, int d) {
-  const char* e = std::getenv(n);
-  return e ? std::atoi(e) : d;
+
+int env_int(const char* name, int missing) {
+  const char* value = std::getenv(name);
+  return value ? std::atoi(value) : missing;
 }
-bool lazy() {
-  static const bool l = env_int("TESSERA_EMULATION_THREADS", 0) == 0;
-  return l;
-}
-namespace {
-std::uint64_t seed() { return std::uint64_t(env_int("TESSERA_EMULATION_SEED", 1)); }
-int num_devices() { return env_int("TESSERA_EMULATION_DEVICES", 2); }
-Mutex big;
-std::vector<cudaStream_t> streams;
-Rng seeded(std::uint64_t seed) {
-  Rng rng{seed * 0x9E3779B97F4A7C15ull | 1};
+
+Rng seeded(uint64_t seed) {
+  Rng rng{seed * 0x9E3779B97F4A7C15ULL | 1};
+  // Small seeds differ in few bits at first.
   for (int i = 0; i < 4; ++i) rng();
   return rng;
 }
-// Which stream goes on, and when; seeded when the process first needs it.
-Rng& pick() {
+
+namespace {
+
+constexpr int kNumDevices = 2;
+constexpr auto kTimeout = std::chrono::seconds(20);
+constexpr unsigned kMaxThreads = 1024;
+
+uint64_t seed() { return static_cast<uint64_t>(env_int("TESSERA_EMULATION_SEED", 1)); }
+
+// Guards everything below but what is atomic or a thread's own.
+Mutex mutex;
+std::vector<cudaStream_t> streams;
+uint64_t num_launches = 0;
+std::unordered_map<const void*, const KernelInfo*> kernels;
+std::string context_error;
+std::atomic<int> context_code{cudaSuccess};
+thread_local cudaError_t last_error = cudaSuccess;
+thread_local int device = 0;
+
+// Which stream goes on, and when.
+Rng& picks() {
   static Rng rng = seeded(seed());
   return rng;
 }
-std::uint64_t kernel_no = 0;
-std::atomic<int> sticky_err{0};
-thread_local cudaError_t last = cudaSuccess;
-thread_local int cur_dev = 0;
-std::string sticky_message;
-std::unordered_map<const void*, const KernelInfo*> kernels;
-bool step(Lock& l, cudaStream_t only = nullptr);
-void make_ctx([[maybe_unused]] cudaStream_t s) {
+
+// While it lives, ThreadSanitizer takes the caller for the stream.
+class AsStream {
+ public:
 #ifdef TESSERA_EMULATION_TSAN
-  s->tsan =
-      __tsan_create_fiber(0);  // at creation: a later one would inherit the host's newer history
-#endif
-}
-struct DevThread {  // run as "the stream" for TSan
-  [[maybe_unused]] void* back = nullptr;
-  explicit DevThread([[maybe_unused]] cudaStream_t s) {
-#ifdef TESSERA_EMULATION_TSAN
-    back = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(s->tsan, 1);
+  explicit AsStream(cudaStream_t stream) : host_(__tsan_get_current_fiber()) {
+    __tsan_switch_to_fiber(stream->tsan, 1);
     quiet(true);
-#endif
   }
-  ~DevThread() {
-#ifdef TESSERA_EMULATION_TSAN
+  ~AsStream() {
     quiet(false);
-    __tsan_switch_to_fiber(back, 1);
+    __tsan_switch_to_fiber(host_, 1);
+  }
+
+ private:
+  void* host_;
+#else
+  explicit AsStream(cudaStream_t) {}
+  ~AsStream() {}
 #endif
-  }
 };
-void pause(Lock& l) {
-  l.unlock();
-  usleep(30);
-  l.lock();
+
+bool can_run(cudaStream_t stream) {
+  if (stream->queue.empty() || stream->busy) return false;
+  const Op& op = *stream->queue.front();
+  return !op.ready || op.ready();
 }
-bool head_ready(cudaStream_t s) {
-  if (s->q.empty() || s->busy) return false;
-  Op* o = s->q.front().get();
-  if (!o->headed) {
-    o->headed = true;
-    if (o->on_head) o->on_head();
-  }
-  return !o->ready || o->ready();
-}
-void run_head(cudaStream_t s, Lock& l) {
-  Quiet quiet_host;
-  s->busy = true;
-  auto op = std::move(s->q.front());
-  l.unlock();
+
+void run_next(cudaStream_t stream, Lock& lock) {
+  stream->busy = true;
+  std::unique_ptr<Op> op = std::move(stream->queue.front());
+  stream->queue.pop_front();
+  lock.unlock();
   {
-    DeviceAccess da;
-    DevThread dt(s);
+    DeviceAccess access;
+    AsStream as_stream(stream);
     acquire(&op->token);
     op->run();
-    release(&s->token);
+    release(&stream->token);
   }
-  l.lock();
-  s->q.pop_front();
-  s->busy = false;
-  ++s->num_done;
+  lock.lock();
+  stream->busy = false;
+  ++stream->num_done;
 }
-bool step(Lock& l, cudaStream_t only) {
-  Quiet qh;
-  std::vector<cudaStream_t> r;
-  for (auto* s : streams)
-    if ((!only || s == only) && head_ready(s)) r.push_back(s);
-  if (r.empty()) return false;
-  run_head(r[pick().below(unsigned(r.size()))], l);
+
+// Runs one operation of some stream; false where none can run.
+bool step(Lock& lock) {
+  Quiet bookkeeping;
+  std::vector<cudaStream_t> able;
+  std::copy_if(streams.begin(), streams.end(), std::back_inserter(able), can_run);
+  if (able.empty()) return false;
+  run_next(able[picks().below(static_cast<unsigned>(able.size()))], lock);
   return true;
 }
-cudaError_t wait_until(const std::function<bool()>& pred, const char* what) {
-  Lock l(big);
-  const auto t0 = std::chrono::steady_clock::now();
-  const int limit = env_int("TESSERA_EMULATION_TIMEOUT_S", 5);
-  while (!pred()) {
-    if (lazy() && step(l)) continue;
-    pause(l);
-    if (std::chrono::steady_clock::now() - t0 > std::chrono::seconds(limit)) {
-      std::string m = std::string(what) + " waits for ever; pending:";
-      for (auto* s : streams)
-        if (!s->q.empty())
-          m += " [" + s->name + ": " + (s->q.front() ? s->q.front()->what : "running") + "]";
-      l.unlock();
-      sticky(cudaErrorLaunchTimeout, m);
-      return cudaErrorLaunchTimeout;
-    }
+
+std::string pending() {
+  std::string text;
+  for (cudaStream_t stream : streams) {
+    if (!stream->queue.empty()) text += " " + stream->queue.front()->what;
   }
-  return cudaSuccess;
+  return text;
 }
-void worker(cudaStream_t s) {
-  Lock l(big);
-  for (;;) {
-    if (head_ready(s)) {
-      unsigned us = s->rng.below(4) == 0 ? s->rng.below(2000) : s->rng.below(50);  // seeded delay
-      l.unlock();
-      std::this_thread::sleep_for(std::chrono::microseconds(us));
-      l.lock();
-      run_head(s, l);
-    } else if (s->stop) return;
-    else pause(l);
+
+void wait_until(const std::function<bool()>& done, const char* what) {
+  Lock lock(mutex);
+  const auto start = std::chrono::steady_clock::now();
+  while (!done()) {
+    if (step(lock)) continue;
+    // Another thread of the host runs what is left.
+    lock.unlock();
+    usleep(30);
+    lock.lock();
+    if (std::chrono::steady_clock::now() - start < kTimeout) continue;
+    std::string text = std::string(what) + " waits for ever; pending:" + pending();
+    lock.unlock();
+    return break_context(cudaErrorLaunchTimeout, text);
   }
 }
-cudaStream_t null_stream() {
-  static cudaStream_t s = [] {
-    auto* p = new CUstream_st;
-    make_ctx(p);
-    p->name = "default stream";
-    Lock l(big);
-    streams.push_back(p);
-    p->rng = seeded(seed());
-    if (!lazy()) (p->worker = std::thread(worker, p)).detach();
-    return p;
-  }();
-  return s;
-}
-cudaStream_t real(cudaStream_t s) {
-  return s == nullptr || s == cudaStreamLegacy ? null_stream() : s;
-}
-}  // namespace
-// Remembers an error, and reports the one that broke the context.
-cudaError_t report(cudaError_t e) {
-  if (e != cudaSuccess) last = e;
-  else if (sticky_err) e = last = cudaError_t(sticky_err.load());
-  return e;
-}
-int current_device() { return cur_dev; }
-const KernelInfo* find_kernel(const void* f) {
-  Lock l(memory_lock);
-  auto i = kernels.find(f);
-  return i == kernels.end() ? nullptr : i->second;
-}
-void register_kernel(const void* f, const KernelInfo* k) {
-  Lock l(memory_lock);
-  kernels[f] = k;
-}
-void sticky(cudaError_t e, const std::string& m) {
-  std::fprintf(stderr, "cuda emulation: %s\n", m.c_str());
-  int none = 0;
-  if (sticky_err.compare_exchange_strong(none, e)) sticky_message = m;
-}
-std::string kernel_name(const void* fn) {
-  Dl_info di;
-  if (!dladdr(fn, &di) || !di.dli_sname) {
-    char b[32];
-    std::snprintf(b, sizeof b, "kernel@%p", fn);
-    return b;
-  }
-  int st;
-  char* d = abi::__cxa_demangle(di.dli_sname, nullptr, nullptr, &st);
-  std::string r = st ? di.dli_sname : d;
-  std::free(d);
-  return r.substr(0, r.find('('));
-}
-void enqueue(cudaStream_t s, std::unique_ptr<Op> op) {
-  release(&op->token);
-  Quiet qh;
-  s = real(s);
-  Lock l(big);
-  s->q.push_back(std::move(op));
-  ++s->num_enqueued;
-  if (lazy())
-    while (pick().below(8) == 0 && step(l)) {
-    }  // the device sometimes makes progress meanwhile
-}
-}  // namespace tessera::emulation
-using namespace tessera::emulation;
-namespace {
+
 void add(cudaStream_t stream, std::string what, std::function<void()> run) {
-  auto op = std::make_unique<Op>();
-  op->what = std::move(what);
-  op->run = std::move(run);
-  enqueue(stream, std::move(op));
+  enqueue(stream, std::make_unique<Op>(Op{std::move(what), std::move(run)}));
 }
+
+bool kind_fits(cudaMemcpyKind kind, bool to_device, bool from_device) {
+  switch (kind) {
+    case cudaMemcpyHostToDevice: return to_device && !from_device;
+    case cudaMemcpyDeviceToHost: return !to_device && from_device;
+    case cudaMemcpyDeviceToDevice: return to_device && from_device;
+    case cudaMemcpyHostToHost: return !to_device && !from_device;
+    default: return true;
+  }
+}
+
+bool fits_a_gpu(dim3 grid, dim3 block) {
+  constexpr unsigned kMaxGridYZ = 65535;
+  constexpr unsigned kMaxBlockZ = 64;
+  size_t threads = size_t{block.x} * block.y * block.z;
+  return threads > 0 && threads <= kMaxThreads && block.z <= kMaxBlockZ && grid.x > 0 &&
+         grid.x <= INT32_MAX && grid.y > 0 && grid.y <= kMaxGridYZ && grid.z > 0 &&
+         grid.z <= kMaxGridYZ;
+}
+
+using Params = std::vector<std::vector<char>>;
+
+// The parameters as they are at the launch. A pointer to memory of the host breaks the context.
+Params params_of(const void* function, const KernelInfo& kernel, void** args) {
+  Params params(kernel.num_params);
+  for (size_t i = 0; i < params.size(); ++i) {
+    const char* from = static_cast<const char*>(args[i]);
+    params[i].assign(from, from + kernel.sizes[i]);
+    if (!kernel.are_pointers[i]) continue;
+    void* pointer = nullptr;
+    std::memcpy(&pointer, args[i], sizeof pointer);
+    if (!pointer || is_device_pointer(pointer)) continue;
+    break_context(cudaErrorIllegalAddress, kernel_name(function) + ": argument " +
+                                               std::to_string(i) + " is a pageable host pointer");
+  }
+  return params;
+}
+
+const KernelInfo* find_kernel(const void* function) {
+  Lock lock(mutex);
+  auto found = kernels.find(function);
+  return found == kernels.end() ? nullptr : found->second;
+}
+
+cudaError_t refuse(cudaError_t code, const char* message) {
+  std::fprintf(stderr, "cuda emulation: %s\n", message);
+  return report(code);
+}
+
 }  // namespace
+
+void enqueue(cudaStream_t stream, std::unique_ptr<Op> op) {
+  release(&op->token);
+  Quiet bookkeeping;
+  Lock lock(mutex);
+  stream->queue.push_back(std::move(op));
+  ++stream->num_enqueued;
+  // The device makes progress meanwhile, sometimes.
+  while (picks().below(8) == 0 && step(lock)) {
+  }
+}
+
+void register_kernel(const void* function, const KernelInfo* kernel) {
+  Quiet bookkeeping;
+  Lock lock(mutex);
+  kernels[function] = kernel;
+}
+
+void break_context(cudaError_t code, const std::string& message) {
+  std::fprintf(stderr, "cuda emulation: %s\n", message.c_str());
+  int none = cudaSuccess;
+  Lock lock(mutex);
+  if (context_code.compare_exchange_strong(none, code)) context_error = message;
+}
+
+cudaError_t report(cudaError_t code) {
+  if (code == cudaSuccess) code = static_cast<cudaError_t>(context_code.load());
+  if (code != cudaSuccess) last_error = code;
+  return code;
+}
+
+std::string kernel_name(const void* function) {
+  Dl_info info;
+  if (!dladdr(function, &info) || !info.dli_sname) return "a kernel";
+  int status = 0;
+  char* demangled = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status);
+  std::string name = status == 0 ? demangled : info.dli_sname;
+  std::free(demangled);
+  return name.substr(0, name.find('('));
+}
+
+// A fresh context for the next test: a broken one runs nothing more.
+void reset_context() {
+  context_code = cudaSuccess;
+  last_error = cudaSuccess;
+}
+
 extern "C" {
-cudaError_t cudaDeviceSynchronize() {
-  report(wait_until(
-      [] {
-        for (auto* s : streams)
-          if (s->num_done != s->num_enqueued) return false;
-        return true;
-      },
-      "cudaDeviceSynchronize"));
-  for (auto* s : streams) acquire(&s->token);
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = kNumDevices;
   return report(cudaSuccess);
 }
-cudaError_t cudaMemcpyAsync(void* d, const void* s, size_t n, cudaMemcpyKind k, cudaStream_t st) {
-  const bool dd = is_device_ptr(d), sd = is_device_ptr(s);
-  if ((k == cudaMemcpyHostToDevice && (!dd || sd)) ||
-      (k == cudaMemcpyDeviceToHost && (dd || !sd)) ||
-      (k == cudaMemcpyDeviceToDevice && !(dd && sd)) || (k == cudaMemcpyHostToHost && (dd || sd))) {
-    std::fprintf(stderr, "cuda emulation: cudaMemcpyAsync: the kind does not fit the pointers\n");
-    return report(cudaErrorInvalidValue);
-  }
-  add(st, "cudaMemcpyAsync", [=] {
-    if ((dd && !check_range(d, n, "cudaMemcpyAsync destination")) ||
-        (sd && !check_range(s, n, "cudaMemcpyAsync source")))
-      return;
-    Loud loud;
-    std::memcpy(d, s, n);
-  });
-  return report(
-      cudaSuccess);  // host memory is read or written when the copy runs, as for pinned memory
-}
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* out, unsigned) {
-  Quiet qh;
-  auto* s = new CUstream_st;
-  s->dev = cur_dev;
-  make_ctx(s);
-  Lock l(big);
-  s->name = "stream " + std::to_string(streams.size());
-  s->rng = seeded(seed() * 977 + streams.size() * 7919);
-  streams.push_back(s);
-  if (!lazy()) s->worker = std::thread(worker, s);
-  *out = s;
-  return report(cudaSuccess);
-}
-cudaError_t cudaStreamSynchronize(cudaStream_t s) {
-  s = real(s);
-  std::uint64_t t;
-  {
-    Lock l(big);
-    t = s->num_enqueued;
-  }
-  wait_until([=] { return s->num_done >= t; }, "cudaStreamSynchronize");
-  acquire(&s->token);
-  return report(cudaSuccess);
-}
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned f) {
-  *e = new CUevent_st;
-  (*e)->timing = !(f & cudaEventDisableTiming);
-  return report(cudaSuccess);
-}
-// Never freed: operations that wait may still name it.
-cudaError_t cudaEventDestroy(cudaEvent_t) { return report(cudaSuccess); }
-cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t st) {
-  std::uint64_t id;
-  {
-    Lock l(big);
-    id = ++e->recorded;
-  }
-  add(st, "cudaEventRecord", [=] {
-    release(&e->token);
-    Lock l(big);
-    e->completed = std::max(e->completed, id);
-    e->at = std::chrono::steady_clock::now();
-  });
-  return report(cudaSuccess);
-}
-cudaError_t cudaStreamWaitEvent(cudaStream_t st, cudaEvent_t e, unsigned) {
-  std::uint64_t id;
-  {
-    Lock l(big);
-    id = e->recorded;
-  }  // what was recorded at the time of the call
-  auto o = std::make_unique<Op>();
-  o->what = "cudaStreamWaitEvent";
-  o->ready = [=] { return e->completed >= id; };
-  o->run = [=] {
-    if (id) acquire(&e->token);
-  };
-  enqueue(st, std::move(o));
-  return report(cudaSuccess);
-}
-cudaError_t cudaGetDevice(int* d) {
-  *d = cur_dev;
-  return report(cudaSuccess);
-}
-cudaError_t cudaSetDevice(int d) {
-  if (d < 0 || d >= num_devices()) return report(cudaErrorInvalidDevice);
-  cur_dev = d;
-  return report(cudaSuccess);
-}
-cudaError_t cudaGetDeviceCount(int* n) {
-  *n = num_devices();
-  return report(cudaSuccess);
-}
+
 cudaError_t cudaDriverGetVersion(int* version) {
   *version = CUDART_VERSION;
   return report(cudaSuccess);
 }
-cudaError_t cudaGetLastError() {
-  cudaError_t e = sticky_err ? cudaError_t(sticky_err.load()) : last;
-  last = cudaSuccess;
-  return e;
-}
-const char* cudaGetErrorString(cudaError_t e) {
-  if (e == cudaErrorLaunchFailure || e == cudaErrorIllegalAddress) return sticky_message.c_str();
-  if (e == cudaErrorMemoryAllocation) return "out of memory";
-  return e == cudaSuccess ? "no error" : "emulated CUDA error";
-}
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int d) {
-  if (d < 0 || d >= num_devices()) return report(cudaErrorInvalidDevice);
-  *p = {};
-  std::snprintf(p->name, sizeof p->name, "emulated device %d", d);
-  p->totalGlobalMem = arena_bytes();
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
+  if (index < 0 || index >= kNumDevices) return report(cudaErrorInvalidDevice);
+  *properties = {};
+  std::snprintf(properties->name, sizeof properties->name, "emulated device %d", index);
+  properties->totalGlobalMem = arena_bytes();
   return report(cudaSuccess);
 }
-cudaError_t cudaLaunchKernel(const void* fn, dim3 g, dim3 b, void** args, size_t smem,
-                             cudaStream_t st) {
-  Quiet qh;
-  const KernelInfo* kernel = find_kernel(fn);
-  if (!kernel) {
-    std::fprintf(stderr,
-                 "cuda emulation: launch of an unregistered kernel (use tessera::cuda::launch)\n");
-    return report(cudaErrorInvalidDeviceFunction);
-  }
-  const std::size_t nt = std::size_t(b.x) * b.y * b.z;
-  if (nt == 0 || nt > 1024 || b.z > 64 || g.x == 0 || g.y == 0 || g.z == 0 || g.y > 65535 ||
-      g.z > 65535 || g.x > 0x7fffffffu)
-    return report(cudaErrorInvalidConfiguration);
-  if (smem > 48 << 10) return report(cudaErrorInvalidValue);
-  if (st && st->dev != cur_dev) {
-    std::fprintf(stderr, "cuda emulation: launch on a stream of another device\n");
-    return report(cudaErrorInvalidResourceHandle);
-  }
-  std::vector<std::vector<char>> copy(kernel->n);
-  for (std::size_t i = 0; i < kernel->n; ++i) {
-    copy[i].assign(static_cast<char*>(args[i]), static_cast<char*>(args[i]) + kernel->size[i]);
-    if (kernel->is_ptr[i]) {
-      void* p;
-      std::memcpy(&p, args[i], 8);
-      if (p && !is_device_ptr(p)) {
-        sticky(cudaErrorIllegalAddress,
-               kernel_name(fn) + ": argument " + std::to_string(i) + " is a pageable host pointer");
-        return report(cudaErrorIllegalAddress);
-      }
-    }
-  }
-  std::uint64_t sd;
+
+cudaError_t cudaGetDevice(int* index) {
+  *index = device;
+  return report(cudaSuccess);
+}
+
+cudaError_t cudaSetDevice(int index) {
+  if (index < 0 || index >= kNumDevices) return report(cudaErrorInvalidDevice);
+  device = index;
+  return report(cudaSuccess);
+}
+
+cudaError_t cudaGetLastError() {
+  cudaError_t code = context_code ? static_cast<cudaError_t>(context_code.load()) : last_error;
+  last_error = cudaSuccess;
+  return code;
+}
+
+const char* cudaGetErrorString(cudaError_t code) {
+  if (code == cudaSuccess) return "no error";
+  if (code == context_code) return context_error.c_str();
+  return code == cudaErrorMemoryAllocation ? "out of memory" : "emulated CUDA error";
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* out, unsigned) {
+  Quiet bookkeeping;
+  auto* stream = new CUstream_st;
+  stream->device = device;
+#ifdef TESSERA_EMULATION_TSAN
+  // Not at its first use: it would inherit what the host has done until then, and hide races.
+  stream->tsan = __tsan_create_fiber(0);
+#endif
+  Lock lock(mutex);
+  streams.push_back(stream);
+  *out = stream;
+  return report(cudaSuccess);
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  uint64_t target = 0;
   {
-    Lock l(big);
-    sd = seed() * 1000003 + ++kernel_no;
+    Lock lock(mutex);
+    target = stream->num_enqueued;
   }
-  cudaStream_t rs = real(st);
-  add(st, kernel_name(fn), [=]() mutable {
-    if (sticky_err) return;  // a failed context runs nothing more
-    std::vector<void*> a;
-    for (auto& c : copy) a.push_back(c.data());
-    a.push_back(nullptr);
-    std::string err;
-    cudaError_t e = run_kernel(fn, a.data(), g, b, smem, sd, &rs->executor, &err);
-    if (e) sticky(e, err);
+  wait_until([=] { return stream->num_done >= target; }, "cudaStreamSynchronize");
+  acquire(&stream->token);
+  return report(cudaSuccess);
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  auto idle = [](cudaStream_t stream) { return stream->num_done == stream->num_enqueued; };
+  wait_until([=] { return std::all_of(streams.begin(), streams.end(), idle); },
+             "cudaDeviceSynchronize");
+  Lock lock(mutex);
+  for (cudaStream_t stream : streams) acquire(&stream->token);
+  return report(cudaSuccess);
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new CUevent_st;
+  return report(cudaSuccess);
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t) { return report(cudaSuccess); }
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  uint64_t number = 0;
+  {
+    Lock lock(mutex);
+    number = ++event->num_recorded;
+  }
+  add(stream, "cudaEventRecord", [=] {
+    release(&event->token);
+    Lock lock(mutex);
+    event->num_completed = std::max(event->num_completed, number);
   });
   return report(cudaSuccess);
 }
-// A fresh context for the next test: a broken one runs nothing more.
-void tessera_emulation_reset_error() {
-  sticky_err = 0;
-  last = cudaSuccess;
+
+// For what was recorded at the time of the call.
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  uint64_t number = 0;
+  {
+    Lock lock(mutex);
+    number = event->num_recorded;
+  }
+  auto run = [=] { acquire(&event->token); };
+  auto ready = [=] { return event->num_completed >= number; };
+  enqueue(stream, std::make_unique<Op>(Op{"cudaStreamWaitEvent", run, ready}));
+  return report(cudaSuccess);
 }
+
+// Memory of the host is read or written when the copy runs, as with pinned memory.
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  bool to_device = is_device_pointer(to);
+  bool from_device = is_device_pointer(from);
+  if (!kind_fits(kind, to_device, from_device)) {
+    return refuse(cudaErrorInvalidValue, "cudaMemcpyAsync: the kind does not fit the pointers");
+  }
+  add(stream, "cudaMemcpyAsync", [=] {
+    if (to_device && !check_range(to, bytes, "cudaMemcpyAsync destination")) return;
+    if (from_device && !check_range(from, bytes, "cudaMemcpyAsync source")) return;
+    Loud user_data;
+    std::memcpy(to, from, bytes);
+  });
+  return report(cudaSuccess);
 }
+
+cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void** args,
+                             size_t shared, cudaStream_t stream) {
+  Quiet bookkeeping;
+  const KernelInfo* kernel = find_kernel(function);
+  if (!kernel) {
+    return refuse(cudaErrorInvalidDeviceFunction,
+                  "a kernel was not launched by tessera::cuda::launch");
+  }
+  if (!fits_a_gpu(grid, block)) return report(cudaErrorInvalidConfiguration);
+  if (shared > 0) return refuse(cudaErrorInvalidValue, "dynamic shared memory is not emulated");
+  if (!stream) return refuse(cudaErrorInvalidValue, "the default stream is not emulated");
+  if (stream->device != device) {
+    return refuse(cudaErrorInvalidResourceHandle, "a launch on a stream of another device");
+  }
+  Params params = params_of(function, *kernel, args);
+  uint64_t launch_seed = 0;
+  {
+    Lock lock(mutex);
+    launch_seed = seed() * 1000003 + ++num_launches;
+  }
+  add(stream, kernel_name(function), [=]() mutable {
+    if (context_code) return;  // a broken context runs nothing more
+    std::vector<void*> pointers;
+    for (std::vector<char>& param : params) pointers.push_back(param.data());
+    std::string error =
+        stream->executor.run({function, kernel, pointers.data(), grid, block, launch_seed});
+    if (!error.empty()) break_context(cudaErrorLaunchFailure, error);
+  });
+  return report(cudaSuccess);
+}
+
+}  // extern "C"
+
+}  // namespace tessera::emulation

@@ -129,11 +129,10 @@ TEST_F(CudaElementwise, SelectsInEveryDtype) {
     kernels({}).unary().run(UnaryOp::relu, mask, mask);
     Array a = numbers({11, 12}, dtype, 1);
     Array b = numbers({11, 12}, DType::i32, 2);
-    expect_as_on_the_cpu(
-        {mask.to(DType::boolean), a, b}, dtype, 0,
-        [](const Kernels& device, const std::vector<Array>& in, const Array& out) {
-          device.where().run(in[0], in[1], in[2], out);
-        });
+    expect_as_on_the_cpu({mask.to(DType::boolean), a, b}, dtype, 0,
+                         [](const Kernels& device, const std::vector<Array>& in, const Array& out) {
+                           device.where().run(in[0], in[1], in[2], out);
+                         });
   }
 }
 

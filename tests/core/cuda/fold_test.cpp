@@ -12,8 +12,8 @@ constexpr DType kAll[] = {DType::f32, DType::f64, DType::bf16, DType::f16,
 constexpr DType kFloating[] = {DType::f32, DType::f64, DType::bf16, DType::f16};
 
 // (outer, n, inner): one line, several, more than a block has threads for, side by side, none.
-const std::vector<Dims> kShapes{{1, 1, 1}, {3, 700, 1}, {2, 5, 40}, {1, 300, 33}, {70, 2, 3},
-                                {0, 3, 2}, {2, 3, 0}};
+const std::vector<Dims> kShapes{{1, 1, 1},  {3, 700, 1}, {2, 5, 40}, {1, 300, 33},
+                                {70, 2, 3}, {0, 3, 2},   {2, 3, 0}};
 
 double tolerance(DType dtype) { return dtype == DType::f64 ? 1e-12 : 1e-5; }
 
@@ -117,11 +117,11 @@ TEST_F(CudaFold, DeviationsAndLogsOfSumsAgreeWithTheCpu) {
   for (DType dtype : kFloating) {
     DType wide = dtype == DType::f64 ? DType::f64 : DType::f32;
     for (const Dims& shape : kShapes) {
-      expect_as_on_the_cpu(
-          numbers(shape, dtype), wide, tolerance(dtype),
-          [wide](const FoldFamily& family, const Array& x, const Array& out) {
-            family.square_deviations(x, Array::full(out.shape(), 0.5, wide, out.device()), out);
-          });
+      expect_as_on_the_cpu(numbers(shape, dtype), wide, tolerance(dtype),
+                           [wide](const FoldFamily& family, const Array& x, const Array& out) {
+                             family.square_deviations(
+                                 x, Array::full(out.shape(), 0.5, wide, out.device()), out);
+                           });
       expect_as_on_the_cpu(numbers(shape, dtype), dtype, tolerance(dtype),
                            [](const FoldFamily& family, const Array& x, const Array& out) {
                              family.log_sum_exp(x, out);
