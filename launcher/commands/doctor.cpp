@@ -28,7 +28,8 @@ std::string memory_text() {
 std::string cuda_text() {
   const cuda::Availability& available = cuda::availability();
   if (available.num_devices == 0) return "off: " + available.reason;
-  return fmt::format("{} devices, the first: {}", available.num_devices, cuda::describe(0));
+  return fmt::format("{} device{}, the first: {}", available.num_devices,
+                     available.num_devices == 1 ? "" : "s", cuda::describe(0));
 }
 
 std::string rank_text() {
