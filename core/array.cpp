@@ -1,5 +1,6 @@
 #include "core/array.h"
 
+#include "core/cuda/cuda.h"
 #include "core/kernels.h"
 
 namespace tessera {
@@ -200,7 +201,17 @@ Array Array::to(DType dtype) const {
   return out;
 }
 
+Array Array::to(Device device) const {
+  if (device == this->device()) return *this;
+  Array packed = contiguous();
+  Array out = empty(shape_, dtype_, device);
+  cuda::transfer(packed, out);
+  return out;
+}
+
 void Array::copy_(const Array& source) const {
+  // Converted where it comes from, laid out and broadcast where it goes to.
+  if (source.device() != device()) return copy_(source.to(dtype_).to(device()));
   kernels(device()).copy().run(source.expand(shape_), *this);
 }
 

@@ -89,7 +89,9 @@ class Array {
   Array clone() const;
   // Itself when of that dtype already, else a converted copy.
   Array to(DType dtype) const;
-  // Writes source, converted and broadcast, into this array's elements.
+  // Itself when on that device already, else a copy there.
+  Array to(Device device) const;
+  // Writes source, converted, broadcast and from any device, into this array's elements.
   void copy_(const Array& source) const;
   void fill_(double value) const;
 
@@ -126,13 +128,14 @@ template <class T>
 T Array::item() const {
   TESSERA_CHECK(defined() && numel_ == 1, "[item] expected an array of one element, got shape {}",
                 shape_);
-  return visit_dtype(dtype_,
-                     [&](auto tag) { return convert<T>(*data<typename decltype(tag)::type>()); });
+  Array here = to(Device{});
+  return visit_dtype(
+      dtype_, [&](auto tag) { return convert<T>(*here.data<typename decltype(tag)::type>()); });
 }
 
 template <class T>
 std::vector<T> Array::to_vector() const {
-  Array packed = contiguous();
+  Array packed = to(Device{}).contiguous();
   return std::vector<T>(packed.data<T>(), packed.data<T>() + numel_);
 }
 

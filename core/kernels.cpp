@@ -1,6 +1,7 @@
 #include "core/kernels.h"
 
 #include "core/cpu/cpu.h"
+#include "core/cuda/cuda.h"
 
 namespace tessera {
 
@@ -10,6 +11,7 @@ void Kernels::missing(const char* family_name) const {
 }
 
 const Kernels& kernels(Device device) {
+  if (device.type == DeviceType::cuda) return cuda::kernel_table(device);
   TESSERA_CHECK(device.type == DeviceType::cpu, "this build has no kernels for {}", device);
   return cpu::kernel_table();
 }

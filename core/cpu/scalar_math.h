@@ -3,16 +3,16 @@
 
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "core/kernels/elementwise.h"
 
 namespace tessera::cpu::scalar {
 
-// Inverse of erf, by Newton's method from Giles's approximation (2010).
-double erfinv(double x);
-// d/dx log |gamma(x)|, and its derivative: recurrence up to 10, then the asymptotic series.
-double digamma(double x);
-double trigamma(double x);
+#define TESSERA_FUNCTION inline
+#include "core/special_functions.inc"
+#undef TESSERA_FUNCTION
+
 // lgamma without the C library's global sign.
 double lgamma(double x);
 

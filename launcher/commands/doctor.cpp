@@ -1,10 +1,10 @@
-#include <dlfcn.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "core/cpu/cpu.h"
+#include "core/cuda/cuda.h"
 #include "core/parallel.h"
 #include "distributed/comm/mpi_communicator.h"
 #include "launcher/commands/commands.h"
@@ -26,10 +26,10 @@ std::string memory_text() {
 }
 
 std::string cuda_text() {
-  void* driver = dlopen("libcuda.so.1", RTLD_LAZY);
-  if (driver) dlclose(driver);
-  return fmt::format("off: this build has no CUDA backend; {}",
-                     driver ? "a driver is installed" : "no driver (libcuda.so.1) is installed");
+  const cuda::Availability& available = cuda::availability();
+  if (available.num_devices == 0) return "off: " + available.reason;
+  return fmt::format("{} device{}, the first: {}", available.num_devices,
+                     available.num_devices == 1 ? "" : "s", cuda::describe(0));
 }
 
 std::string rank_text() {

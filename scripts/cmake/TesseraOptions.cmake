@@ -13,6 +13,22 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
 endif()
 
+# The CUDA backend is built where there is a toolkit. TESSERA_CUDA=OFF leaves it out all the same.
+set(TESSERA_CUDA AUTO CACHE STRING "AUTO: build the CUDA backend where a toolkit is found; or OFF")
+set(CMAKE_CUDA_ARCHITECTURES "75-real;90-virtual" CACHE STRING "What nvcc compiles for")
+if(TESSERA_CUDA)
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    enable_language(CUDA)
+    find_package(CUDAToolkit REQUIRED)
+    set(TESSERA_CUDA ON)
+  else()
+    message(STATUS "No CUDA toolkit was found: the CUDA backend and its emulated tests are left out")
+    set(TESSERA_CUDA OFF)
+  endif()
+endif()
+
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 
 # tessera_module(NAME SOURCES... LINK ... PRIVATE_LINK ...): the library tessera_NAME, known as
@@ -38,11 +54,14 @@ function(tessera_compile_options target)
   # g++ 12 reports -Wrestrict inside std::string's own operator+ (GCC bug 105651).
   target_compile_options(
     ${target}
-    PRIVATE -march=x86-64-v2 -ffp-contract=off -Wall -Wextra -Wpedantic
-            $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<BOOL:${TESSERA_WERROR}>:-Werror>)
+    PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-march=x86-64-v2;-ffp-contract=off;-Wall;-Wextra;-Wpedantic>
+            $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
+            $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${TESSERA_WERROR}>>:-Werror>
+            $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;--fmad=false;-Xcompiler=-Wall,-Wextra>)
   if(TESSERA_SANITIZE)
-    target_compile_options(${target} PUBLIC -fsanitize=${TESSERA_SANITIZE} -fno-omit-frame-pointer
-                                            -fno-sanitize-recover=all)
+    target_compile_options(
+      ${target} PUBLIC $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${TESSERA_SANITIZE};
+                       -fno-omit-frame-pointer;-fno-sanitize-recover=all>)
     target_link_options(${target} PUBLIC -fsanitize=${TESSERA_SANITIZE})
   endif()
 endfunction()

@@ -176,10 +176,10 @@ TEST(Storage, RunsTheReleaseOfWrappedMemoryOnce) {
 }
 
 TEST(Storage, RefusesDevicesWithoutMemory) {
-  EXPECT_EQ(error_of([] {
-              Storage::allocate(8, {DeviceType::cuda, 1});
-            }),
-            "[allocate] this build has no memory on cuda:1");
+  EXPECT_EQ(error_of([] { Storage::allocate(8, {DeviceType::meta}); }),
+            "[allocate] meta has no memory");
+  std::string error = error_of([] { Storage::allocate(8, {DeviceType::cuda, 1000}); });
+  EXPECT_TRUE(test::contains(error, "[cuda] there is no device cuda:1000: "));
 }
 
 }  // namespace

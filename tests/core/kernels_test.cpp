@@ -3,21 +3,26 @@
 #include <gtest/gtest.h>
 
 #include "core/cpu/cpu.h"
+#include "core/cuda/cuda.h"
 #include "tests/support/error_of.h"
 
 namespace tessera {
 namespace {
 
+using test::contains;
 using test::error_of;
 
 TEST(Kernels, NamesTheFamilyThatADeviceLacks) {
   Kernels none;
   none.device = DeviceType::meta;
   EXPECT_EQ(error_of([&] { none.attention(); }), "[attention] meta has no kernels of this family");
-  EXPECT_EQ(error_of([] {
-              kernels({DeviceType::cuda, 1});
-            }),
-            "this build has no kernels for cuda:1");
+}
+
+TEST(Kernels, SayWhyThereIsNoDevice) {
+  EXPECT_EQ(error_of([] { kernels({DeviceType::meta}); }), "this build has no kernels for meta");
+  std::string error = error_of([] { kernels({DeviceType::cuda, 1000}); });
+  EXPECT_TRUE(contains(error, "[cuda] there is no device cuda:1000: "));
+  EXPECT_TRUE(contains(error, cuda::availability().reason));
 }
 
 TEST(Kernels, NameTheirInstructionSet) { EXPECT_FALSE(cpu::instruction_set().empty()); }

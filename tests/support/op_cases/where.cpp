@@ -3,11 +3,11 @@
 namespace tessera::test {
 namespace {
 
-// true for every third element
-Array mask_of(const Dims& shape) {
+// true for every third element; on the device of x
+Array mask_of(const Dims& shape, const Tensor& x) {
   Array out = Array::empty(shape, DType::boolean);
   for (int64_t i = 0; i < out.numel(); ++i) out.data<bool>()[i] = i % 3 == 0;
-  return out;
+  return out.to(x.device());
 }
 
 }  // namespace
@@ -21,7 +21,7 @@ std::vector<OpCase> where_cases() {
   out.push_back({.name = "where",
                  .fn =
                      [](const Inputs& in) {
-                       return where(mask_of({in[0].size(0), 1}), in[0], in[1]);
+                       return where(mask_of({in[0].size(0), 1}, in[0]), in[0], in[1]);
                      },
                  .inputs = {{{{4, 3}}, {{3}}}, {{{4, 1}}, {{1, 2}}}, {{{0, 2}}, {{2}}}},
                  .large = {{{70, 1001}}, {{1001}}},
@@ -29,14 +29,15 @@ std::vector<OpCase> where_cases() {
   out.push_back({.name = "where_number",
                  .fn =
                      [](const Inputs& in) {
-                       return where(mask_of(in[0].shape()), 2, where(mask_of({3}), in[0], 1));
+                       return where(mask_of(in[0].shape(), in[0]), 2,
+                                    where(mask_of({3}, in[0]), in[0], 1));
                      },
                  .inputs = {{{{4, 3}}}, {{{1, 3}}}},
                  .large = {{{70, 1001, 3}}},
                  .op = "where",
                  .any_dtype = true});
   out.push_back({.name = "masked_fill",
-                 .fn = [](const Inputs& in) { return masked_fill(in[0], mask_of({3}), 7); },
+                 .fn = [](const Inputs& in) { return masked_fill(in[0], mask_of({3}, in[0]), 7); },
                  .inputs = {{{{4, 3}}}, {{{0, 3}}}},
                  .large = {{{23333, 3}}},
                  .any_dtype = true});

@@ -1,0 +1,49 @@
+#include "core/cuda/backend.h"
+#include "core/cuda/fold.cuh"
+
+namespace tessera::cuda {
+namespace {
+
+constexpr int64_t kSquareChunk = 256;
+
+template <class T>
+void sum_into(const FoldShape& shape, const Array& x, const Array& out) {
+  launch_fold<T, T>(shape, x, out, SumFold<T, T>());
+}
+
+class Reduce final : public ReduceFamily {
+ public:
+  void sum_rows(const Array& x, const Array& out) const override {
+    visit_f32_f64(x.dtype(), "sum_rows", [&](auto tag) {
+      sum_into<typename decltype(tag)::type>({x.shape()[0], x.shape()[1], 1}, x, out);
+    });
+  }
+
+  void sum_columns(const Array& x, const Array& out) const override {
+    visit_f32_f64(x.dtype(), "sum_columns", [&](auto tag) {
+      sum_into<typename decltype(tag)::type>({1, x.shape()[0], x.shape()[1]}, x, out);
+    });
+  }
+
+  void chunk_square_sums(const Array& x, const Array& out) const override {
+    int64_t whole = x.numel() / kSquareChunk;
+    int64_t rest = x.numel() % kSquareChunk;
+    visit_f32_f64(x.dtype(), "chunk_square_sums", [&](auto tag) {
+      using T = typename decltype(tag)::type;
+      using Squares = SumFold<double, double, true>;
+      launch_fold<T, double>({whole, kSquareChunk, 1}, x, out, Squares());
+      if (rest == 0) return;
+      launch_fold<T, double>({1, rest, 1}, x.slice(0, whole * kSquareChunk, x.numel()),
+                             out.slice(0, whole, whole + 1), Squares());
+    });
+  }
+};
+
+}  // namespace
+
+const ReduceFamily& reduce_family() {
+  static const Reduce family;
+  return family;
+}
+
+}  // namespace tessera::cuda
