@@ -137,10 +137,11 @@ TEST(MatmulOp, RefusesWhatDoesNotFit) {
               matmul(zeros({32, 64}), zeros({48, 16}));
             }),
             "[matmul] expected the last dim of a (32, 64) to match the first dim of b (48, 16)");
-  EXPECT_EQ(error_of([&] {
-              matmul(zeros({3}), zeros({2, 4, 5}));
-            }),
-            "[matmul] expected the last dim of a (3,) to match the last but one dim of b (2, 4, 5)");
+  EXPECT_EQ(
+      error_of([&] {
+        matmul(zeros({3}), zeros({2, 4, 5}));
+      }),
+      "[matmul] expected the last dim of a (3,) to match the last but one dim of b (2, 4, 5)");
   EXPECT_EQ(error_of([&] {
               matmul(zeros({2, 3, 4}), zeros({5, 4, 3}));
             }),
