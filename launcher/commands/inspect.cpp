@@ -3,6 +3,7 @@
 
 #include "core/digest.h"
 #include "core/io/npy.h"
+#include "core/io/npz.h"
 #include "core/io/safetensors.h"
 #include "core/print.h"
 #include "launcher/commands/commands.h"
@@ -49,6 +50,20 @@ int inspect_npy(const Options& options) {
   return 0;
 }
 
+int inspect_npz(const Options& options) {
+  auto arrays = load_npz(options.path);
+  if (options.digest) {
+    fmt::print("{}\n", digest(arrays));
+    return 0;
+  }
+  std::vector<Row> rows;
+  for (const auto& [name, array] : arrays) {
+    rows.push_back({name, array.dtype(), array.shape(), array.nbytes()});
+  }
+  print_table(rows);
+  return 0;
+}
+
 int inspect_safetensors(const std::string& path, const Options& options) {
   if (options.digest) {
     fmt::print("{}\n", digest(read_safetensors(path).tensors));
@@ -74,13 +89,15 @@ Command inspect() {
     CLI::App* command =
         app.add_subcommand("inspect", "List a checkpoint's tensors, or print their digest");
     auto options = std::make_shared<Options>();
-    command->add_option("path", options->path, "A .safetensors or .npy file, or a run's folder")
+    command
+        ->add_option("path", options->path, "A .safetensors, .npy or .npz file, or a run's folder")
         ->type_name("FILE|CHECKPOINT")
         ->required();
     command->add_flag("--digest", options->digest, "Print the SHA-256 digest of all tensors only");
     command->callback([=, &action] {
       action = [=] {
         if (options->path.ends_with(".npy")) return inspect_npy(*options);
+        if (options->path.ends_with(".npz")) return inspect_npz(*options);
         return inspect_safetensors(experiment::find_checkpoint(options->path), *options);
       };
     });

@@ -213,6 +213,20 @@ TEST_F(BadInput, ATruncatedArrayIsNamed) {
   }
 }
 
+TEST_F(BadInput, ATruncatedArchiveIsNamed) {
+  std::ifstream seed(kSourceDir + "/tests/fuzz/seeds/npz/two", std::ios::binary);
+  std::string file{std::istreambuf_iterator<char>(seed), {}};
+  std::string whole = folder_.write("whole.npz", file);
+  Outcome listed = run_soon(tessera({"inspect", whole}));
+  EXPECT_TRUE(succeeded(listed));
+  EXPECT_TRUE(contains(listed.out, "(2, 3)")) << listed.out;
+  EXPECT_TRUE(succeeded(run_soon(tessera({"inspect", "--digest", whole}))));
+  for (size_t length : {size_t{0}, size_t{7}, file.size() / 2, file.size() - 1}) {
+    std::string path = folder_.write(std::to_string(length) + ".npz", file.substr(0, length));
+    EXPECT_TRUE(failed(run_soon(tessera({"inspect", path})), kFailed, {path + ": "})) << length;
+  }
+}
+
 TEST_F(BadInput, ForeignFilesAreNoCheckpoints) {
   std::string text = folder_.write("text.safetensors", "In the beginning God created the heaven");
   EXPECT_TRUE(failed(run_soon(tessera({"inspect", text})), kFailed, {text + ": "}));
