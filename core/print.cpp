@@ -1,25 +1,22 @@
 #include "core/print.h"
 
 #include <algorithm>
-#include <cmath>
 #include <ostream>
+
+#include "core/float_text.h"
 
 namespace tessera {
 namespace {
 
-constexpr int64_t kSummarizeAbove = 1000;
-constexpr int64_t kEdge = 3;
-constexpr int kDecimals = 4;
-constexpr size_t kLineWidth = 80;
-
 // Which part of every dim is shown.
 struct Extent {
   bool summarized;
-  bool cut(int64_t size) const { return summarized && size > 2 * kEdge; }
-  int64_t shown(int64_t size) const { return cut(size) ? 2 * kEdge : size; }
+  int64_t edge;
+  bool cut(int64_t size) const { return summarized && size > 2 * edge; }
+  int64_t shown(int64_t size) const { return cut(size) ? 2 * edge : size; }
   // The index of the i-th that is shown.
   int64_t index(int64_t i, int64_t size) const {
-    return cut(size) && i >= kEdge ? size - 2 * kEdge + i : i;
+    return cut(size) && i >= edge ? size - 2 * edge + i : i;
   }
 };
 
@@ -39,80 +36,54 @@ std::vector<int64_t> shown_offsets(const Array& array, Extent extent) {
   return offsets;
 }
 
-struct FloatStyle {
-  bool scientific = false;
-  int decimals = kDecimals;
-
-  std::string format(double value) const {
-    if (!std::isfinite(value)) return fmt::format("{}", value);
-    // '#' keeps the point where no decimal follows it.
-    return scientific ? fmt::format("{:#.{}e}", value, decimals)
-                      : fmt::format("{:#.{}f}", value, decimals);
-  }
-};
-
-// NumPy's rule for exponents, then the fewest decimals that lose nothing shown at kDecimals.
-FloatStyle choose_style(const std::vector<double>& values) {
-  double smallest = HUGE_VAL;
-  double largest = 0;
-  for (double value : values) {
-    if (!std::isfinite(value) || value == 0) continue;
-    smallest = std::min(smallest, std::fabs(value));
-    largest = std::max(largest, std::fabs(value));
-  }
-  FloatStyle style;
-  style.scientific =
-      largest > 0 && (largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1000);
-  int needed = 0;
-  for (double value : values) {
-    if (!std::isfinite(value)) continue;
-    std::string text = style.format(value);
-    size_t point = text.find('.');
-    size_t last = text.find_last_not_of('0', point + kDecimals);
-    needed = std::max(needed, static_cast<int>(last - point));
-  }
-  style.decimals = needed;
-  return style;
-}
-
-template <class T>
-std::vector<std::string> format_items(const T* data, const std::vector<int64_t>& offsets) {
-  std::vector<std::string> items;
-  items.reserve(offsets.size());
-  if constexpr (std::is_integral_v<T>) {
-    for (int64_t at : offsets) items.push_back(fmt::format("{}", data[at]));
-  } else {
-    std::vector<double> values;
-    for (int64_t at : offsets) values.push_back(convert<double>(data[at]));
-    FloatStyle style = choose_style(values);
-    for (double value : values) items.push_back(style.format(value));
-  }
-  return items;
-}
-
-std::vector<std::string> format_items(const Array& array, const std::vector<int64_t>& offsets) {
-  const std::byte* data = array.storage()->data();
-  std::vector<std::string> items;
-  if (array.dtype() == DType::boolean) {
-    // As bytes: memory that nobody has written need not hold a valid bool.
-    for (int64_t at : offsets) items.emplace_back(data[at] != std::byte{0} ? "true" : "false");
-  } else {
-    items = visit_dtype(array.dtype(), [&](auto tag) {
-      using T = typename decltype(tag)::type;
-      return format_items(reinterpret_cast<const T*>(data), offsets);
-    });
-  }
+void align_right(std::vector<std::string>& items) {
   size_t width = 0;
   for (const std::string& item : items) width = std::max(width, item.size());
   for (std::string& item : items) item.insert(0, width - item.size(), ' ');
-  return items;
+}
+
+template <class T>
+std::vector<std::string> format_items(const T* data, const std::vector<int64_t>& offsets,
+                                      const PrintOptions& options) {
+  if constexpr (std::is_integral_v<T>) {
+    std::vector<std::string> items;
+    items.reserve(offsets.size());
+    for (int64_t at : offsets) items.push_back(fmt::format("{}", data[at]));
+    align_right(items);
+    return items;
+  } else {
+    std::vector<double> values;
+    values.reserve(offsets.size());
+    for (int64_t at : offsets) values.push_back(convert<double>(data[at]));
+    return float_column(values, dtype_of<T>(), options.precision, options.suppress);
+  }
+}
+
+std::vector<std::string> format_items(const Array& array, const std::vector<int64_t>& offsets,
+                                      const PrintOptions& options) {
+  const std::byte* data = array.storage()->data();
+  if (array.dtype() == DType::boolean) {
+    std::vector<std::string> items;
+    // As wide as False, but for a single one.
+    const char* yes = array.dim() == 0 ? "True" : " True";
+    // As bytes: memory that nobody has written need not hold a valid bool.
+    for (int64_t at : offsets) items.emplace_back(data[at] != std::byte{0} ? yes : "False");
+    return items;
+  }
+  return visit_dtype(array.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    return format_items(reinterpret_cast<const T*>(data), offsets, options);
+  });
 }
 
 // Sets the items, all equally wide, between nested brackets.
 class Layout {
  public:
-  Layout(const Dims& shape, Extent extent, std::vector<std::string> items)
-      : shape_(shape), extent_(extent), items_(std::move(items)) {}
+  Layout(const Dims& shape, Extent extent, int64_t line_width, std::vector<std::string> items)
+      : shape_(shape),
+        extent_(extent),
+        row_end_(line_width - static_cast<int64_t>(shape.size())),
+        items_(std::move(items)) {}
 
   std::string run() {
     write(0);
@@ -130,13 +101,13 @@ class Layout {
     }
   }
 
-  // One row, continued on further lines where it is long.
+  // One row, continued on further lines where it is long; its brackets must fit, too.
   void write_row(size_t indent) {
     int64_t size = shape_.back();
     size_t column = indent;
     auto put = [&](const std::string& word, bool first) {
       if (!first) {
-        bool wraps = column + 2 + word.size() > kLineWidth;
+        bool wraps = static_cast<int64_t>(column + 2 + word.size()) > row_end_;
         out_ += wraps ? ",\n" + std::string(indent, ' ') : ", ";
         column = wraps ? indent : column + 2;
       }
@@ -145,7 +116,7 @@ class Layout {
     };
     out_ += '[';
     for (int64_t i = 0; i < extent_.shown(size); ++i) {
-      if (i == kEdge && extent_.cut(size)) put("...", false);
+      if (i == extent_.edge && extent_.cut(size)) put("...", false);
       put(items_[next_++], i == 0);
     }
     out_ += ']';
@@ -157,7 +128,7 @@ class Layout {
     out_ += '[';
     for (int64_t i = 0; i < extent_.shown(shape_[d]); ++i) {
       if (i > 0) out_ += between;
-      if (i == kEdge && extent_.cut(shape_[d])) out_ += "..." + between;
+      if (i == extent_.edge && extent_.cut(shape_[d])) out_ += "..." + between;
       write(d + 1);
     }
     out_ += ']';
@@ -165,23 +136,42 @@ class Layout {
 
   const Dims& shape_;
   Extent extent_;
+  int64_t row_end_;
   std::vector<std::string> items_;
   size_t next_ = 0;
   std::string out_;
 };
 
+void check(const PrintOptions& options) {
+  TESSERA_CHECK(options.precision >= 0 && options.precision <= 40,
+                "[to_string] expected a precision of 0 to 40, got {}", options.precision);
+  TESSERA_CHECK(options.edge_items >= 1, "[to_string] expected at least 1 edge item, got {}",
+                options.edge_items);
+  TESSERA_CHECK(options.threshold >= 0 && options.line_width >= 0,
+                "[to_string] expected a threshold and a line width of at least 0, got {} and {}",
+                options.threshold, options.line_width);
+}
+
 }  // namespace
 
-std::string to_string(const Array& array) {
-  if (!array.defined()) return "Array(undefined)";
+std::string elements_string(const Array& array, const PrintOptions& options) {
+  check(options);
+  if (array.numel() == 0) return "[]";
+  Extent extent{array.numel() > options.threshold, options.edge_items};
+  auto items = format_items(array, shown_offsets(array, extent), options);
+  return Layout(array.shape(), extent, options.line_width, std::move(items)).run();
+}
+
+std::string to_string_as(std::string_view type, const Array& array, std::string_view more,
+                         const PrintOptions& options) {
   bool on_cpu = array.device() == Device{};
-  std::string line = fmt::format("Array(shape={}, dtype={}{})", array.shape(), array.dtype(),
-                                 on_cpu ? "" : fmt::format(", device={}", array.device()));
-  if (!on_cpu) return line;
-  if (array.numel() == 0) return "[]\n" + line;
-  Extent extent{array.numel() > kSummarizeAbove};
-  auto items = format_items(array, shown_offsets(array, extent));
-  return Layout(array.shape(), extent, std::move(items)).run() + "\n" + line;
+  std::string line = fmt::format("{}(shape={}, dtype={}{}{})", type, array.shape(), array.dtype(),
+                                 on_cpu ? "" : fmt::format(", device={}", array.device()), more);
+  return on_cpu ? elements_string(array, options) + "\n" + line : line;
+}
+
+std::string to_string(const Array& array, const PrintOptions& options) {
+  return array.defined() ? to_string_as("Array", array, "", options) : "Array(undefined)";
 }
 
 std::ostream& operator<<(std::ostream& out, const Array& array) { return out << to_string(array); }

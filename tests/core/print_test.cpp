@@ -6,6 +6,8 @@
 #include <limits>
 #include <sstream>
 
+#include "tests/support/error_of.h"
+
 namespace tessera {
 namespace {
 
@@ -23,8 +25,8 @@ std::string row(const std::vector<double>& values) {
 
 TEST(Print, NestsAndAligns) {
   EXPECT_EQ(floats({1, -2.5F, 0, 10}, {2, 2}),
-            "[[ 1.0, -2.5],\n"
-            " [ 0.0, 10.0]]\n"
+            "[[ 1. , -2.5],\n"
+            " [ 0. , 10. ]]\n"
             "Array(shape=(2, 2), dtype=f32)");
   EXPECT_EQ(to_string(Array::arange(8).reshape({2, 2, 2})),
             "[[[0, 1],\n"
@@ -45,12 +47,13 @@ TEST(Print, ZeroDimsZeroSizesAndUndefined) {
 
 TEST(Print, ChoosesTheFewestDecimals) {
   EXPECT_EQ(row({1, 2, 3}), "[1., 2., 3.]");
-  EXPECT_EQ(row({1, 0.5}), "[1.0, 0.5]");
-  EXPECT_EQ(row({0.125, 2}), "[0.125, 2.000]");
-  EXPECT_EQ(row({1.0 / 3, 2}), "[0.3333, 2.0000]");
-  EXPECT_EQ(row({0.99999, 2}), "[1., 2.]");
+  EXPECT_EQ(row({1, 0.5}), "[1. , 0.5]");
+  EXPECT_EQ(row({0.125, 2}), "[0.125, 2.   ]");
+  EXPECT_EQ(row({1.0 / 3, 2}), "[0.33333333, 2.        ]");
+  EXPECT_EQ(row({0.999999999, 2}), "[1., 2.]");
   EXPECT_EQ(row({0}), "[0.]");
   EXPECT_EQ(row({0.1F}), "[0.1]");
+  EXPECT_EQ(floats({0.1F}, {1}), "[0.1]\nArray(shape=(1,), dtype=f32)");
 }
 
 TEST(Print, UsesExponentsWhereTheRangeAsksForIt) {
@@ -60,11 +63,11 @@ TEST(Print, UsesExponentsWhereTheRangeAsksForIt) {
   EXPECT_EQ(row({1e8}), "[1.e+08]");
   EXPECT_EQ(row({0.0001}), "[0.0001]");
   EXPECT_EQ(row({0.00001, -1}), "[ 1.e-05, -1.e+00]");
-  EXPECT_EQ(row({0, 1e-300, 1.5}), "[ 0.0e+00, 1.0e-300,  1.5e+00]");
+  EXPECT_EQ(row({0, 1e-300, 1.5}), "[0.0e+000, 1.0e-300, 1.5e+000]");
 }
 
 TEST(Print, SpecialValues) {
-  EXPECT_EQ(row({NAN, kInf, -kInf, -0.0, 1.5}), "[ nan,  inf, -inf, -0.0,  1.5]");
+  EXPECT_EQ(row({NAN, kInf, -kInf, -0.0, 1.5}), "[ nan,  inf, -inf, -0. ,  1.5]");
   EXPECT_EQ(row({NAN}), "[nan]");
 }
 
@@ -76,8 +79,8 @@ TEST(Print, OtherDtypes) {
   EXPECT_EQ(to_string(Array::from(std::vector<uint8_t>{65, 255}, {2})),
             "[ 65, 255]\nArray(shape=(2,), dtype=u8)");
   EXPECT_EQ(to_string(Array::arange(2).to(DType::boolean)),
-            "[false,  true]\nArray(shape=(2,), dtype=bool)");
-  EXPECT_EQ(to_string(Array::scalar(0.1, DType::bf16)), "0.1001\nArray(shape=(), dtype=bf16)");
+            "[False,  True]\nArray(shape=(2,), dtype=bool)");
+  EXPECT_EQ(to_string(Array::scalar(0.1, DType::bf16)), "0.1\nArray(shape=(), dtype=bf16)");
   EXPECT_EQ(to_string(Array::scalar(0.1, DType::f16)), "0.1\nArray(shape=(), dtype=f16)");
 }
 
@@ -91,8 +94,8 @@ TEST(Print, ViewsPrintTheirOwnElements) {
 TEST(Print, WrapsLongRows) {
   std::string text = to_string(Array::arange(30).reshape({1, 30}));
   EXPECT_EQ(text,
-            "[[ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,\n"
-            "  20, 21, 22, 23, 24, 25, 26, 27, 28, 29]]\n"
+            "[[ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15, 16, 17,\n"
+            "  18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29]]\n"
             "Array(shape=(1, 30), dtype=i64)");
 }
 
@@ -117,6 +120,31 @@ TEST(Print, SummarizesAboveAThousand) {
   // A stride of 0 makes a large array without large memory.
   EXPECT_EQ(to_string(Array::scalar(1).expand({int64_t{1} << 40})),
             "[1., 1., 1., ..., 1., 1., 1.]\nArray(shape=(1099511627776,), dtype=f32)");
+}
+
+TEST(Print, FollowsOptions) {
+  Array x = Array::from(std::vector<double>{1.0 / 3, 1e-5, 3, 4}, {4});
+  PrintOptions options;
+  options.precision = 3;
+  options.suppress = true;
+  EXPECT_EQ(elements_string(x, options), "[0.333, 0.   , 3.   , 4.   ]");
+  options.threshold = 3;
+  options.edge_items = 1;
+  EXPECT_EQ(elements_string(x, options), "[0.333, ..., 4.   ]");
+  options.threshold = 4;
+  options.line_width = 16;
+  EXPECT_EQ(elements_string(x, options), "[0.333, 0.   ,\n 3.   , 4.   ]");
+}
+
+TEST(Print, RefusesOptionsOutOfRange) {
+  auto error = [](PrintOptions options) {
+    return test::error_of([&] { to_string(Array::scalar(1), options); });
+  };
+  EXPECT_EQ(error({.precision = -1}), "[to_string] expected a precision of 0 to 40, got -1");
+  EXPECT_EQ(error({.precision = 41}), "[to_string] expected a precision of 0 to 40, got 41");
+  EXPECT_EQ(error({.edge_items = 0}), "[to_string] expected at least 1 edge item, got 0");
+  EXPECT_EQ(error({.line_width = -1}),
+            "[to_string] expected a threshold and a line width of at least 0, got 1000 and -1");
 }
 
 TEST(Print, Streams) {
