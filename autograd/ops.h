@@ -4,6 +4,7 @@
 #include "autograd/ops/attention.h"
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/conv.h"
+#include "autograd/ops/creation.h"
 #include "autograd/ops/einsum.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/embedding.h"
