@@ -1,15 +1,11 @@
 #include "nn/layers/activation.h"
 
-#include "autograd/ops/elementwise.h"
-#include "autograd/ops/softmax.h"
-
 namespace tessera::nn {
 
-Tensor Relu::operator()(const Tensor& x) const { return relu(x); }
-Tensor Gelu::operator()(const Tensor& x) const { return gelu(x); }
-Tensor Tanh::operator()(const Tensor& x) const { return tanh(x); }
-Tensor Sigmoid::operator()(const Tensor& x) const { return sigmoid(x); }
-Tensor Softmax::operator()(const Tensor& x) const { return softmax(x, dim_); }
-Tensor LogSoftmax::operator()(const Tensor& x) const { return log_softmax(x, dim_); }
+Prelu::Prelu(Module* parent, std::string name, int64_t channels, double slope)
+    : Layer(parent, std::move(name)) {
+  TESSERA_CHECK(channels >= 1, "[Prelu] expected at least 1 channel, got {}", channels);
+  weight = add_parameter("weight", {channels}, Init::constant(slope));
+}
 
 }  // namespace tessera::nn

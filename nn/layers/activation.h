@@ -1,40 +1,119 @@
-// Activations: the elementwise functions of the same names, and softmax.
+// Activations: the functions of the same names, with their options.
 #pragma once
 
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/softmax.h"
 #include "nn/layers/layer.h"
 
 namespace tessera::nn {
 
-class Relu : public Layer {
+// One without options: the function of its name.
+template <Tensor (*kFunction)(TensorArg)>
+class Activation : public Layer {
  public:
   using Layer::Layer;
-  Tensor operator()(const Tensor& x) const override;
+  Tensor operator()(const Tensor& x) const override { return kFunction(x); }
 };
 
-// x P(X <= x), exactly.
+using Relu = Activation<relu>;
+using Relu6 = Activation<relu6>;
+using Selu = Activation<selu>;
+using Silu = Activation<silu>;
+using Mish = Activation<mish>;
+using Hardswish = Activation<hardswish>;
+using Hardsigmoid = Activation<hardsigmoid>;
+using Softsign = Activation<softsign>;
+using LogSigmoid = Activation<logsigmoid>;
+using Sigmoid = Activation<sigmoid>;
+using Tanh = Activation<tanh>;
+
 class Gelu : public Layer {
  public:
-  using Layer::Layer;
-  Tensor operator()(const Tensor& x) const override;
+  Gelu(Module* parent, std::string name, tessera::Gelu form = tessera::Gelu::exact)
+      : Layer(parent, std::move(name)), form_(form) {}
+  Tensor operator()(const Tensor& x) const override { return gelu(x, form_); }
+
+ private:
+  tessera::Gelu form_;
 };
 
-class Tanh : public Layer {
+class LeakyRelu : public Layer {
  public:
-  using Layer::Layer;
-  Tensor operator()(const Tensor& x) const override;
+  LeakyRelu(Module* parent, std::string name, double slope = 0.01)
+      : Layer(parent, std::move(name)), slope_(slope) {}
+  Tensor operator()(const Tensor& x) const override { return leaky_relu(x, slope_); }
+
+ private:
+  double slope_;
 };
 
-class Sigmoid : public Layer {
+// A slope that is learned, in place of LeakyRelu's: one, or one for each channel (dim 1).
+class Prelu : public Layer {
  public:
-  using Layer::Layer;
-  Tensor operator()(const Tensor& x) const override;
+  Prelu(Module* parent, std::string name, int64_t channels = 1, double slope = 0.25);
+  Tensor operator()(const Tensor& x) const override { return prelu(x, weight); }
+
+  Tensor weight;  // (channels)
+};
+
+class Elu : public Layer {
+ public:
+  Elu(Module* parent, std::string name, double alpha = 1)
+      : Layer(parent, std::move(name)), alpha_(alpha) {}
+  Tensor operator()(const Tensor& x) const override { return elu(x, alpha_); }
+
+ private:
+  double alpha_;
+};
+
+class Celu : public Layer {
+ public:
+  Celu(Module* parent, std::string name, double alpha = 1)
+      : Layer(parent, std::move(name)), alpha_(alpha) {}
+  Tensor operator()(const Tensor& x) const override { return celu(x, alpha_); }
+
+ private:
+  double alpha_;
+};
+
+class Softplus : public Layer {
+ public:
+  Softplus(Module* parent, std::string name, double beta = 1, double threshold = 20)
+      : Layer(parent, std::move(name)), beta_(beta), threshold_(threshold) {}
+  Tensor operator()(const Tensor& x) const override { return softplus(x, beta_, threshold_); }
+
+ private:
+  double beta_;
+  double threshold_;
+};
+
+class Hardtanh : public Layer {
+ public:
+  Hardtanh(Module* parent, std::string name, double low = -1, double high = 1)
+      : Layer(parent, std::move(name)), low_(low), high_(high) {}
+  Tensor operator()(const Tensor& x) const override { return hardtanh(x, low_, high_); }
+
+ private:
+  double low_;
+  double high_;
+};
+
+// Halves dim, whose size is even.
+class Glu : public Layer {
+ public:
+  Glu(Module* parent, std::string name, int64_t dim = -1)
+      : Layer(parent, std::move(name)), dim_(dim) {}
+  Tensor operator()(const Tensor& x) const override { return glu(x, dim_); }
+
+ private:
+  int64_t dim_;
 };
 
 class Softmax : public Layer {
  public:
   Softmax(Module* parent, std::string name, int64_t dim)
       : Layer(parent, std::move(name)), dim_(dim) {}
-  Tensor operator()(const Tensor& x) const override;
+  Tensor operator()(const Tensor& x) const override { return softmax(x, dim_); }
 
  private:
   int64_t dim_;
@@ -44,7 +123,7 @@ class LogSoftmax : public Layer {
  public:
   LogSoftmax(Module* parent, std::string name, int64_t dim)
       : Layer(parent, std::move(name)), dim_(dim) {}
-  Tensor operator()(const Tensor& x) const override;
+  Tensor operator()(const Tensor& x) const override { return log_softmax(x, dim_); }
 
  private:
   int64_t dim_;

@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "autograd/ops/reduce.h"
 #include "tests/support/arrays.h"
+#include "tests/support/error_of.h"
 
 namespace tessera::nn {
 namespace {
@@ -36,6 +38,40 @@ TEST(Activations, AreTheFunctionsOfTheirNames) {
   EXPECT_TRUE(close_to(of(LogSoftmax(&root, "log_softmax", -1)),
                        {-1 - std::log(total), -std::log(total), 2 - std::log(total)}, 1e-6, 0));
   EXPECT_EQ(of(Softmax(&root, "rows", 0)), (std::vector<double>{1, 1, 1}));
+}
+
+TEST(Activations, PassTheirOptionsOn) {
+  Module root;
+  Array x = random_array({4, 6}, DType::f32, 1, -4, 4);
+  auto same = [&](const Layer& layer, const Tensor& expected) {
+    return test::same_bits(layer(x).data(), expected.data());
+  };
+  EXPECT_TRUE(same(Relu6(&root, "relu6"), relu6(x)));
+  EXPECT_TRUE(same(Selu(&root, "selu"), selu(x)));
+  EXPECT_TRUE(same(Silu(&root, "silu"), silu(x)));
+  EXPECT_TRUE(same(Mish(&root, "mish"), mish(x)));
+  EXPECT_TRUE(same(Hardswish(&root, "hardswish"), hardswish(x)));
+  EXPECT_TRUE(same(Hardsigmoid(&root, "hardsigmoid"), hardsigmoid(x)));
+  EXPECT_TRUE(same(Softsign(&root, "softsign"), softsign(x)));
+  EXPECT_TRUE(same(LogSigmoid(&root, "logsigmoid"), logsigmoid(x)));
+  EXPECT_TRUE(same(Gelu(&root, "gelu", tessera::Gelu::tanh), gelu(x, tessera::Gelu::tanh)));
+  EXPECT_TRUE(same(LeakyRelu(&root, "leaky_relu", 0.3), leaky_relu(x, 0.3)));
+  EXPECT_TRUE(same(Elu(&root, "elu", 0.7), elu(x, 0.7)));
+  EXPECT_TRUE(same(Celu(&root, "celu", 0.7), celu(x, 0.7)));
+  EXPECT_TRUE(same(Softplus(&root, "softplus", 2, 1), softplus(x, 2, 1)));
+  EXPECT_TRUE(same(Hardtanh(&root, "hardtanh", -2, 3), hardtanh(x, -2, 3)));
+  EXPECT_TRUE(same(Glu(&root, "glu", 0), glu(x, 0)));
+}
+
+TEST(Prelu, LearnsOneSlopeAChannel) {
+  Module root;
+  Prelu layer(&root, "prelu", 3, 0.5);
+  Tensor y = layer(Array::from<float>({-1, 2, -3}, {1, 3}));
+  EXPECT_EQ(doubles(y.data()), (std::vector<double>{-0.5, 2, -1.5}));
+  sum(y).backward();
+  EXPECT_EQ(doubles(layer.weight.grad().data()), (std::vector<double>{-1, 0, -3}));
+  EXPECT_EQ(test::error_of([&] { Prelu(&root, "none", 0); }),
+            "[Prelu] expected at least 1 channel, got 0");
 }
 
 }  // namespace
