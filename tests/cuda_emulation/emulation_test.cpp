@@ -66,6 +66,7 @@ std::vector<float> hand_over(bool wait) {
     cuda::check(cudaEventCreateWithFlags(&written, cudaEventDisableTiming), "an event");
     cuda::check(cudaEventRecord(written, stream()), "recording");
     cuda::check(cudaStreamWaitEvent(reader, written, 0), "waiting");
+    cuda::check(cudaEventDestroy(written), "giving an event back");
   }
   copy_elements(x.data<float>(), out.data<float>(), kCount, reader);
   cuda::check(cudaStreamSynchronize(reader), "synchronizing");

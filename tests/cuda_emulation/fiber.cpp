@@ -6,6 +6,7 @@
 
 #include "tests/cuda_emulation/internal.h"
 #ifdef TESSERA_EMULATION_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef TESSERA_EMULATION_TSAN
@@ -67,6 +68,10 @@ Fiber::Fiber(void (*body)(void*), void* context) : body_(body), context_(context
 }
 
 void Fiber::restart() {
+#ifdef TESSERA_EMULATION_ASAN
+  // What was abandoned halfway has left the marks of its frames.
+  __asan_unpoison_memory_region(stack_, kStackBytes);
+#endif
   void** top = reinterpret_cast<void**>(stack_ + kStackBytes);
   *--top = nullptr;  // in place of a return address: keeps the alignment of a call
   *--top = reinterpret_cast<void*>(&Fiber::main);

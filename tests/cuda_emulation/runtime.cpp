@@ -36,11 +36,14 @@ struct CUstream_st {
   tessera::emulation::Executor executor;
 };
 
-// Never freed: operations that wait may still name it.
-struct CUevent_st {
+// What operations that record an event or wait for it share with its handle: they may outlive it.
+struct EventState {
   uint64_t num_recorded = 0;
   uint64_t num_completed = 0;
   char token = 0;
+};
+struct CUevent_st {
+  std::shared_ptr<EventState> state = std::make_shared<EventState>();
 };
 
 namespace tessera::emulation {
@@ -342,18 +345,21 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   return report(cudaSuccess);
 }
 
-cudaError_t cudaEventDestroy(cudaEvent_t) { return report(cudaSuccess); }
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return report(cudaSuccess);
+}
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   uint64_t number = 0;
   {
     Lock lock(mutex);
-    number = ++event->num_recorded;
+    number = ++event->state->num_recorded;
   }
-  add(stream, "cudaEventRecord", [=] {
-    release(&event->token);
+  add(stream, "cudaEventRecord", [state = event->state, number] {
+    release(&state->token);
     Lock lock(mutex);
-    event->num_completed = std::max(event->num_completed, number);
+    state->num_completed = std::max(state->num_completed, number);
   });
   return report(cudaSuccess);
 }
@@ -363,10 +369,10 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   uint64_t number = 0;
   {
     Lock lock(mutex);
-    number = event->num_recorded;
+    number = event->state->num_recorded;
   }
-  auto run = [=] { acquire(&event->token); };
-  auto ready = [=] { return event->num_completed >= number; };
+  auto run = [state = event->state] { acquire(&state->token); };
+  auto ready = [state = event->state, number] { return state->num_completed >= number; };
   enqueue(stream, std::make_unique<Op>(Op{"cudaStreamWaitEvent", run, ready}));
   return report(cudaSuccess);
 }

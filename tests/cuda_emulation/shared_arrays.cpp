@@ -26,6 +26,9 @@ void SharedArrays::open() {
   memory_ = nullptr;
 #endif
   if (!memory_) memory_ = static_cast<char*>(std::aligned_alloc(kAlignment, kCapacity));
+#ifdef TESSERA_EMULATION_ASAN
+  __asan_unpoison_memory_region(memory_, kCapacity);  // of the block before
+#endif
   std::memset(memory_, 0xFF, kCapacity);
 #ifdef TESSERA_EMULATION_ASAN
   __asan_poison_memory_region(memory_, kCapacity);
