@@ -1,7 +1,7 @@
-// The kernels of a network that move more than they compute: softmax, layer norm, gelu and AdamW
-// against the bandwidth of copying in the same run, and cross-entropy in milliseconds. Prints one
-// JSON record a line: of the former, value and reference are GB/s (bytes read and written over
-// time) and ratio is value over reference.
+// The kernels of a network that move more than they compute: addition, softmax, layer norm, gelu,
+// batch norm and AdamW against the bandwidth of copying in the same run, and cross-entropy in
+// milliseconds. Prints one JSON record a line: of the former, value and reference are GB/s (bytes
+// read and written over time) and ratio is value over reference.
 
 #include <algorithm>
 #include <chrono>
@@ -125,6 +125,16 @@ void measure_layer_norm(int64_t cols) {
           [&] { family.layer_norm_grad(x, w, mean, rstd, dy, dx, dw, db); });
 }
 
+// Out of place, as operations on tensors run: the result is a new array each time.
+void measure_add() {
+  Array x = random({16 * kMiB}, "x");
+  Array y = random({16 * kMiB}, "y");
+  measure("ops.add_64MiB", 3 * static_cast<double>(x.nbytes()), [&] {
+    Array out = Array::empty(x.shape());
+    kernels({}).binary().run(BinaryOp::add, x, y, out);
+  });
+}
+
 void measure_gelu() {
   Array x = random({16 * kMiB}, "x", -4, 4);
   Array dy = random({16 * kMiB}, "dy");
@@ -202,6 +212,7 @@ void run() {
   measure_softmax(16384);
   measure_layer_norm(768);
   measure_layer_norm(4096);
+  measure_add();
   measure_gelu();
   measure_batch_norm("channels_last", {64 * 1024, 256, 1});
   measure_batch_norm("planes", {64, 64, 4096});
