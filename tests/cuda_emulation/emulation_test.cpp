@@ -16,6 +16,8 @@ namespace {
 
 class CudaEmulation : public testing::Test {
  protected:
+  // A program that must die is started anew: a fork of this one lacks the threads of earlier tests.
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
   void TearDown() override { emulation::reset_context(); }
 };
 
