@@ -169,7 +169,7 @@ Archive open_archive(Source source, int flags, const std::string& what) {
   ZipError error;
   Archive archive(zip_open_from_source(source.get(), flags, error.get()));
   TESSERA_CHECK(archive, "{}: {}", what, error.text());
-  source.release();  // the archive's now
+  (void)source.release();  // the archive's now
   return archive;
 }
 
@@ -210,7 +210,7 @@ void add_member(zip_t* archive, const std::string& name, Part& part, bool compre
   zip_int64_t index =
       zip_file_add(archive, (name + std::string(kSuffix)).c_str(), source.get(), ZIP_FL_ENC_UTF_8);
   TESSERA_CHECK(index >= 0, "{}: {}", what, zip_strerror(archive));
-  source.release();  // the archive's now
+  (void)source.release();  // the archive's now
   auto place = static_cast<zip_uint64_t>(index);
   bool set = zip_set_file_compression(archive, place, compressed ? ZIP_CM_DEFLATE : ZIP_CM_STORE,
                                       0) == 0 &&
@@ -287,7 +287,7 @@ void save_npz(const std::string& path, std::span<const std::pair<std::string, Ar
   }
   // Closing writes; it frees the archive only when that went well.
   TESSERA_CHECK(zip_close(archive.get()) == 0, "{}: {}", what, zip_strerror(archive.get()));
-  archive.release();
+  (void)archive.release();
   std::vector<std::byte> content = content_of(buffer.get(), what);
   const std::array pieces{std::span<const std::byte>(content)};
   files.write_atomically(path, pieces);

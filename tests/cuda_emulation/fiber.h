@@ -29,12 +29,12 @@ class Fiber {
   void* stack_pointer_ = nullptr;
   void* outside_pointer_ = nullptr;
   // What AddressSanitizer and ThreadSanitizer know the two stacks by.
-  void* fake_stack_ = nullptr;
-  void* outside_fake_stack_ = nullptr;
-  const void* outside_bottom_ = nullptr;
-  size_t outside_size_ = 0;
-  void* tsan_ = nullptr;
-  void* outside_tsan_ = nullptr;
+  [[maybe_unused]] void* fake_stack_ = nullptr;
+  [[maybe_unused]] void* outside_fake_stack_ = nullptr;
+  [[maybe_unused]] const void* outside_bottom_ = nullptr;
+  [[maybe_unused]] size_t outside_size_ = 0;
+  [[maybe_unused]] void* tsan_ = nullptr;
+  [[maybe_unused]] void* outside_tsan_ = nullptr;
 };
 
 }  // namespace tessera::emulation

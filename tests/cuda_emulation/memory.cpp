@@ -1,9 +1,9 @@
 // Device memory of the emulated CUDA: one arena whose addresses are never used twice, closed to the
 // host except while an operation of a stream runs.
 #include <execinfo.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <cstdio>
 #include <cstring>

@@ -2,6 +2,7 @@
 // -include: CUDA's own headers keep these macros where they are defined.
 #pragma once
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are those of CUDA.
 #define TESSERA_CUDA_EMULATION 1
 #define __global__
 #define __device__
@@ -158,3 +159,4 @@ inline double log_gamma(double x) {
 }
 
 }  // namespace tessera::cuda
+// NOLINTEND(bugprone-reserved-identifier)

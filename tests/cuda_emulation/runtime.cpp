@@ -101,6 +101,7 @@ class AsStream {
   void* host_;
 #else
   explicit AsStream(cudaStream_t) {}
+  // NOLINTNEXTLINE(modernize-use-equals-default): a variable of this is no unused one.
   ~AsStream() {}
 #endif
 };
