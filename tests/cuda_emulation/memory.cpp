@@ -3,8 +3,8 @@
 #include <execinfo.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <csignal>
 
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <map>
