@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-using namespace pointwise;
+using namespace pointwise;  // NOLINT(google-build-using-namespace)
 
 // y = kernel(x) whose gradient is grad_kernel(x, dy) while no graph of it is wanted, and else
 // dx(dy, x).

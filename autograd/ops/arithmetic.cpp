@@ -8,7 +8,7 @@
 namespace tessera {
 namespace {
 
-using namespace pointwise;
+using namespace pointwise;  // NOLINT(google-build-using-namespace)
 
 // kernel(x, c) or, if `c_first`, kernel(c, x) where no gradient of its own is wanted.
 Array with_number(const char* op, BinaryOp kernel, Domain domain, const Tensor& x, const Scalar& c,

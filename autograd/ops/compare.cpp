@@ -6,7 +6,7 @@
 namespace tessera {
 namespace {
 
-using namespace pointwise;
+using namespace pointwise;  // NOLINT(google-build-using-namespace)
 
 Tensor pair(const char* op, BinaryOp kernel, Domain domain, const Tensor& a, const Tensor& b) {
   return binary(op, kernel, domain, a.data(), b.data());

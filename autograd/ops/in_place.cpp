@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-using namespace pointwise;
+using namespace pointwise;  // NOLINT(google-build-using-namespace)
 
 // self = fn(self), which the kernel computes where the elements stand when no history is recorded.
 const Tensor& unary_in_place(const char* op, UnaryOp kernel, Domain domain, const Tensor& self,

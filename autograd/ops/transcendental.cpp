@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-using namespace pointwise;
+using namespace pointwise;  // NOLINT(google-build-using-namespace)
 using std::numbers::inv_sqrtpi;
 using std::numbers::ln10;
 using std::numbers::ln2;

@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-using namespace pointwise;
+using namespace pointwise;  // NOLINT(google-build-using-namespace)
 
 void check_mask(const char* op, const Tensor& mask, const Tensor& x) {
   TESSERA_CHECK(mask.dtype() == DType::boolean, "[{}] expected a mask of bool, got {}", op,

@@ -44,7 +44,7 @@ std::string data_text(const std::string& path) {
 }
 
 int examine() {
-  using namespace experiment;
+  using namespace experiment;  // NOLINT(google-build-using-namespace)
   row("build", build_id());
   row("instructions", cpu::instruction_set());
   row("cores", fmt::format("{} of the machine's {}", num_cores(), sysconf(_SC_NPROCESSORS_ONLN)));

@@ -9,7 +9,6 @@
 namespace tessera {
 namespace {
 
-using test::contains;
 using test::doubles;
 using test::error_of;
 

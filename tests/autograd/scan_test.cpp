@@ -19,8 +19,6 @@ using test::doubles;
 using test::error_of;
 using test::floats;
 using test::of;
-using test::random_array;
-using test::same_bits;
 using test::Values;
 
 TEST(Cumsum, HasThePromotedDtypeOrTheOneAskedFor) {
