@@ -24,7 +24,8 @@ Dims weight_shape(const char* layer, int64_t a, int64_t b, const Dims& kernel) {
 }
 
 Init uniform_by_fan(const Dims& weight) {
-  return Init::uniform(1 / std::sqrt(static_cast<double>(num_elements(weight) / weight[0])));
+  int64_t fan_in = num_elements(weight) / weight[0];
+  return Init::uniform(1 / std::sqrt(static_cast<double>(fan_in)));
 }
 
 }  // namespace
