@@ -40,9 +40,14 @@ struct Difference {
   double slack;
 };
 const std::vector<Difference> kDifferences{
-    {R"(conv2d\..*\.(bf16|f16))", 8},       {R"((add|where)\.f32\.f64(\.0d)?)", 2000},
-    {R"((add|sub|mul)_\.bf16\.f32)", 400},  {R"(layer_norm\..*\.(bf16|f16)\..*)", 3},
-    {R"(hardsigmoid\.(f64|stepped))", 300}, {R"(celu\[0\.7\]\.f64)", 100},
+    {R"(conv2d\..*\.(bf16|f16))", 8},
+    {R"((add|where)\.f32\.f64(\.0d)?)", 2000},
+    {R"((add|sub|mul)_\.bf16\.f32)", 400},
+    {R"(layer_norm\..*\.(bf16|f16)\..*)", 3},
+    {R"(hardsigmoid\.(f64|stepped))", 300},
+    {R"(celu\[0\.7\]\.f64)", 100},
+    // 144 products in f32, added in the order of oneDNN's kernel for AVX-512: 1.035 measured.
+    {R"(conv2d\.\[1, 16, 5, 5\]\.16\..*\.strided)", 1.1},
 };
 
 std::vector<std::string> files() {
