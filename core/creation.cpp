@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/promotion.h"
+#include "core/shape.h"
 
 namespace tessera::arrays {
 namespace {
@@ -52,6 +53,13 @@ double space_at(double start, double stop, int64_t count, int64_t i) {
   double step = (stop - start) / static_cast<double>(count - 1);
   return i < count / 2 ? start + step * static_cast<double>(i)
                        : stop - step * static_cast<double>(count - 1 - i);
+}
+
+Dims matrix_shape(const char* op, int64_t rows, std::optional<int64_t> cols) {
+  int64_t width = cols.value_or(rows);
+  TESSERA_CHECK(rows >= 0 && width >= 0, "[{}] expected sizes of at least 0, got {} and {}", op,
+                rows, width);
+  return {rows, width};
 }
 
 void collect(const Nested& list, const Dims& shape, size_t depth, std::vector<Scalar>& out) {
@@ -105,13 +113,15 @@ Array logspace(double start, double stop, int64_t count, double base, DType dtyp
 }
 
 Array eye(int64_t rows, std::optional<int64_t> cols, DType dtype) {
-  int64_t width = cols.value_or(rows);
-  TESSERA_CHECK(rows >= 0 && width >= 0, "[eye] expected sizes of at least 0, got {} and {}", rows,
-                width);
-  Array out = Array::zeros({rows, width}, dtype);
-  int64_t length = std::min(rows, width);
-  Array(out.storage(), dtype, {length}, {width + 1}, 0).fill_(1);
+  Dims shape = matrix_shape("eye", rows, cols);
+  Array out = Array::zeros(shape, dtype);
+  int64_t length = std::min(shape[0], shape[1]);
+  Array(out.storage(), dtype, {length}, {shape[1] + 1}, 0).fill_(1);
   return out;
+}
+
+Array tri(int64_t rows, std::optional<int64_t> cols, int64_t diagonal, DType dtype) {
+  return tril(ones(matrix_shape("tri", rows, cols), dtype), diagonal);
 }
 
 Array ones(Dims shape, DType dtype, Device device) {

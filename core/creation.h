@@ -22,6 +22,10 @@ Array logspace(double start, double stop, int64_t count, double base = 10,
                DType dtype = DType::f32);
 // Ones on the diagonal, zeros elsewhere: (rows, cols), or square without cols.
 Array eye(int64_t rows, std::optional<int64_t> cols = {}, DType dtype = DType::f32);
+// Ones on and below the diagonal, zeros above it: (rows, cols), or square without cols. NumPy's
+// tri; a positive `diagonal` lies above the main one.
+Array tri(int64_t rows, std::optional<int64_t> cols = {}, int64_t diagonal = 0,
+          DType dtype = DType::f32);
 Array ones(Dims shape, DType dtype = DType::f32, Device device = {});
 // A Scalar keeps every i64, where a double would round it.
 Array full(Dims shape, Scalar value, DType dtype, Device device = {});

@@ -41,6 +41,9 @@ Tensor logspace(double start, double stop, int64_t count, double base, DType dty
 Tensor eye(int64_t rows, std::optional<int64_t> cols, DType dtype) {
   return arrays::eye(rows, cols, dtype);
 }
+Tensor tri(int64_t rows, std::optional<int64_t> cols, int64_t diagonal, DType dtype) {
+  return arrays::tri(rows, cols, diagonal, dtype);
+}
 
 Tensor tensor(const arrays::Nested& list, std::optional<DType> dtype) {
   return arrays::of(list, dtype);

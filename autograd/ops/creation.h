@@ -34,6 +34,9 @@ Tensor logspace(double start, double stop, int64_t count, double base = 10,
                 DType dtype = DType::f32);
 // (rows, cols), square without cols: 1 on the diagonal, else 0.
 Tensor eye(int64_t rows, std::optional<int64_t> cols = {}, DType dtype = DType::f32);
+// (rows, cols), square without cols: 1 on and below the diagonal, else 0.
+Tensor tri(int64_t rows, std::optional<int64_t> cols = {}, int64_t diagonal = 0,
+           DType dtype = DType::f32);
 
 // tensor({{1, 2}, {3, 4}}): f32 where any number is floating, else i64, or bool of bools only.
 Tensor tensor(const arrays::Nested& list, std::optional<DType> dtype = {});

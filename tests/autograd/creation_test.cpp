@@ -45,6 +45,7 @@ TEST(TensorCreation, Counts) {
   EXPECT_EQ(values(linspace(0, 1, 3)), (Values{0, 0.5, 1}));
   EXPECT_EQ(values(logspace(0, 2, 3)), (Values{1, 10, 100}));
   EXPECT_EQ(values(eye(2)), (Values{1, 0, 0, 1}));
+  EXPECT_EQ(values(tri(2, 3, 1)), (Values{1, 1, 0, 1, 1, 1}));
 }
 
 TEST(TensorCreation, TakesListsVectorsAndSpans) {

@@ -54,6 +54,19 @@ TEST(Creation, Eye) {
   EXPECT_NE(error_of([] { arrays::eye(-1); }), "");
 }
 
+TEST(Creation, Tri) {
+  EXPECT_EQ(doubles(arrays::tri(2)), (Values{1, 0, 1, 1}));
+  EXPECT_EQ(doubles(arrays::tri(2, 3)), (Values{1, 0, 0, 1, 1, 0}));
+  EXPECT_EQ(doubles(arrays::tri(2, 3, 1)), (Values{1, 1, 0, 1, 1, 1}));
+  EXPECT_EQ(doubles(arrays::tri(3, 2, -1)), (Values{0, 0, 1, 0, 1, 1}));
+  EXPECT_EQ(doubles(arrays::tri(2, {}, INT64_MAX)), (Values{1, 1, 1, 1}));
+  EXPECT_EQ(doubles(arrays::tri(2, {}, INT64_MIN)), (Values{0, 0, 0, 0}));
+  EXPECT_EQ(arrays::tri(2, {}, 0, DType::i64).dtype(), DType::i64);
+  EXPECT_EQ(arrays::tri(2, 0).shape(), (Dims{2, 0}));
+  EXPECT_EQ(error_of([] { arrays::tri(2, -1); }),
+            "[tri] expected sizes of at least 0, got 2 and -1");
+}
+
 TEST(Creation, FillsLikeOthers) {
   Array x = Array::zeros({2, 3}, DType::i64).transpose(0, 1);
   EXPECT_EQ(arrays::ones_like(x).shape(), (Dims{3, 2}));
