@@ -59,7 +59,7 @@ class Team {
   }
 
   void run(int threads, int64_t num_tiles, FunctionRef<void(int64_t)> fn) {
-    Job job(fn, num_tiles);
+    Job job(fn, num_tiles, threads);
     job_ = &job;
     helpers_left_.store(threads - 1, std::memory_order_relaxed);
     while (static_cast<int>(helpers_.size()) < threads - 1) {
@@ -76,24 +76,41 @@ class Team {
  private:
   // One call of parallel_for.
   struct Job {
-    Job(FunctionRef<void(int64_t)> function, int64_t count) : fn(function), num_tiles(count) {}
+    static constexpr int64_t kRunsPerThread = 4;
+
+    Job(FunctionRef<void(int64_t)> function, int64_t count, int team)
+        : fn(function), num_tiles(count), threads(team) {}
 
     void work() {
       inside_tile = true;
-      int64_t tile = 0;
-      while ((tile = next.fetch_add(1, std::memory_order_relaxed)) < num_tiles) {
-        if (failed.load(std::memory_order_relaxed)) break;
-        try {
-          fn(tile);
-        } catch (...) {
-          if (!failed.exchange(true)) failure = std::current_exception();
-        }
+      for (;;) {
+        int64_t run = next_run();
+        int64_t begin = next.fetch_add(run, std::memory_order_relaxed);
+        if (begin >= num_tiles) break;
+        for (int64_t tile = begin; tile < std::min(begin + run, num_tiles); ++tile) work_on(tile);
       }
       inside_tile = false;
     }
 
+    // Neighbouring tiles go to one thread, so that it walks on through memory that is being
+    // fetched for it; the runs grow shorter, so that all threads end together.
+    int64_t next_run() const {
+      int64_t left = num_tiles - next.load(std::memory_order_relaxed);
+      return std::max<int64_t>(1, left / (kRunsPerThread * threads));
+    }
+
+    void work_on(int64_t tile) {
+      if (failed.load(std::memory_order_relaxed)) return;
+      try {
+        fn(tile);
+      } catch (...) {
+        if (!failed.exchange(true)) failure = std::current_exception();
+      }
+    }
+
     FunctionRef<void(int64_t)> fn;
     int64_t num_tiles;
+    int64_t threads;
     std::atomic<int64_t> next{0};
     std::atomic<bool> failed{false};
     std::exception_ptr failure;
