@@ -51,7 +51,7 @@ HWY_INLINE void scale_and_shift(const T* x, RowMoments<T> m, const T* w, const T
   if (w && b) {
     write_row<T>(streams, n, y, [&](size_t j, size_t lanes) HWY_ATTR {
       // The next row's elements are on their way while these are computed.
-      hwy::Prefetch(x + n + j);
+      fetch_ahead(x + n + j);
       return hn::MulAdd(xhat(j, lanes), load_lanes(w + j, lanes), load_lanes(b + j, lanes));
     });
   } else if (w) {
@@ -110,8 +110,8 @@ HWY_INLINE void layer_norm_dx(const T* x, const T* w, RowMoments<T> m, bool cent
   const Vec<T> mean_gx = hn::Set(d, sums.second / size);
   write_row<T>(streams, n, dx, [&](size_t j, size_t lanes) HWY_ATTR {
     // The next row's elements are on their way while these are computed.
-    hwy::Prefetch(x + n + j);
-    hwy::Prefetch(dy + n + j);
+    fetch_ahead(x + n + j);
+    fetch_ahead(dy + n + j);
     return scale * (g(j, lanes) - mean_g - xhat(j, lanes) * mean_gx);
   });
 }

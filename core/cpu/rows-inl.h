@@ -108,6 +108,15 @@ HWY_INLINE T row_max_of_numbers(const T* x, size_t count) {
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(max0, max1)));
 }
 
+// Fetches what will be read soon, but not at once, into the second-level cache: the first would
+// lose it again, or what it holds for now.
+template <class T>
+HWY_INLINE void fetch_ahead(const T* at) {
+  constexpr int kForReading = 0;
+  constexpr int kNotTheFirstLevel = 2;
+  __builtin_prefetch(at, kForReading, kNotTheFirstLevel);
+}
+
 // y[i] = exp(x[i] - largest); returns the sum of y. Meanwhile `next`, of which nothing is read, is
 // fetched into the cache: what comes after x.
 template <class T>
@@ -115,7 +124,7 @@ HWY_INLINE T exp_minus(const T* x, T largest, T* y, size_t count, const T* next)
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
   return sum_of<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
-    hwy::Prefetch(next + i);
+    fetch_ahead(next + i);
     Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
     if (lanes < hn::Lanes(m.d)) e = hn::IfThenElseZero(hn::FirstN(m.d, lanes), e);
     store_lanes(e, lanes, y + i);

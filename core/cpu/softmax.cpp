@@ -51,7 +51,7 @@ HWY_INLINE T sum_exp_minus(const T* x, T largest, size_t n) {
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
   return sum_of<T>(n, [&](size_t i, size_t lanes) HWY_ATTR {
-    hwy::Prefetch(x + n + i);
+    fetch_ahead(x + n + i);
     Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
     return lanes < hn::Lanes(m.d) ? hn::IfThenElseZero(hn::FirstN(m.d, lanes), e) : e;
   });
