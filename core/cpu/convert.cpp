@@ -7,8 +7,9 @@
 
 #ifndef TESSERA_CORE_CPU_CONVERT_ONCE
 #define TESSERA_CORE_CPU_CONVERT_ONCE
-#include <emmintrin.h>
+#include <hwy/cache_control.h>
 
+#include <algorithm>
 #include <cstring>
 #endif
 
@@ -66,6 +67,18 @@ ConvertRun choose(DType from, DType to) {
   });
 }
 
+void stream(const void* source, void* out, size_t bytes) {
+  const hn::ScalableTag<uint8_t> d;
+  const size_t lanes = hn::Lanes(d);
+  const auto* from = static_cast<const uint8_t*>(source);
+  auto* to = static_cast<uint8_t*>(out);
+  size_t head = (lanes - reinterpret_cast<uintptr_t>(to) % lanes) % lanes;
+  size_t i = std::min(head, bytes);
+  std::memcpy(to, from, i);
+  for (; i + lanes <= bytes; i += lanes) hn::Stream(hn::LoadU(d, from + i), d, to + i);
+  std::memcpy(to + i, from + i, bytes - i);
+}
+
 }  // namespace tessera::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -73,30 +86,15 @@ HWY_AFTER_NAMESPACE();
 namespace tessera::cpu {
 
 HWY_EXPORT(choose);
+HWY_EXPORT(stream);
 
 ConvertRun convert_run(DType from, DType to) { return HWY_DYNAMIC_DISPATCH(choose)(from, to); }
 
 void stream_copy(const void* source, void* out, size_t bytes) {
-  const auto* from = static_cast<const char*>(source);
-  auto* to = static_cast<char*>(out);
-  size_t head = (16 - reinterpret_cast<uintptr_t>(to) % 16) % 16;
-  head = head < bytes ? head : bytes;
-  std::memcpy(to, from, head);
-  size_t i = head;
-  for (; i + 64 <= bytes; i += 64) {
-    auto load = [&](size_t at) {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i + at));
-    };
-    auto* line = reinterpret_cast<__m128i*>(to + i);
-    _mm_stream_si128(line, load(0));
-    _mm_stream_si128(line + 1, load(16));
-    _mm_stream_si128(line + 2, load(32));
-    _mm_stream_si128(line + 3, load(48));
-  }
-  std::memcpy(to + i, from + i, bytes - i);
+  HWY_DYNAMIC_DISPATCH(stream)(source, out, bytes);
 }
 
-void stream_fence() { _mm_sfence(); }
+void stream_fence() { hwy::FlushStream(); }
 
 }  // namespace tessera::cpu
 #endif  // HWY_ONCE

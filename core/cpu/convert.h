@@ -9,7 +9,7 @@ namespace tessera::cpu {
 using ConvertRun = void (*)(const void* source, void* out, size_t count);
 ConvertRun convert_run(DType from, DType to);
 
-// Copies past the caches where `out` is 16-byte aligned; stream_fence() before others read it.
+// Copies past the caches; stream_fence() before others read it.
 void stream_copy(const void* source, void* out, size_t bytes);
 void stream_fence();
 

@@ -137,7 +137,7 @@ struct VectorMath {
   // x P(x^2) / Q(x^2) on [-4, 4], fitted to the relative error (at most 3.3e-7 with the rounding
   // of the evaluation); beyond 4, erf is 1 in single precision.
   HWY_INLINE V erf_f32(V x) const {
-    V magnitude = hn::Min(hn::Abs(x), constant(4));
+    V magnitude = hn::Min(constant(4), hn::Abs(x));
     V u = magnitude * magnitude;
     V p = constant(0x1.0aaa18p-19);
     p = hn::MulAdd(p, u, constant(0x1.2a61eap-12));
@@ -151,8 +151,7 @@ struct VectorMath {
     q = hn::MulAdd(q, u, constant(0x1.d87712p-4));
     q = hn::MulAdd(q, u, constant(0x1.027c18p-1));
     q = hn::MulAdd(q, u, constant(1));
-    V y = hn::CopySign(hn::Min(magnitude * p / q, constant(1)), x);
-    return where(is_nan(x), x, y);
+    return hn::CopySign(hn::Min(constant(1), magnitude * p / q), x);
   }
 
   template <class F>

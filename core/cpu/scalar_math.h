@@ -29,6 +29,7 @@ struct ScalarMath {
   bool is_nan(T x) const { return x != x; }
   T copysign(T x, T sign) const { return std::copysign(x, sign); }
   T exp(T x) const { return std::exp(x); }
+  T exp_nonpositive(T x) const { return std::exp(x); }
   T exp2(T x) const { return std::exp2(x); }
   T expm1(T x) const { return std::expm1(x); }
   T log2(T x) const { return std::log2(x); }

@@ -38,6 +38,7 @@ struct ScalarMath {
   TESSERA_FUNCTION bool is_nan(T x) { return x != x; }
   TESSERA_FUNCTION T copysign(T x, T sign) { return std::copysign(x, sign); }
   TESSERA_FUNCTION T exp(T x) { return std::exp(x); }
+  TESSERA_FUNCTION T exp_nonpositive(T x) { return std::exp(x); }
   TESSERA_FUNCTION T exp2(T x) { return std::exp2(x); }
   TESSERA_FUNCTION T expm1(T x) { return std::expm1(x); }
   TESSERA_FUNCTION T log(T x) { return std::log(x); }
