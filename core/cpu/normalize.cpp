@@ -87,75 +87,143 @@ void layer_norm_typed(const Array& x, const Array& weight, const Array& bias, do
   });
 }
 
-// With xhat = (x - mean) rstd and g = dy weight:
-// dx = rstd (g - mean(g) - xhat mean(g xhat)), where mean(g) is left out unless centered.
-template <class T, bool kWeighted>
-HWY_INLINE void layer_norm_dx(const T* x, const T* w, RowMoments<T> m, bool centered, const T* dy,
-                              bool streams, T* dx, size_t n) {
-  const hn::ScalableTag<T> d;
-  const Vec<T> center = hn::Set(d, m.mean);
-  const Vec<T> scale = hn::Set(d, m.rstd);
-  auto xhat = [&](size_t j, size_t lanes)
-                  HWY_ATTR { return (load_lanes(x + j, lanes) - center) * scale; };
-  auto g = [&](size_t j, size_t lanes) HWY_ATTR {
-    if constexpr (kWeighted) return load_lanes(dy + j, lanes) * load_lanes(w + j, lanes);
-    else return load_lanes(dy + j, lanes);
-  };
-  auto size = static_cast<T>(n);
-  TwoSums<T> sums = two_sums_of<T>(n, [&](size_t j, size_t lanes) HWY_ATTR {
-    Vec<T> gj = g(j, lanes);
-    return TwoSums<Vec<T>>{gj, gj * xhat(j, lanes)};
-  });
-  const Vec<T> mean_g = hn::Set(d, centered ? sums.first / size : T{0});
-  const Vec<T> mean_gx = hn::Set(d, sums.second / size);
-  write_row<T>(streams, n, dx, [&](size_t j, size_t lanes) HWY_ATTR {
-    // The next row's elements are on their way while these are computed.
-    fetch_ahead(x + n + j);
-    fetch_ahead(dy + n + j);
-    return scale * (g(j, lanes) - mean_g - xhat(j, lanes) * mean_gx);
-  });
-}
-
-// dw += dy xhat; db += dy, over four rows at a time, one after the other.
-template <class T, bool kBias>
-HWY_INLINE void add_parameter_grads(const T* x, const RowMoments<T>* m, const T* dy, int64_t rows,
-                                    size_t n, T* dw, T* db) {
-  const hn::ScalableTag<T> d;
-  for (int64_t i = 0; i < rows; i += 4) {
-    int64_t group = std::min<int64_t>(4, rows - i);
-    for_each_vector<T>(n, [&](size_t j, size_t lanes) HWY_ATTR {
-      Vec<T> dwj = load_lanes(dw + j, lanes);
-      Vec<T> dbj = hn::Zero(d);
-      if constexpr (kBias) dbj = load_lanes(db + j, lanes);
-      for (int64_t k = i; k < i + group; ++k) {
-        size_t at = static_cast<size_t>(k) * n + j;
-        Vec<T> xhat = (load_lanes(x + at, lanes) - hn::Set(d, m[k].mean)) * hn::Set(d, m[k].rstd);
-        Vec<T> dyj = load_lanes(dy + at, lanes);
-        dwj = hn::MulAdd(dyj, xhat, dwj);
-        if constexpr (kBias) dbj = dbj + dyj;
-      }
-      store_lanes(dwj, lanes, dw + j);
-      if constexpr (kBias) store_lanes(dbj, lanes, db + j);
-    });
-  }
-}
-
-// The rows of one tile, a few at a time, so that the second look at them finds them in the cache.
+// The gradients' inputs, row by row; w, dw and db, which belong to the columns, are null where they
+// are left out. With db comes dw.
 template <class T>
-void layer_norm_grad_tile(const T* x, const T* w, const RowMoments<T>* m, bool centered,
-                          const T* dy, int64_t rows, bool streams, size_t n, T* dx, T* dw, T* db) {
-  for (int64_t i = 0; i < rows; i += 4) {
-    int64_t group = std::min<int64_t>(4, rows - i);
-    auto at = static_cast<size_t>(i) * n;
-    for (int64_t k = 0; k < group; ++k) {
-      size_t row = at + static_cast<size_t>(k) * n;
-      if (w) layer_norm_dx<T, true>(x + row, w, m[i + k], centered, dy + row, streams, dx + row, n);
-      else layer_norm_dx<T, false>(x + row, w, m[i + k], centered, dy + row, streams, dx + row, n);
-    }
-    if (db) add_parameter_grads<T, true>(x + at, m + i, dy + at, group, n, dw, db);
-    else if (dw) add_parameter_grads<T, false>(x + at, m + i, dy + at, group, n, dw, db);
+struct GradRows {
+  const T* x;
+  const T* w;
+  const RowMoments<T>* moments;
+  const T* dy;
+  T* dx;
+  T* dw;
+  T* db;
+  size_t n;
+  bool centered;
+  bool streams;
+
+  GradRows from(int64_t row) const {
+    GradRows rows = *this;
+    rows.x += static_cast<size_t>(row) * n;
+    rows.moments += row;
+    rows.dy += static_cast<size_t>(row) * n;
+    rows.dx += static_cast<size_t>(row) * n;
+    return rows;
   }
-  if (streams) stream_fence();
+};
+
+template <class T>
+struct TwoSums {
+  T first, second;
+};
+
+enum class Parameters { none, weight, weight_and_bias };
+
+// With xhat = (x - mean) rstd and g = dy w, adds g and g xhat of elements j to j + count - 1 of
+// kRows rows to `sums`. On the way dw += dy xhat and db += dy, one row after the other.
+template <int kRows, bool kWeighted, Parameters kParameters, class T>
+HWY_INLINE void add_elements(const GradRows<T>& rows, const Vec<T>* mean, const Vec<T>* rstd,
+                             size_t j, size_t count, TwoSums<Vec<T>>* sums) {
+  const hn::ScalableTag<T> d;
+  Vec<T> w = hn::Zero(d);
+  Vec<T> dw = hn::Zero(d);
+  Vec<T> db = hn::Zero(d);
+  if constexpr (kWeighted) w = load_lanes(rows.w + j, count);
+  if constexpr (kParameters != Parameters::none) dw = load_lanes(rows.dw + j, count);
+  if constexpr (kParameters == Parameters::weight_and_bias) db = load_lanes(rows.db + j, count);
+  for (int k = 0; k < kRows; ++k) {
+    size_t at = static_cast<size_t>(k) * rows.n + j;
+    Vec<T> xhat = (load_lanes(rows.x + at, count) - mean[k]) * rstd[k];
+    Vec<T> dy = load_lanes(rows.dy + at, count);
+    Vec<T> g = dy;
+    if constexpr (kWeighted) g = dy * w;
+    sums[k].first = sums[k].first + g;
+    sums[k].second = sums[k].second + g * xhat;
+    dw = hn::MulAdd(dy, xhat, dw);
+    db = db + dy;
+  }
+  if constexpr (kParameters != Parameters::none) store_lanes(dw, count, rows.dw + j);
+  if constexpr (kParameters == Parameters::weight_and_bias) store_lanes(db, count, rows.db + j);
+}
+
+// The sums of all elements, and with them dw and db.
+template <int kRows, bool kWeighted, Parameters kParameters, class T>
+HWY_INLINE void grad_sums(const GradRows<T>& rows, TwoSums<T>* sums) {
+  const hn::ScalableTag<T> d;
+  const size_t lanes = hn::Lanes(d);
+  Vec<T> mean[kRows];
+  Vec<T> rstd[kRows];
+  TwoSums<Vec<T>> even[kRows];
+  TwoSums<Vec<T>> odd[kRows];
+  for (int k = 0; k < kRows; ++k) {
+    mean[k] = hn::Set(d, rows.moments[k].mean);
+    rstd[k] = hn::Set(d, rows.moments[k].rstd);
+    even[k] = odd[k] = {hn::Zero(d), hn::Zero(d)};
+  }
+  size_t j = 0;
+  for (; j + 2 * lanes <= rows.n; j += 2 * lanes) {
+    add_elements<kRows, kWeighted, kParameters>(rows, mean, rstd, j, lanes, even);
+    add_elements<kRows, kWeighted, kParameters>(rows, mean, rstd, j + lanes, lanes, odd);
+  }
+  for (; j < rows.n; j += lanes) {
+    size_t rest = std::min(lanes, rows.n - j);
+    add_elements<kRows, kWeighted, kParameters>(rows, mean, rstd, j, rest, even);
+  }
+  for (int k = 0; k < kRows; ++k) {
+    sums[k] = {hn::GetLane(hn::SumOfLanes(d, even[k].first + odd[k].first)),
+               hn::GetLane(hn::SumOfLanes(d, even[k].second + odd[k].second))};
+  }
+}
+
+// dx = rstd (g - mean(g) - xhat mean(g xhat)) of the first row, where mean(g) is left out unless
+// centered. Meanwhile what comes `ahead` rows later is fetched.
+template <bool kWeighted, class T>
+HWY_INLINE void layer_norm_dx(const GradRows<T>& rows, const TwoSums<T>& sums, size_t ahead) {
+  const hn::ScalableTag<T> d;
+  const Vec<T> center = hn::Set(d, rows.moments->mean);
+  const Vec<T> scale = hn::Set(d, rows.moments->rstd);
+  auto size = static_cast<T>(rows.n);
+  const Vec<T> mean_g = hn::Set(d, rows.centered ? sums.first / size : T{0});
+  const Vec<T> mean_gx = hn::Set(d, sums.second / size);
+  write_row<T>(rows.streams, rows.n, rows.dx, [&](size_t j, size_t lanes) HWY_ATTR {
+    fetch_ahead(rows.x + ahead * rows.n + j);
+    fetch_ahead(rows.dy + ahead * rows.n + j);
+    Vec<T> xhat = (load_lanes(rows.x + j, lanes) - center) * scale;
+    Vec<T> g = load_lanes(rows.dy + j, lanes);
+    if constexpr (kWeighted) g = g * load_lanes(rows.w + j, lanes);
+    return scale * (g - mean_g - xhat * mean_gx);
+  });
+}
+
+// Rows that are read a second time while they are in the cache, and share a look at dw and db.
+inline constexpr int kRowGroup = 2;
+
+template <bool kWeighted, Parameters kParameters, class T>
+void layer_norm_grad_tile(const GradRows<T>& tile, int64_t count) {
+  for (int64_t i = 0; i < count; i += kRowGroup) {
+    TwoSums<T> sums[kRowGroup];
+    int64_t group = std::min<int64_t>(kRowGroup, count - i);
+    if (group == kRowGroup) grad_sums<kRowGroup, kWeighted, kParameters>(tile.from(i), sums);
+    else grad_sums<1, kWeighted, kParameters>(tile.from(i), sums);
+    for (int64_t k = 0; k < group; ++k) {
+      layer_norm_dx<kWeighted>(tile.from(i + k), sums[k], kRowGroup);
+    }
+  }
+  if (tile.streams) stream_fence();
+}
+
+template <class T>
+void layer_norm_grad_tile(const GradRows<T>& tile, int64_t count) {
+  if (tile.db) {
+    if (tile.w) layer_norm_grad_tile<true, Parameters::weight_and_bias>(tile, count);
+    else layer_norm_grad_tile<false, Parameters::weight_and_bias>(tile, count);
+  } else if (tile.dw) {
+    if (tile.w) layer_norm_grad_tile<true, Parameters::weight>(tile, count);
+    else layer_norm_grad_tile<false, Parameters::weight>(tile, count);
+  } else {
+    if (tile.w) layer_norm_grad_tile<true, Parameters::none>(tile, count);
+    else layer_norm_grad_tile<false, Parameters::none>(tile, count);
+  }
 }
 
 template <class T>
@@ -178,10 +246,17 @@ void layer_norm_grad_typed(const Array& x, const Array& weight, const Array& mea
       moments[i - begin] = {means ? means[i] : T{0}, rstd.data<T>()[i]};
     }
     int64_t at = begin / kRowsPerTile * cols;
-    layer_norm_grad_tile(x.data<T>() + begin * cols, data_or_null<T>(weight), moments,
-                         means != nullptr, dy.data<T>() + begin * cols, end - begin, streams,
-                         static_cast<size_t>(cols), dx.data<T>() + begin * cols,
-                         dw ? dw + at : nullptr, db ? db + at : nullptr);
+    GradRows<T> tile{.x = x.data<T>() + begin * cols,
+                     .w = data_or_null<T>(weight),
+                     .moments = moments,
+                     .dy = dy.data<T>() + begin * cols,
+                     .dx = dx.data<T>() + begin * cols,
+                     .dw = dw ? dw + at : nullptr,
+                     .db = db ? db + at : nullptr,
+                     .n = static_cast<size_t>(cols),
+                     .centered = means != nullptr,
+                     .streams = streams};
+    layer_norm_grad_tile(tile, end - begin);
   });
   if (dweight.defined()) reduce_family().sum_columns(partial_dw, dweight);
   if (dbias.defined()) reduce_family().sum_columns(partial_db, dbias);

@@ -43,32 +43,6 @@ HWY_INLINE T row_sum(const T* x, size_t count) {
                    [&](size_t i, size_t lanes) HWY_ATTR { return load_lanes(x + i, lanes); });
 }
 
-template <class T>
-struct TwoSums {
-  T first, second;
-};
-
-// The sums of two terms at once: term(i, lanes) gives the vectors of both as a TwoSums<Vec<T>>.
-template <class T, class F>
-HWY_INLINE TwoSums<T> two_sums_of(size_t count, F&& term) {
-  const hn::ScalableTag<T> d;
-  const size_t lanes = hn::Lanes(d);
-  TwoSums<Vec<T>> even{hn::Zero(d), hn::Zero(d)};
-  TwoSums<Vec<T>> odd{hn::Zero(d), hn::Zero(d)};
-  auto add = [](TwoSums<Vec<T>>& sums, const TwoSums<Vec<T>>& terms) HWY_ATTR {
-    sums.first = sums.first + terms.first;
-    sums.second = sums.second + terms.second;
-  };
-  size_t i = 0;
-  for (; i + 2 * lanes <= count; i += 2 * lanes) {
-    add(even, term(i, lanes));
-    add(odd, term(i + lanes, lanes));
-  }
-  for (; i < count; i += lanes) add(even, term(i, std::min(lanes, count - i)));
-  return {hn::GetLane(hn::SumOfLanes(d, even.first + odd.first)),
-          hn::GetLane(hn::SumOfLanes(d, even.second + odd.second))};
-}
-
 // The largest element; NaN if there is one, minus infinity if there is none.
 template <class T>
 HWY_INLINE T row_max(const T* x, size_t count) {
