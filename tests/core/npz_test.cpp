@@ -105,6 +105,20 @@ TEST(Npz, NamesFileAndMemberInErrors) {
   EXPECT_NE(error_of([&] { load_npz(dir / "missing.npz"); }), "");
 }
 
+TEST(Npz, RefusesAPromiseThatItsBytesCannotHold) {
+  TempDir dir;
+  std::string whole = saved(dir, {{"x", Array::zeros({1000}, DType::f32)}}, true);
+  constexpr size_t kUncompressedSize = 24;  // in an entry of the central directory
+  size_t entry = whole.find("PK\1\2");
+  ASSERT_NE(entry, std::string::npos);
+  whole.replace(entry + kUncompressedSize, 4, "\xff\xff\xff\x7f");
+  std::string path = dir.write("a.npz", whole);
+  std::string error = error_of([&] { load_npz(path); });
+  EXPECT_TRUE(contains(error, "\"x.npy\": ")) << error;
+  EXPECT_TRUE(contains(error, "bytes cannot hold the 2147483647 that the archive promises"))
+      << error;
+}
+
 TEST(Npz, RefusesEveryTruncation) {
   TempDir dir;
   std::string whole = saved(dir, {{"x", Array::arange(6)}, {"y", Array::scalar(2)}}, true);
