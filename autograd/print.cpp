@@ -21,4 +21,8 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   return out << to_string(tensor);
 }
 
+Description describe(const Tensor& tensor) {
+  return describe(tensor.defined() ? tensor.data() : Array());
+}
+
 }  // namespace tessera

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "autograd/tensor.h"
+#include "core/describe.h"
 #include "core/print.h"
 
 namespace tessera {
@@ -15,5 +16,8 @@ namespace tessera {
 //   Tensor(shape=(2,), dtype=f32, grad_fn=add)
 std::string to_string(const Tensor& tensor, const PrintOptions& options = {});
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+
+// Of its elements; see core/describe.h.
+Description describe(const Tensor& tensor);
 
 }  // namespace tessera

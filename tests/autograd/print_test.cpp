@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "autograd/ops.h"
+#include "tests/support/error_of.h"
 
 namespace tessera {
 namespace {
@@ -23,6 +24,13 @@ TEST(PrintTensor, SaysWhereItComesFrom) {
 TEST(PrintTensor, FollowsOptions) {
   EXPECT_EQ(to_string(tensor({1.0 / 3}), {.precision = 2}),
             "[0.33]\nTensor(shape=(1,), dtype=f32)");
+}
+
+TEST(DescribeTensor, SumsUpItsElements) {
+  Description d = describe(tensor({1, 3.0}) * tensor({1, 2.0}));
+  EXPECT_EQ(to_string(d), "f32 (2,): min 1, max 6, mean 3.5, std 2.5, 0 NaN, 0 inf");
+  EXPECT_EQ(test::error_of([] { describe(Tensor()); }),
+            "[describe] expected an array, got an undefined one");
 }
 
 }  // namespace

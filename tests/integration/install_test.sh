@@ -41,7 +41,7 @@ cmake --build "$project/build" >"$place/log" || {
 
 expect '^loss [0-9.]+, then [0-9.]+$' "$project/build/my_program"
 expect '^f32 \(2, 2\): min -2.85833, max 4.05583,' "$project/build/my_tensors"
-expect "^\[anomaly\] .* of 'sqrt' .* called at .*tensors.cpp:25$" "$project/build/my_tensors"
+expect "^\[anomaly\] .* of 'sqrt' .* called at .*tensors.cpp:24$" "$project/build/my_tensors"
 expect '^ *train  ' "$project/build/my_tessera" --help
 expect '^ *model line: one layer$' "$project/build/my_tessera" train --explain
 expect '^digest [0-9a-f]{64}$' "$project/build/my_tessera" train "$project/own_model.yaml" \

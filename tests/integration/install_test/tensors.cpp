@@ -3,7 +3,6 @@
 #include <autograd/engine.h>
 #include <autograd/ops.h>
 #include <autograd/print.h>
-#include <core/describe.h>
 
 #include <iostream>
 
@@ -13,7 +12,7 @@ int main() {
   Tensor x = reshape(linspace(-1, 1, 6), {2, 3});
   x.set_requires_grad(true);
   Tensor y = einsum("ij,kj->ik", {x, exp(x)});
-  std::cout << y << "\n" << describe(y.data()) << "\n";
+  std::cout << y << "\n" << describe(y) << "\n";
 
   // The gradient of a gradient's square: what a gradient penalty is.
   Tensor dx = grad({sum(y)}, {x}, {}, {.create_graph = true})[0];
