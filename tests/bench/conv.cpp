@@ -134,7 +134,8 @@ void measure(int64_t n, int64_t c, int64_t size) {
     measure_calls(run_ours, own_times);
   }
   nlohmann::json record{
-      {"name", fmt::format("ops.conv2d.3x3_{}_channels_{}x{}_batch_{}", c, size, size, n)},
+      {"name", "ops.conv3x3"},
+      {"shape", fmt::format("{} channels, {} x {}, batch {}", c, size, size, n)},
       {"value", median(own_times)},
       {"unit", "ms"},
       {"reference", median(direct_times)},
