@@ -133,14 +133,13 @@ void measure(int64_t n, int64_t c, int64_t size) {
     measure_calls(run_direct, direct_times);
     measure_calls(run_ours, own_times);
   }
-  nlohmann::json record{
-      {"name", "ops.conv3x3"},
-      {"shape", fmt::format("{} channels, {} x {}, batch {}", c, size, size, n)},
-      {"value", median(own_times)},
-      {"unit", "ms"},
-      {"reference", median(direct_times)},
-      {"reference_name", "oneDNN, NHWC, one call each with all threads"},
-      {"ratio", median(direct_times) / median(own_times)}};
+  nlohmann::json record{{"name", "ops.conv3x3"},
+                        {"shape", fmt::format("{} channels, {} x {}, batch {}", c, size, size, n)},
+                        {"value", median(own_times)},
+                        {"unit", "ms"},
+                        {"reference", median(direct_times)},
+                        {"reference_name", "oneDNN, NHWC, one call each with all threads"},
+                        {"ratio", median(direct_times) / median(own_times)}};
   fmt::print("{}\n", record.dump());
 }
 
