@@ -5,9 +5,9 @@
 namespace tessera {
 
 std::string_view name(CommOp op) {
-  constexpr std::array<std::string_view, 9> kNames{"all_reduce", "reduce_scatter", "all_gather",
-                                                   "broadcast",  "all_to_all",     "send",
-                                                   "recv",       "barrier",        "split"};
+  constexpr std::array<std::string_view, 11> kNames{
+      "all_reduce", "reduce_scatter", "all_gather", "broadcast", "all_to_all", "send",
+      "recv",       "barrier",        "split",      "gather",    "scatter"};
   auto index = static_cast<size_t>(op);
   return index < kNames.size() ? kNames[index] : "unknown";
 }
@@ -21,8 +21,10 @@ std::string describe(const Call& call) {
       fmt::format("{}({}{}{}, {} elements", name(call.op),
                   reduces ? name(static_cast<ReduceKind>(call.kind)) : "", reduces ? ", " : "",
                   static_cast<DType>(call.dtype), call.elements);
-  if (call.op == CommOp::broadcast) text += fmt::format(", root {}", call.root);
-  if (call.op == CommOp::all_to_all) {
+  if (call.root >= 0) text += fmt::format(", root {}", call.root);
+  bool pairwise =
+      call.op == CommOp::all_to_all || call.op == CommOp::gather || call.op == CommOp::scatter;
+  if (pairwise) {
     text += fmt::format(", {} bytes to and {} bytes from this peer", call.bytes_to_reader,
                         call.bytes_from_reader);
   }

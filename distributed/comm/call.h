@@ -18,6 +18,8 @@ enum class CommOp : int32_t {
   recv,
   barrier,
   split,
+  gather,
+  scatter,
 };
 std::string_view name(CommOp op);
 
@@ -31,7 +33,7 @@ struct Call {
   int64_t elements = 0;
   // Of all sizes that must be the same on every rank: see hash_shapes.
   uint64_t sizes_hash = 0;
-  // Between the writer of this and its reader; all_to_all only.
+  // Between the writer of this and its reader; all_to_all, gather and scatter only.
   int64_t bytes_to_reader = 0;
   int64_t bytes_from_reader = 0;
 };

@@ -5,7 +5,7 @@
 namespace tessera {
 
 std::string_view name(ReduceKind kind) {
-  constexpr std::array<std::string_view, 4> kNames{"sum", "prod", "min", "max"};
+  constexpr std::array<std::string_view, 5> kNames{"sum", "prod", "min", "max", "mean"};
   return kNames[static_cast<size_t>(kind)];
 }
 

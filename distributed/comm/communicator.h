@@ -13,8 +13,8 @@ namespace tessera {
 
 // How the elements of all ranks become one. Sums and products of bf16 and f16 are taken in f32 and
 // rounded once; integers wrap; min and max of a NaN are NaN; for bool, sum and max are "or",
-// prod and min are "and".
-enum class ReduceKind : int32_t { sum, prod, min, max };
+// prod and min are "and". mean is the sum divided by the number of ranks, of floating dtypes only.
+enum class ReduceKind : int32_t { sum, prod, min, max, mean };
 std::string_view name(ReduceKind kind);
 
 // Failed communication: a peer is gone, late, or called something else. Ranks are numbered as in
@@ -123,6 +123,14 @@ class Communicator {
 
   // array = root's array.
   virtual Work broadcast(const Array& array, int root) = 0;
+
+  // On root recv_per_rank[p] = rank p's send, which may be of another size on each rank; elsewhere
+  // recv_per_rank is empty. root's send may be recv_per_rank[root] itself.
+  virtual Work gather(const Array& send, std::span<const Array> recv_per_rank, int root) = 0;
+
+  // recv = root's send_per_rank[rank()], each of its own size; elsewhere send_per_rank is empty.
+  // root's recv may be send_per_rank[root] itself.
+  virtual Work scatter(std::span<const Array> send_per_rank, const Array& recv, int root) = 0;
 
   // recv_per_rank[p] = rank p's send_per_rank[rank()]. Sizes agree pairwise only. No recv overlaps
   // a send.

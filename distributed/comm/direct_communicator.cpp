@@ -48,6 +48,11 @@ void require_like(CommOp op, const Array& array, DType dtype) {
                 name(op), dtype, array.dtype());
 }
 
+void require_kind(CommOp op, ReduceKind kind, DType dtype) {
+  TESSERA_CHECK(kind != ReduceKind::mean || is_floating(dtype),
+                "[{}] expected a floating dtype for a mean, got {}", name(op), dtype);
+}
+
 void require_same_size(CommOp op, const Array& ours, const Array& array, int rank) {
   TESSERA_CHECK(ours.numel() == array.numel(),
                 "[{}] rank {}'s own array and its place in the list differ: shapes {} and {}",
@@ -219,6 +224,7 @@ void DirectCommunicator::add_small_all_reduce(Operation& op, const Array& array,
 
 Work DirectCommunicator::all_reduce(const Array& array, ReduceKind kind) {
   require(CommOp::all_reduce, array);
+  require_kind(CommOp::all_reduce, kind, array.dtype());
   Call call = next_call(CommOp::all_reduce, array.dtype(), array.numel(), {&array, 1});
   call.kind = static_cast<int32_t>(kind);
   auto op = collective(call);
@@ -240,6 +246,7 @@ Work DirectCommunicator::all_reduce(const Array& array, ReduceKind kind) {
 Work DirectCommunicator::reduce_scatter(std::span<const Array> send_per_rank, const Array& recv,
                                         ReduceKind kind) {
   require(CommOp::reduce_scatter, recv);
+  require_kind(CommOp::reduce_scatter, kind, recv.dtype());
   require_one_per_rank(CommOp::reduce_scatter, send_per_rank);
   for (const Array& send : send_per_rank) require_like(CommOp::reduce_scatter, send, recv.dtype());
   require_same_size(CommOp::reduce_scatter, recv, send_per_rank[static_cast<size_t>(rank())],
@@ -253,8 +260,8 @@ Work DirectCommunicator::reduce_scatter(std::span<const Array> send_per_rank, co
   return start(op);
 }
 
-Work DirectCommunicator::gather(CommOp op_name, const Array& send,
-                                std::span<const Array> recv_per_rank) {
+Work DirectCommunicator::gather_all(CommOp op_name, const Array& send,
+                                    std::span<const Array> recv_per_rank) {
   require(op_name, send);
   require_one_per_rank(op_name, recv_per_rank);
   for (const Array& recv : recv_per_rank) require_like(op_name, recv, send.dtype());
@@ -266,7 +273,7 @@ Work DirectCommunicator::gather(CommOp op_name, const Array& send,
 }
 
 Work DirectCommunicator::all_gather(const Array& send, std::span<const Array> recv_per_rank) {
-  return gather(CommOp::all_gather, send, recv_per_rank);
+  return gather_all(CommOp::all_gather, send, recv_per_rank);
 }
 
 Work DirectCommunicator::broadcast(const Array& array, int root) {
@@ -317,6 +324,62 @@ Work DirectCommunicator::all_to_all(std::span<const Array> send_per_rank,
       }
       engine->receive(op, p, kCollectiveTag, writable_bytes_of(recv), recv.storage());
       engine->send(op, p, kCollectiveTag, bytes_of(send), send.storage());
+    }
+  });
+  return start(op);
+}
+
+std::shared_ptr<Operation> DirectCommunicator::rooted(CommOp op_name, const Array& own,
+                                                      std::span<const Array> per_rank, int root) {
+  require(op_name, own);
+  require_rank(op_name, root);
+  if (rank() == root) {
+    require_one_per_rank(op_name, per_rank);
+    for (const Array& array : per_rank) require_like(op_name, array, own.dtype());
+    require_same_size(op_name, own, per_rank[static_cast<size_t>(root)], root);
+  } else {
+    TESSERA_CHECK(per_rank.empty(), "[{}] expected a list of arrays on root {} alone, got {} here",
+                  name(op_name), root, per_rank.size());
+  }
+  Call call = next_call(op_name, own.dtype(), rank() == root ? total(per_rank) : own.numel());
+  call.root = root;
+  std::vector<Call> calls(static_cast<size_t>(size()), call);
+  bool to_root = op_name == CommOp::gather;
+  for (size_t p = 0; p < calls.size(); ++p) {
+    if (rank() != root && p != static_cast<size_t>(root)) continue;
+    bool reads = to_root == (rank() == root);
+    int64_t& bytes = reads ? calls[p].bytes_from_reader : calls[p].bytes_to_reader;
+    bytes = static_cast<int64_t>((rank() == root ? per_rank[p] : own).nbytes());
+  }
+  return collective(std::move(calls));
+}
+
+Work DirectCommunicator::gather(const Array& send, std::span<const Array> recv_per_rank, int root) {
+  auto op = rooted(CommOp::gather, send, recv_per_rank, root);
+  op->then([engine = engine_.get(), &op = *op, send, root,
+            recvs = std::vector<Array>(recv_per_rank.begin(), recv_per_rank.end())] {
+    for (int p = 0; p < static_cast<int>(recvs.size()); ++p) {
+      const Array& recv = recvs[static_cast<size_t>(p)];
+      if (p == root) copy_bytes(send, recv);
+      else engine->receive(op, p, kCollectiveTag, writable_bytes_of(recv), recv.storage());
+    }
+    if (recvs.empty()) engine->send(op, root, kCollectiveTag, bytes_of(send), send.storage());
+  });
+  return start(op);
+}
+
+Work DirectCommunicator::scatter(std::span<const Array> send_per_rank, const Array& recv,
+                                 int root) {
+  auto op = rooted(CommOp::scatter, recv, send_per_rank, root);
+  op->then([engine = engine_.get(), &op = *op, recv, root,
+            sends = std::vector<Array>(send_per_rank.begin(), send_per_rank.end())] {
+    for (int p = 0; p < static_cast<int>(sends.size()); ++p) {
+      const Array& send = sends[static_cast<size_t>(p)];
+      if (p == root) copy_bytes(send, recv);
+      else engine->send(op, p, kCollectiveTag, bytes_of(send), send.storage());
+    }
+    if (sends.empty()) {
+      engine->receive(op, root, kCollectiveTag, writable_bytes_of(recv), recv.storage());
     }
   });
   return start(op);
@@ -375,7 +438,7 @@ std::unique_ptr<Communicator> DirectCommunicator::split(int color, int key) {
   own[0] = color;
   own[1] = key;
   own[2] = engine_->transport().next_split();
-  gather(CommOp::split, answers[static_cast<size_t>(rank())], answers).wait();
+  gather_all(CommOp::split, answers[static_cast<size_t>(rank())], answers).wait();
   if (color == -1) return nullptr;
 
   std::vector<std::pair<int64_t, int>> members;  // key and rank here

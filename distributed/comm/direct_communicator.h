@@ -27,6 +27,8 @@ class DirectCommunicator : public Communicator {
                       ReduceKind kind) override;
   Work all_gather(const Array& send, std::span<const Array> recv_per_rank) override;
   Work broadcast(const Array& array, int root) override;
+  Work gather(const Array& send, std::span<const Array> recv_per_rank, int root) override;
+  Work scatter(std::span<const Array> send_per_rank, const Array& recv, int root) override;
   Work all_to_all(std::span<const Array> send_per_rank,
                   std::span<const Array> recv_per_rank) override;
   Work send(const Array& array, int peer, int tag) override;
@@ -49,7 +51,10 @@ class DirectCommunicator : public Communicator {
   void add_gather(Operation& op, const Array& send, Arrays recvs) const;
   void add_reduce_scatter(Operation& op, Arrays sends, const Array& recv, ReduceKind kind) const;
   void add_small_all_reduce(Operation& op, const Array& array, ReduceKind kind) const;
-  Work gather(CommOp op, const Array& send, std::span<const Array> recvs);
+  Work gather_all(CommOp op, const Array& send, std::span<const Array> recvs);
+  // The calls of a gather or scatter between root's list and every rank's own array.
+  std::shared_ptr<Operation> rooted(CommOp op, const Array& own, std::span<const Array> per_rank,
+                                    int root);
   Work point_to_point(CommOp op, const Array& array, int peer, int tag);
   void require_rank(CommOp op, int rank) const;
   void require_one_per_rank(CommOp op, std::span<const Array> arrays) const;

@@ -59,7 +59,21 @@ struct Max {
   }
 };
 
-template <class T, class Op>
+// What becomes of the folded value at last.
+struct Keep {
+  template <class A>
+  static A finish(A folded, size_t) {
+    return folded;
+  }
+};
+struct Divide {
+  template <class A>
+  static A finish(A folded, size_t num_inputs) {
+    return static_cast<A>(folded / static_cast<A>(num_inputs));
+  }
+};
+
+template <class T, class Op, class Last = Keep>
 void reduce(std::span<const void* const> inputs, T* output, int64_t count) {
   using A = typename AccumulatorOf<T>::type;
   A sums[kBlock];
@@ -73,7 +87,9 @@ void reduce(std::span<const void* const> inputs, T* output, int64_t count) {
         sums[i] = Op::template run<T, A>(sums[i], convert<A>(next[i]));
       }
     }
-    for (int64_t i = 0; i < size; ++i) output[begin + i] = convert<T>(sums[i]);
+    for (int64_t i = 0; i < size; ++i) {
+      output[begin + i] = convert<T>(Last::finish(sums[i], inputs.size()));
+    }
   }
 }
 
@@ -91,6 +107,7 @@ void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> 
       case ReduceKind::prod: return reduce<T, Prod>(inputs, out, count);
       case ReduceKind::min: return reduce<T, Min>(inputs, out, count);
       case ReduceKind::max: return reduce<T, Max>(inputs, out, count);
+      case ReduceKind::mean: return reduce<T, Sum, Divide>(inputs, out, count);
     }
   });
 }

@@ -108,6 +108,27 @@ void all_reduce_has_all_kinds(Communicator& comm) {
   }
 }
 
+void a_mean_divides_the_sum_once(Communicator& comm) {
+  int n = comm.size();
+  for (DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
+    for (int64_t count : {3, 30000}) {
+      Array array = make(count, dtype, [&](int64_t i) { return value_of(comm.rank(), i); });
+      comm.all_reduce(array, ReduceKind::mean).wait();
+      auto mean = [&](int64_t i) {
+        double exact = sum_of(n, i, dtype) / n;
+        return Array::full({}, exact, DType::f32).to(dtype).to(DType::f64).item<double>();
+      };
+      if (dtype == DType::f64) {
+        expect_elements(
+            array, [&](int64_t i) { return sum_of(n, i, dtype) / n; }, "mean");
+      } else {
+        expect_elements(array, mean, "mean");
+      }
+    }
+  }
+  EXPECT_THROW(comm.all_reduce(Array::zeros({2}, DType::i64), ReduceKind::mean), Error);
+}
+
 void all_reduce_keeps_nan_and_wraps(Communicator& comm) {
   double nan = std::numeric_limits<double>::quiet_NaN();
   bool last = comm.rank() == comm.size() - 1;
@@ -245,6 +266,32 @@ void all_to_all_of_uneven_sizes(Communicator& comm) {
   }
 }
 
+void gather_and_scatter_of_uneven_sizes(Communicator& comm) {
+  for (int root : {0, comm.size() - 1}) {
+    for (DType dtype : kDTypes) {
+      for (int64_t base : {0, 3, 20011}) {
+        auto mine = [&](int64_t i) { return value_of(comm.rank(), i); };
+        Array own = make(comm.rank() * base, dtype, mine);
+        std::vector<Array> all;
+        for (int p = 0; p < comm.size() && comm.rank() == root; ++p) {
+          all.push_back(Array::zeros({p * base}, dtype));
+        }
+        comm.gather(own, all, root).wait();
+        for (size_t p = 0; p < all.size(); ++p) {
+          expect_elements(
+              all[p], [&](int64_t i) { return sent(static_cast<int>(p), i, dtype); }, "gather");
+        }
+        Array back = Array::zeros({comm.rank() * base}, dtype);
+        comm.scatter(all, back, root).wait();
+        expect_elements(
+            back, [&](int64_t i) { return sent(comm.rank(), i, dtype); }, "scatter");
+        if (comm.rank() == root) comm.gather(all[at(root)], all, root).wait();
+        else comm.gather(own, {}, root).wait();
+      }
+    }
+  }
+}
+
 void sends_arrive_in_order(Communicator& comm) {
   int next = (comm.rank() + 1) % comm.size();
   int previous = (comm.rank() + comm.size() - 1) % comm.size();
@@ -347,6 +394,11 @@ void wrong_arguments_are_refused(Communicator& comm) {
   EXPECT_THROW(comm.all_gather(whole, {}), Error);
   std::vector<Array> recvs(at(comm.size()), Array::zeros({3}));
   EXPECT_THROW(comm.all_gather(whole, recvs), Error);
+  EXPECT_THROW(comm.gather(whole, {}, comm.rank()), Error);
+  EXPECT_THROW(comm.scatter({}, whole, comm.size()), Error);
+  if (comm.size() > 1) {
+    EXPECT_THROW(comm.gather(whole, recvs, (comm.rank() + 1) % comm.size()), Error);
+  }
   // None of these has reached a peer.
   comm.barrier().wait();
 }
@@ -415,6 +467,19 @@ void another_piece_of_all_to_all_is_detected(Communicator& comm) {
       [&] {
         // Ranks between the two have no quarrel, and hear of it at their next wait.
         comm.all_to_all(same, recvs).wait();
+        return comm.barrier();
+      },
+      "12 bytes to", "8 bytes from");
+}
+
+void another_size_of_gather_is_detected(Communicator& comm) {
+  std::vector<Array> recvs;
+  for (int p = 0; p < comm.size(); ++p) recvs.push_back(Array::zeros({2}));
+  expect_mismatch(
+      comm, [&] { return comm.gather(Array::zeros({3}), {}, 0); },
+      [&] {
+        if (comm.rank() == 0) return comm.gather(recvs[0], recvs, 0);
+        comm.gather(recvs[0], {}, 0).wait();
         return comm.barrier();
       },
       "12 bytes to", "8 bytes from");
@@ -509,6 +574,7 @@ void a_failed_child_leaves_its_parent(Communicator& comm) {
 constexpr CommunicatorCase kCases[] = {
     TESSERA_CASE(all_reduce_sums_exactly),
     TESSERA_CASE(all_reduce_has_all_kinds),
+    TESSERA_CASE(a_mean_divides_the_sum_once),
     TESSERA_CASE(all_reduce_keeps_nan_and_wraps),
     TESSERA_CASE(sums_have_the_bits_of_rank_order),
     TESSERA_CASE(large_all_reduce),
@@ -516,6 +582,7 @@ constexpr CommunicatorCase kCases[] = {
     TESSERA_CASE(all_gather_of_uneven_sizes),
     TESSERA_CASE(broadcast_from_every_root),
     TESSERA_CASE(all_to_all_of_uneven_sizes),
+    TESSERA_CASE(gather_and_scatter_of_uneven_sizes),
     TESSERA_CASE(sends_arrive_in_order),
     TESSERA_CASE(works_may_be_waited_for_late),
     TESSERA_CASE(shapes_of_any_rank),
@@ -528,6 +595,7 @@ constexpr CommunicatorCase kCases[] = {
     TESSERA_CASE(another_kind_is_detected),
     TESSERA_CASE(another_root_is_detected),
     TESSERA_CASE(another_piece_of_all_to_all_is_detected),
+    TESSERA_CASE(another_size_of_gather_is_detected),
     TESSERA_CASE(another_receive_is_detected),
     TESSERA_CASE(a_peer_that_never_comes_times_out),
     TESSERA_CASE(a_missing_message_times_out),
