@@ -43,6 +43,8 @@ class CommError : public Error {
 struct CommOptions {
   // The longest that any wait lasts. Long enough for a peer that writes a checkpoint or compiles.
   std::chrono::milliseconds timeout = std::chrono::seconds(300);
+  // Whether processes of one machine reach each other's memory; otherwise they send messages.
+  bool share_memory = true;
 };
 
 // A transfer under way. Copies are handles of the same transfer; a default-constructed one is
@@ -103,9 +105,8 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // Memory that peers can map, where the communicator has such; ordinary memory otherwise, as in
-  // both implementations here. Its content is unspecified. Any array may be sent; those from here
-  // may travel faster.
+  // Memory that peers can map, where the communicator has such; ordinary memory otherwise. Its
+  // content is unspecified. Any array may be sent; those from here may travel faster.
   virtual Array allocate(Dims shape, DType dtype) = 0;
 
   // array = reduction of every rank's array, in rank order: ((r0 + r1) + r2) + ... The same bits on

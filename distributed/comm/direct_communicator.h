@@ -1,17 +1,18 @@
-// DirectCommunicator: every collective as a direct exchange of messages over a Transport.
+// DirectCommunicator: every collective as a direct exchange between all ranks of a Transport.
 #pragma once
 
 #include <vector>
 
-#include "distributed/comm/engine.h"
+#include "distributed/comm/collective_steps.h"
 
 namespace tessera {
 
-// The owner of a slice receives every peer's piece of it, reduces in rank order and sends the
-// result to all: as many bytes as a ring moves, in one step. What goes to every peer first is a
-// Call of 56 bytes: it finds mismatches before data moves, and is all of a barrier.
+// The owner of a slice takes every peer's piece of it, reduces in rank order and hands the result
+// to all: as many bytes as a ring moves, in one step. What is told to every peer first is a Call
+// of 56 bytes: it finds mismatches before data moves, and is all of a barrier.
 //
-// Besides the arrays, a reduction takes up to 16 MiB of scratch memory.
+// Pieces in memory that ranks share (allocate) are used where they lie. For others a reduction
+// takes up to 16 MiB of scratch memory besides the arrays.
 class DirectCommunicator : public Communicator {
  public:
   // All ranks of the transport. Made by every rank, in the same order.
@@ -38,23 +39,20 @@ class DirectCommunicator : public Communicator {
   void abort(const std::string& message) override;
 
  private:
-  // Lists of one array per rank, held by steps.
-  using Arrays = std::shared_ptr<const std::vector<Array>>;
-
   // Takes the next sequence number. same_shapes: those that are to be equal on all ranks.
   Call next_call(CommOp op, DType dtype, int64_t elements, std::span<const Array> same_shapes = {});
-  // An operation that begins with the exchange of calls: one for all, or calls[p] for peer p.
-  std::shared_ptr<Operation> collective(const Call& call) const;
-  std::shared_ptr<Operation> collective(std::vector<Call> calls) const;
+  Collective collective(std::vector<Call> calls, std::vector<Array> offers) const;
   Work start(const std::shared_ptr<Operation>& op);
-  // Append the steps of one part of a collective.
-  void add_gather(Operation& op, const Array& send, Arrays recvs) const;
-  void add_reduce_scatter(Operation& op, Arrays sends, const Array& recv, ReduceKind kind) const;
-  void add_small_all_reduce(Operation& op, const Array& array, ReduceKind kind) const;
+  Work move(const Collective& collective, std::vector<Array> recvs);
   Work gather_all(CommOp op, const Array& send, std::span<const Array> recvs);
   // The calls of a gather or scatter between root's list and every rank's own array.
-  std::shared_ptr<Operation> rooted(CommOp op, const Array& own, std::span<const Array> per_rank,
-                                    int root);
+  std::vector<Call> rooted_calls(CommOp op, const Array& own, std::span<const Array> per_rank,
+                                 int root);
+  template <class T>
+  std::vector<T> same_for_all(const T& value) const {
+    return std::vector<T>(static_cast<size_t>(size()), value);
+  }
+  std::vector<Array> from_root(const Array& array, int root) const;
   Work point_to_point(CommOp op, const Array& array, int peer, int tag);
   void require_rank(CommOp op, int rank) const;
   void require_one_per_rank(CommOp op, std::span<const Array> arrays) const;

@@ -31,7 +31,8 @@ bool Operation::advance() {
       done_ = true;
       clear();
     } else {
-      steps_[next_step_++]();
+      std::function<void()> step = std::move(steps_[next_step_++]);
+      step();
     }
   }
   return done_;
@@ -40,6 +41,7 @@ bool Operation::advance() {
 void Operation::clear() {
   messages_.clear();
   steps_.clear();
+  tell_ = nullptr;
 }
 
 Engine::Engine(std::shared_ptr<Transport> transport, Group group, CommOptions options)
@@ -111,17 +113,25 @@ void Engine::finish(const Operation& op, std::chrono::milliseconds timeout) {
 }
 
 void Engine::progress() {
-  while (!collectives_.empty() && advance(*collectives_.front())) collectives_.pop_front();
-  std::erase_if(point_to_point_, [this](const auto& op) { return advance(*op); });
+  while (true) {
+    while (num_told_ < collectives_.size() && attempt(*collectives_[num_told_], &Operation::tell)) {
+      ++num_told_;
+    }
+    if (num_told_ == 0 || !attempt(*collectives_.front(), &Operation::advance)) break;
+    collectives_.pop_front();
+    --num_told_;
+  }
+  std::erase_if(point_to_point_,
+                [this](const auto& op) { return attempt(*op, &Operation::advance); });
 }
 
-bool Engine::advance(Operation& op) {
+bool Engine::attempt(Operation& op, bool (Operation::*step)()) {
   // A failure lets go of all operations, so what it needs of this one is copied first.
   Call call = op.call();
   int peer = -1;
   std::string detail;
   try {
-    return op.advance();
+    return (op.*step)();
   } catch (const PeerError& error) {
     peer = error.peer();
     detail = error.what();
@@ -129,6 +139,8 @@ bool Engine::advance(Operation& op) {
     peer = op.waiting_for();
     detail = error.what();
     // A peer that gave up has told why before: that is the first failure.
+    // MPI's first look may only fetch what the second finds.
+    for (int look = 0; look < 2; ++look) transport_->look_for_failures();
     check(call);
   }
   fail(call, peer, detail);
@@ -155,6 +167,7 @@ void Engine::drop_all() {
   for (const auto& op : collectives_) op->clear();
   for (const auto& op : point_to_point_) op->clear();
   collectives_.clear();
+  num_told_ = 0;
   point_to_point_.clear();
 }
 

@@ -32,6 +32,10 @@ class PeerError : public Error {
 class Operation {
  public:
   explicit Operation(Call call) : call_(call) {}
+  // `tell` runs first, before those ahead are done: it says to peers what is to come, and false
+  // where it cannot yet.
+  Operation(Call call, std::function<bool(Operation&)> tell)
+      : call_(call), tell_(std::move(tell)) {}
 
   const Call& call() const { return call_; }
   Operation& then(std::function<void()> step) {
@@ -42,7 +46,8 @@ class Operation {
   void add(int peer, std::unique_ptr<Message> message, size_t later = 0) {
     messages_.push_back({peer, next_step_ + later, std::move(message)});
   }
-  // Goes as far as it can without waiting; true when done.
+  bool tell() { return !tell_ || tell_(*this); }
+  // Goes as far as it can without waiting; true when done. A step may append others.
   bool advance();
   bool done() const { return done_; }
   // The peer of the first message that stands in the way, -1 if none does.
@@ -59,6 +64,7 @@ class Operation {
   bool due_messages_arrived();
 
   Call call_;
+  std::function<bool(Operation&)> tell_;
   std::vector<std::function<void()>> steps_;
   size_t next_step_ = 0;
   std::vector<Pending> messages_;
@@ -88,7 +94,8 @@ class Engine {
 
   // Throws the first failure, if there was one; `call` is what finds it.
   void check(const Call& call);
-  // Collectives go strictly one after the other: so messages need no number of their own.
+  // Collectives are told in the order of their calls, and go strictly one after the other: so
+  // messages need no number of their own.
   void start_collective(std::shared_ptr<Operation> op);
   void start_point_to_point(std::shared_ptr<Operation> op);
   // Moves everything on until op is done.
@@ -96,7 +103,7 @@ class Engine {
 
  private:
   void progress();
-  bool advance(Operation& op);
+  bool attempt(Operation& op, bool (Operation::*step)());
   [[noreturn]] void time_over(const Operation& op, std::chrono::milliseconds timeout);
   [[noreturn]] void fail(const Call& call, int peer, const std::string& detail);
   void drop_all();
@@ -106,6 +113,7 @@ class Engine {
   CommOptions options_;
   std::optional<CommError> failure_;
   std::deque<std::shared_ptr<Operation>> collectives_;
+  size_t num_told_ = 0;  // of collectives_, from the front
   std::vector<std::shared_ptr<Operation>> point_to_point_;
 };
 

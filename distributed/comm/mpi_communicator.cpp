@@ -41,7 +41,7 @@ std::string mpi_version() {
 }
 
 MpiEnvironment::MpiEnvironment(CommOptions options)
-    : transport_(std::make_shared<MpiTransport>(initialize())),
+    : transport_(std::make_shared<MpiTransport>(initialize(), options.share_memory)),
       options_(options),
       exceptions_at_start_(std::uncaught_exceptions()) {}
 

@@ -74,7 +74,7 @@ class MpiMessage : public Message {
   std::shared_ptr<const void> owner_;
 };
 
-MpiTransport::MpiTransport(MPI_Comm comm) : comm_(comm) {
+MpiTransport::MpiTransport(MPI_Comm comm, bool shares_memory) : comm_(comm) {
   check_mpi(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
   int* bound = nullptr;
@@ -82,6 +82,24 @@ MpiTransport::MpiTransport(MPI_Comm comm) : comm_(comm) {
   check_mpi(MPI_Comm_get_attr(comm_, MPI_TAG_UB, &bound, &found), "MPI_Comm_get_attr");
   TESSERA_CHECK(found, "[mpi] MPI does not tell its highest tag");
   max_tag_ = *bound;
+  if (shares_memory && size_ > 1) meet_neighbours();
+}
+
+void MpiTransport::meet_neighbours() {
+  windows_ = std::make_unique<SharedWindows>(rank_, size_);
+  SharedWindows::Card own = windows_->card();
+  std::vector<SharedWindows::Card> cards(static_cast<size_t>(size_));
+  check_mpi(MPI_Allgather(&own, sizeof own, MPI_BYTE, cards.data(), sizeof own, MPI_BYTE, comm_),
+            "MPI_Allgather");
+  std::vector<uint8_t> met = windows_->meet(cards);
+  std::vector<uint8_t> met_us(met.size());
+  check_mpi(MPI_Alltoall(met.data(), 1, MPI_BYTE, met_us.data(), 1, MPI_BYTE, comm_),
+            "MPI_Alltoall");
+  windows_->settle(met_us);
+}
+
+void MpiTransport::leave(int context) {
+  if (windows_) windows_->leave(context);
 }
 
 int MpiTransport::mpi_tag(const Route& route) const {

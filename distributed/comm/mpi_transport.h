@@ -11,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "distributed/comm/shared_windows.h"
 #include "distributed/comm/transport.h"
 
 namespace tessera {
@@ -23,7 +24,8 @@ void check_mpi(int code, const char* call);
 class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTransport> {
  public:
   // comm stays the caller's; its errors are returned (MPI_ERRORS_RETURN).
-  explicit MpiTransport(MPI_Comm comm);
+  // Shares memory with the ranks of this machine unless told not to. A collective.
+  MpiTransport(MPI_Comm comm, bool shares_memory);
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -34,8 +36,9 @@ class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTr
   void fail(int context, std::span<const int> members, const std::string& message) override;
   std::optional<Failure> failure(int context) override;
   void look_for_failures() override;
-  void leave(int) override {}
+  void leave(int context) override;
   void idle(int round) override;
+  Neighbours* neighbours() override { return windows_.get(); }
   int take_world() override;
   int next_split() override;
   void take_split(int number) override;
@@ -46,11 +49,13 @@ class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTr
  private:
   friend class MpiMessage;
   int mpi_tag(const Route& route) const;
+  void meet_neighbours();
 
   MPI_Comm comm_;
   int rank_ = 0;
   int size_ = 0;
   int max_tag_ = 0;
+  std::unique_ptr<SharedWindows> windows_;
 
   std::mutex mutex_;  // for MPI and all below
   bool closed_ = false;

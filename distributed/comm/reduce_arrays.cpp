@@ -74,7 +74,7 @@ struct Divide {
 };
 
 template <class T, class Op, class Last = Keep>
-void reduce(std::span<const void* const> inputs, T* output, int64_t count) {
+void reduce(std::span<const void* const> inputs, std::span<void* const> outputs, int64_t count) {
   using A = typename AccumulatorOf<T>::type;
   A sums[kBlock];
   for (int64_t begin = 0; begin < count; begin += kBlock) {
@@ -87,8 +87,9 @@ void reduce(std::span<const void* const> inputs, T* output, int64_t count) {
         sums[i] = Op::template run<T, A>(sums[i], convert<A>(next[i]));
       }
     }
-    for (int64_t i = 0; i < size; ++i) {
-      output[begin + i] = convert<T>(Last::finish(sums[i], inputs.size()));
+    for (void* output : outputs) {
+      T* out = static_cast<T*>(output) + begin;
+      for (int64_t i = 0; i < size; ++i) out[i] = convert<T>(Last::finish(sums[i], inputs.size()));
     }
   }
 }
@@ -97,17 +98,21 @@ void reduce(std::span<const void* const> inputs, T* output, int64_t count) {
 
 void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> inputs,
                      void* output, int64_t count) {
-  TESSERA_ASSERT(!inputs.empty());
   if (inputs.size() == 1 && inputs[0] == output) return;
+  reduce_in_order(kind, dtype, inputs, {&output, 1}, count);
+}
+
+void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> inputs,
+                     std::span<void* const> outputs, int64_t count) {
+  TESSERA_ASSERT(!inputs.empty());
   visit_dtype(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    T* out = static_cast<T*>(output);
     switch (kind) {
-      case ReduceKind::sum: return reduce<T, Sum>(inputs, out, count);
-      case ReduceKind::prod: return reduce<T, Prod>(inputs, out, count);
-      case ReduceKind::min: return reduce<T, Min>(inputs, out, count);
-      case ReduceKind::max: return reduce<T, Max>(inputs, out, count);
-      case ReduceKind::mean: return reduce<T, Sum, Divide>(inputs, out, count);
+      case ReduceKind::sum: return reduce<T, Sum>(inputs, outputs, count);
+      case ReduceKind::prod: return reduce<T, Prod>(inputs, outputs, count);
+      case ReduceKind::min: return reduce<T, Min>(inputs, outputs, count);
+      case ReduceKind::max: return reduce<T, Max>(inputs, outputs, count);
+      case ReduceKind::mean: return reduce<T, Sum, Divide>(inputs, outputs, count);
     }
   });
 }

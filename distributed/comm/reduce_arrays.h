@@ -11,5 +11,8 @@ namespace tessera {
 // dtype. output may be one of the inputs. No inputs is an error.
 void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> inputs,
                      void* output, int64_t count);
+// The same result to several outputs.
+void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> inputs,
+                     std::span<void* const> outputs, int64_t count);
 
 }  // namespace tessera

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "distributed/comm/neighbours.h"
 
 namespace tessera {
 
@@ -62,6 +63,9 @@ class Transport {
   // Called between two rounds of asking messages whether they are done, `round` counting from 0:
   // returns when something may have happened, within milliseconds.
   virtual void idle(int round) = 0;
+
+  // What this rank shares memory with; null where that is nobody.
+  virtual Neighbours* neighbours() { return nullptr; }
 
   // This rank's counts of communicators: of those that have all ranks, made by every rank in the
   // same order, and of splits, whose number their members agree on. Contexts are made of these.

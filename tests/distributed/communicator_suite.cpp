@@ -23,10 +23,23 @@ constexpr int64_t kSizes[] = {0, 1, 7, 1000, 20011, 786433};
 
 size_t at(int64_t i) { return static_cast<size_t>(i); }
 
+// Where this rank's arrays lie; null for ordinary memory.
+thread_local Communicator* memory_of = nullptr;
+
+Array empty(Dims shape, DType dtype = DType::f32) {
+  return memory_of ? memory_of->allocate(std::move(shape), dtype)
+                   : Array::empty(std::move(shape), dtype);
+}
+Array zeros(Dims shape, DType dtype = DType::f32) {
+  Array array = empty(std::move(shape), dtype);
+  array.fill_(0);
+  return array;
+}
+
 // Elements value(i), by core's dtype conversion.
 template <class F>
 Array make(int64_t count, DType dtype, F&& value) {
-  Array array = Array::empty({count}, dtype);
+  Array array = empty({count}, dtype);
   visit_dtype(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     T* out = array.data<T>();
@@ -126,7 +139,7 @@ void a_mean_divides_the_sum_once(Communicator& comm) {
       }
     }
   }
-  EXPECT_THROW(comm.all_reduce(Array::zeros({2}, DType::i64), ReduceKind::mean), Error);
+  EXPECT_THROW(comm.all_reduce(zeros({2}, DType::i64), ReduceKind::mean), Error);
 }
 
 void all_reduce_keeps_nan_and_wraps(Communicator& comm) {
@@ -138,7 +151,7 @@ void all_reduce_keeps_nan_and_wraps(Communicator& comm) {
     EXPECT_TRUE(std::isnan(array.data<float>()[3])) << name(kind);
     EXPECT_FALSE(std::isnan(array.data<float>()[2])) << name(kind);
   }
-  Array array = Array::empty({1}, DType::i32);
+  Array array = empty({1}, DType::i32);
   *array.data<int32_t>() = std::numeric_limits<int32_t>::max();
   comm.all_reduce(array).wait();
   uint32_t expected = 0x7fffffffU * static_cast<uint32_t>(comm.size());
@@ -158,7 +171,7 @@ float rough(int rank, int64_t i) {
 
 template <class T>
 void expect_rank_order_bits(Communicator& comm, int64_t count) {
-  Array array = Array::empty({count}, dtype_of<T>());
+  Array array = empty({count}, dtype_of<T>());
   std::vector<T> expected(at(count));
   for (int64_t i = 0; i < count; ++i) {
     array.data<T>()[i] = convert<T>(rough(comm.rank(), i));
@@ -199,7 +212,7 @@ void reduce_scatter_of_uneven_shards(Communicator& comm) {
         sends.push_back(
             make(p * base, dtype, [&](int64_t i) { return value_of(comm.rank(), i + p); }));
       }
-      Array recv = Array::empty({comm.rank() * base}, dtype);
+      Array recv = empty({comm.rank() * base}, dtype);
       comm.reduce_scatter(sends, recv).wait();
       auto expected = [&](int64_t i) { return sum_of(comm.size(), i + comm.rank(), dtype); };
       expect_elements(recv, expected, "reduce_scatter");
@@ -215,7 +228,7 @@ void all_gather_of_uneven_sizes(Communicator& comm) {
     for (int64_t base : {0, 1, 501, 20011}) {
       auto length = [&](int p) { return base * (comm.size() - 1 - p); };
       std::vector<Array> recvs;
-      for (int p = 0; p < comm.size(); ++p) recvs.push_back(Array::empty({length(p)}, dtype));
+      for (int p = 0; p < comm.size(); ++p) recvs.push_back(empty({length(p)}, dtype));
       Array send =
           make(length(comm.rank()), dtype, [&](int64_t i) { return value_of(comm.rank(), i); });
       comm.all_gather(send, recvs).wait();
@@ -255,7 +268,7 @@ void all_to_all_of_uneven_sizes(Communicator& comm) {
         int64_t count = (comm.rank() + p) % 3 * base;
         sends.push_back(
             make(count, dtype, [&](int64_t i) { return value_of(comm.rank(), i + p); }));
-        recvs.push_back(Array::empty({count}, dtype));
+        recvs.push_back(empty({count}, dtype));
       }
       comm.all_to_all(sends, recvs).wait();
       for (int p = 0; p < comm.size(); ++p) {
@@ -274,14 +287,14 @@ void gather_and_scatter_of_uneven_sizes(Communicator& comm) {
         Array own = make(comm.rank() * base, dtype, mine);
         std::vector<Array> all;
         for (int p = 0; p < comm.size() && comm.rank() == root; ++p) {
-          all.push_back(Array::zeros({p * base}, dtype));
+          all.push_back(zeros({p * base}, dtype));
         }
         comm.gather(own, all, root).wait();
         for (size_t p = 0; p < all.size(); ++p) {
           expect_elements(
               all[p], [&](int64_t i) { return sent(static_cast<int>(p), i, dtype); }, "gather");
         }
-        Array back = Array::zeros({comm.rank() * base}, dtype);
+        Array back = zeros({comm.rank() * base}, dtype);
         comm.scatter(all, back, root).wait();
         expect_elements(
             back, [&](int64_t i) { return sent(comm.rank(), i, dtype); }, "scatter");
@@ -305,7 +318,7 @@ void sends_arrive_in_order(Communicator& comm) {
   }
   for (int tag : {1, 0}) {
     for (int m = tag; m < kMessages; m += 2) {
-      recvs.push_back(Array::zeros({m % 3 == 0 ? 100003 : m}, DType::i32));
+      recvs.push_back(zeros({m % 3 == 0 ? 100003 : m}, DType::i32));
       works.push_back(comm.recv(recvs.back(), previous, tag));
     }
   }
@@ -385,14 +398,14 @@ void split_orders_by_key(Communicator& comm) {
 }
 
 void wrong_arguments_are_refused(Communicator& comm) {
-  Array whole = Array::zeros({4, 4});
+  Array whole = zeros({4, 4});
   EXPECT_THROW(comm.all_reduce(whole.transpose(0, 1)), Error);
   EXPECT_THROW(comm.all_reduce(Array()), Error);
   EXPECT_THROW(comm.broadcast(whole, comm.size()), Error);
   EXPECT_THROW(comm.send(whole, -1), Error);
   EXPECT_THROW(comm.send(whole, 0, Communicator::kMaxTag + 1), Error);
   EXPECT_THROW(comm.all_gather(whole, {}), Error);
-  std::vector<Array> recvs(at(comm.size()), Array::zeros({3}));
+  std::vector<Array> recvs(at(comm.size()), zeros({3}));
   EXPECT_THROW(comm.all_gather(whole, recvs), Error);
   EXPECT_THROW(comm.gather(whole, {}, comm.rank()), Error);
   EXPECT_THROW(comm.scatter({}, whole, comm.size()), Error);
@@ -420,48 +433,48 @@ void expect_mismatch(Communicator& comm, const std::function<Work()>& odd,
 }
 
 void another_operation_is_detected(Communicator& comm) {
-  Array array = Array::zeros({6});
+  Array array = zeros({6});
   expect_mismatch(
       comm, [&] { return comm.barrier(); }, [&] { return comm.all_reduce(array); }, "barrier()",
       "all_reduce(sum, f32, 6 elements)");
 }
 
 void another_dtype_is_detected(Communicator& comm) {
-  Array array = Array::zeros({6});
-  Array other = Array::zeros({6}, DType::i32);
+  Array array = zeros({6});
+  Array other = zeros({6}, DType::i32);
   expect_mismatch(
       comm, [&] { return comm.all_reduce(other); }, [&] { return comm.all_reduce(array); },
       "all_reduce(sum, i32", "all_reduce(sum, f32");
 }
 
 void another_size_is_detected(Communicator& comm) {
-  Array array = Array::zeros({600000});
-  Array other = Array::zeros({500000});
+  Array array = zeros({600000});
+  Array other = zeros({500000});
   expect_mismatch(
       comm, [&] { return comm.all_reduce(other); }, [&] { return comm.all_reduce(array); },
       "500000 elements", "600000 elements");
 }
 
 void another_kind_is_detected(Communicator& comm) {
-  Array array = Array::zeros({6});
+  Array array = zeros({6});
   expect_mismatch(
       comm, [&] { return comm.all_reduce(array, ReduceKind::max); },
       [&] { return comm.all_reduce(array); }, "all_reduce(max", "all_reduce(sum");
 }
 
 void another_root_is_detected(Communicator& comm) {
-  Array array = Array::zeros({6});
+  Array array = zeros({6});
   expect_mismatch(
       comm, [&] { return comm.broadcast(array, 1); }, [&] { return comm.broadcast(array, 0); },
       "root 1", "root 0");
 }
 
 void another_piece_of_all_to_all_is_detected(Communicator& comm) {
-  std::vector<Array> same(at(comm.size()), Array::zeros({2}));
+  std::vector<Array> same(at(comm.size()), zeros({2}));
   std::vector<Array> recvs;
-  for (int p = 0; p < comm.size(); ++p) recvs.push_back(Array::zeros({2}));
+  for (int p = 0; p < comm.size(); ++p) recvs.push_back(zeros({2}));
   std::vector<Array> sends = same;
-  sends[0] = Array::zeros({3});
+  sends[0] = zeros({3});
   expect_mismatch(
       comm, [&] { return comm.all_to_all(sends, recvs); },
       [&] {
@@ -474,9 +487,9 @@ void another_piece_of_all_to_all_is_detected(Communicator& comm) {
 
 void another_size_of_gather_is_detected(Communicator& comm) {
   std::vector<Array> recvs;
-  for (int p = 0; p < comm.size(); ++p) recvs.push_back(Array::zeros({2}));
+  for (int p = 0; p < comm.size(); ++p) recvs.push_back(zeros({2}));
   expect_mismatch(
-      comm, [&] { return comm.gather(Array::zeros({3}), {}, 0); },
+      comm, [&] { return comm.gather(zeros({3}), {}, 0); },
       [&] {
         if (comm.rank() == 0) return comm.gather(recvs[0], recvs, 0);
         comm.gather(recvs[0], {}, 0).wait();
@@ -487,8 +500,8 @@ void another_size_of_gather_is_detected(Communicator& comm) {
 
 void another_receive_is_detected(Communicator& comm) {
   if (comm.size() < 2) return;
-  Array array = Array::zeros({6});
-  Array other = Array::zeros({5});
+  Array array = zeros({6});
+  Array other = zeros({5});
   CommError error = comm_error_of([&] {
     if (comm.rank() == 0) comm.send(array, 1).wait();
     if (comm.rank() == 1) comm.recv(other, 0).wait();
@@ -524,7 +537,7 @@ void a_peer_that_never_comes_times_out(Communicator& comm) {
 
 void a_missing_message_times_out(Communicator& comm) {
   if (comm.size() < 2 || comm.rank() != 0) return;
-  Array array = Array::zeros({6});
+  Array array = zeros({6});
   CommError error = comm_error_of([&] { comm.recv(array, 1).join(milliseconds(50)); });
   EXPECT_EQ(error.operation(), "recv");
   EXPECT_EQ(error.peer(), 1);
@@ -542,7 +555,7 @@ void abort_wakes_waiters(Communicator& comm) {
   std::string text = comm_error_of([&] { waits.barrier().wait(); }).what();
   EXPECT_NE(text.find("aborted by rank 0: loss is NaN"), std::string::npos) << text;
   EXPECT_LT(steady_clock::now() - start, milliseconds(2000));
-  EXPECT_THROW(comm.all_reduce(Array::zeros({1})), CommError);
+  EXPECT_THROW(comm.all_reduce(zeros({1})), CommError);
   EXPECT_THROW(comm.split(0, 0), CommError);
 }
 
@@ -556,7 +569,7 @@ void abort_from_another_thread(Communicator& comm) {
   CommError error = comm_error_of([&] {
     // Rank 0 never takes part.
     if (comm.rank() != 0) comm.barrier().wait();
-    else comm.recv(Array::zeros({1}), 1).wait();
+    else comm.recv(zeros({1}), 1).wait();
   });
   EXPECT_NE(std::string(error.what()).find("watchdog"), std::string::npos) << error.what();
   watchdog.join();
@@ -608,5 +621,13 @@ constexpr CommunicatorCase kCases[] = {
 }  // namespace
 
 std::span<const CommunicatorCase> communicator_cases() { return kCases; }
+
+void run_case(const CommunicatorCase& behaviour, Communicator& comm, CaseMemory memory) {
+  bool shared =
+      memory == CaseMemory::shared || (memory == CaseMemory::mixed && comm.rank() % 2 == 0);
+  memory_of = shared ? &comm : nullptr;
+  behaviour.run(comm);
+  memory_of = nullptr;
+}
 
 }  // namespace tessera::test

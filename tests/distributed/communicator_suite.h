@@ -16,4 +16,8 @@ struct CommunicatorCase {
 
 std::span<const CommunicatorCase> communicator_cases();
 
+// Arrays of ordinary memory, of the communicator's own, or of the latter on every other rank.
+enum class CaseMemory { ordinary, shared, mixed };
+void run_case(const CommunicatorCase& behaviour, Communicator& comm, CaseMemory memory);
+
 }  // namespace tessera::test

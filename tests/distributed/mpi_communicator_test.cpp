@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "tests/distributed/communicator_suite.h"
 
 namespace tessera::test {
@@ -11,22 +13,33 @@ namespace {
 
 MpiEnvironment* environment = nullptr;  // of main
 
-class MpiCommunicator : public testing::TestWithParam<CommunicatorCase> {};
+using Param = std::tuple<CommunicatorCase, CaseMemory>;
+class MpiCommunicator : public testing::TestWithParam<Param> {};
 
 TEST_P(MpiCommunicator, Behaves) {
   auto comm = environment->world();
+  auto [behaviour, memory] = GetParam();
   try {
-    GetParam().run(*comm);
+    run_case(behaviour, *comm, memory);
   } catch (const std::exception& error) {
     ADD_FAILURE() << error.what();
     comm->abort(error.what());
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Suite, MpiCommunicator,
-                         testing::ValuesIn(communicator_cases().begin(),
-                                           communicator_cases().end()),
-                         [](const auto& param) { return std::string(param.param.name); });
+std::string name_of(const testing::TestParamInfo<Param>& param) {
+  auto [behaviour, memory] = param.param;
+  const char* where = memory == CaseMemory::ordinary ? "ordinary"
+                      : memory == CaseMemory::shared ? "shared"
+                                                     : "mixed";
+  return fmt::format("{}_{}", behaviour.name, where);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Suite, MpiCommunicator,
+    testing::Combine(testing::ValuesIn(communicator_cases().begin(), communicator_cases().end()),
+                     testing::Values(CaseMemory::ordinary, CaseMemory::shared, CaseMemory::mixed)),
+    name_of);
 
 TEST(MpiEnvironment, KnowsItsJob) {
   EXPECT_TRUE(launched_by_mpi());
@@ -49,7 +62,8 @@ class FailurePrinter : public testing::EmptyTestEventListener {
 
 int run(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  MpiEnvironment mpi({.timeout = std::chrono::seconds(30)});
+  bool share = std::getenv("TESSERA_TEST_MESSAGES_ONLY") == nullptr;
+  MpiEnvironment mpi({.timeout = std::chrono::seconds(30), .share_memory = share});
   environment = &mpi;
   if (mpi.rank() != 0) {
     auto& listeners = testing::UnitTest::GetInstance()->listeners();
