@@ -22,11 +22,15 @@ Decays weight_decays(const optim::Optimizer& optimizer) {
 }
 
 // Moves the parameters' values into the bucket's buffer.
-void fill(Bucket& bucket, size_t num_states) {
+void fill(Bucket& bucket, size_t num_states, Strategy strategy, Communicator& comm) {
   DType dtype = bucket.segments[0].parameter.dtype();
-  bucket.params = Array::zeros({bucket.numel}, dtype);
+  bucket.params = comm.allocate({bucket.numel}, dtype);
+  bucket.params.fill_(0);
+  bucket.own = strategy == Strategy::ddp
+                   ? Run{0, bucket.numel}
+                   : shards_of(bucket.numel, comm.size())[static_cast<size_t>(comm.rank())];
   for (size_t i = 0; i < num_states; ++i) {
-    bucket.state.push_back(Array::zeros({bucket.numel}, dtype));
+    bucket.state.push_back(Array::zeros({bucket.own.size()}, dtype));
   }
   for (const Segment& segment : bucket.segments) {
     Array view = bucket.params.slice(0, segment.begin, segment.end).view(segment.parameter.shape());
@@ -38,7 +42,7 @@ void fill(Bucket& bucket, size_t num_states) {
 }  // namespace
 
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
-                                 int64_t max_bytes) {
+                                 int64_t max_bytes, Strategy strategy, Communicator& comm) {
   Decays decays = weight_decays(optimizer);
   std::vector<Bucket> buckets;
   for (const auto& [name, parameter] : module.named_parameters()) {
@@ -59,12 +63,12 @@ std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimize
   }
   TESSERA_CHECK(decays.empty(),
                 "[make_buckets] the optimizer has a parameter that is not the module's");
-  for (Bucket& bucket : buckets) fill(bucket, optimizer.num_states());
+  for (Bucket& bucket : buckets) fill(bucket, optimizer.num_states(), strategy, comm);
   return buckets;
 }
 
-Array take_gradients(const Bucket& bucket) {
-  Array flat = Array::empty({bucket.numel}, bucket.dtype());
+Array take_gradients(const Bucket& bucket, Communicator& comm) {
+  Array flat = comm.allocate({bucket.numel}, bucket.dtype());
   int64_t filled = 0;
   for (const Segment& segment : bucket.segments) {
     const Tensor& grad = segment.parameter.grad();

@@ -5,29 +5,11 @@
 namespace tessera {
 namespace {
 
-// A shard is whole chunks of this many elements, so that no vector of a kernel crosses a border.
-constexpr int64_t kChunk = 256;
-
-// The elements [begin, end) of n that each rank owns while reducing.
-std::vector<Run> shards_of(int64_t n, int world_size) {
-  int64_t chunks = (n + kChunk - 1) / kChunk;
-  std::vector<Run> shards;
-  for (int rank = 0; rank < world_size; ++rank) {
-    Run run = leaves_of_rank(chunks, rank, world_size);
-    shards.push_back({std::min(run.begin * kChunk, n), std::min(run.end * kChunk, n)});
-  }
-  return shards;
-}
-
 Array part(const Array& x, Run shard) { return x.slice(0, shard.begin, shard.end); }
 
 }  // namespace
 
-Run leaves_of_rank(int64_t num_leaves, int rank, int world_size) {
-  return {num_leaves * rank / world_size, num_leaves * (rank + 1) / world_size};
-}
-
-Array LeafSum::AddInto::operator()(const Array& left, const Array& right) const {
+Array AddInto::operator()(const Array& left, const Array& right) const {
   kernels(left.device()).binary().run(BinaryOp::add, left, right, left);
   return left;
 }
@@ -36,7 +18,7 @@ LeafSum::LeafSum(int64_t num_leaves, ReductionMode mode, Communicator& comm)
     : num_leaves_(num_leaves),
       mode_(mode),
       comm_(comm),
-      next_leaf_(leaves_of_rank(num_leaves, comm.rank(), comm.size()).begin),
+      next_leaf_(part_of_rank(num_leaves, comm.rank(), comm.size()).begin),
       fold_(num_leaves, AddInto()) {
   TESSERA_CHECK(num_leaves >= comm.size(),
                 "a global batch of {} leaves cannot be shared by {} ranks: every rank needs one",
@@ -53,28 +35,50 @@ void LeafSum::add(const Array& value) {
 }
 
 Array LeafSum::reduce() {
-  TESSERA_ASSERT(next_leaf_ == leaves_of_rank(num_leaves_, comm_.rank(), comm_.size()).end);
-  if (mode_ == ReductionMode::exact) return reduce_exact();
-  comm_.all_reduce(fast_sum_).wait();
-  return fast_sum_;
+  if (mode_ == ReductionMode::fast) {
+    check_complete();
+    comm_.all_reduce(fast_sum_).wait();
+    return fast_sum_;
+  }
+  Array out = sum_own_shard();
+  std::vector<Array> parts;
+  for (Run shard : shards_of(out.numel(), comm_.size())) parts.push_back(part(out, shard));
+  comm_.all_gather(parts[static_cast<size_t>(comm_.rank())], parts).wait();
+  return out;
 }
 
-// Every rank owns a shard of the elements. It receives all subtrees' shards, adds them in the
-// tree's order, and hands the result to all: each element travels to its owner and back.
-Array LeafSum::reduce_exact() {
+Array LeafSum::reduce_to_shards() {
+  auto own = static_cast<size_t>(comm_.rank());
+  if (mode_ == ReductionMode::exact) {
+    Array out = sum_own_shard();
+    return part(out, shards_of(out.numel(), comm_.size())[own]);
+  }
+  check_complete();
+  std::vector<Array> parts;
+  for (Run shard : shards_of(fast_sum_.numel(), comm_.size())) {
+    parts.push_back(part(fast_sum_, shard));
+  }
+  comm_.reduce_scatter(parts, parts[own]).wait();
+  return parts[own];
+}
+
+void LeafSum::check_complete() const {
+  TESSERA_ASSERT(next_leaf_ == part_of_rank(num_leaves_, comm_.rank(), comm_.size()).end);
+}
+
+// Every rank owns a shard of the elements. It receives all subtrees' shards and adds them in the
+// tree's order: each element travels to its owner, and in reduce() back.
+Array LeafSum::sum_own_shard() {
+  check_complete();
   if (comm_.size() == 1) return fold_.root();
   size_t rounds = 0;
   for (int rank = 0; rank < comm_.size(); ++rank) {
-    Run run = leaves_of_rank(num_leaves_, rank, comm_.size());
+    Run run = part_of_rank(num_leaves_, rank, comm_.size());
     rounds = std::max(rounds, subtrees_of_run(num_leaves_, run.begin, run.end).size());
   }
   Array out = fold_.entries()[0].value;
   std::vector<Run> shards = shards_of(out.numel(), comm_.size());
   fold_own_shard(exchange(shards, rounds), shards, out);
-
-  std::vector<Array> parts;
-  for (Run shard : shards) parts.push_back(part(out, shard));
-  comm_.all_gather(parts[static_cast<size_t>(comm_.rank())], parts).wait();
   return out;
 }
 
@@ -93,7 +97,7 @@ std::vector<std::vector<Array>> LeafSum::exchange(const std::vector<Run>& shards
     for (size_t rank = 0; rank < world; ++rank) {
       if (rank == self) continue;
       if (round < own.size()) send[rank] = part(own[round].value, shards[rank]);
-      Run run = leaves_of_rank(num_leaves_, static_cast<int>(rank), comm_.size());
+      Run run = part_of_rank(num_leaves_, static_cast<int>(rank), comm_.size());
       if (round < subtrees_of_run(num_leaves_, run.begin, run.end).size()) {
         recv[rank] = Array::empty({shard_size}, nothing.dtype());
         received[rank].push_back(recv[rank]);
@@ -109,7 +113,7 @@ void LeafSum::fold_own_shard(const std::vector<std::vector<Array>>& received,
                              const std::vector<Run>& shards, const Array& out) const {
   Fold fold(num_leaves_, AddInto());
   for (size_t rank = 0; rank < received.size(); ++rank) {
-    Run run = leaves_of_rank(num_leaves_, static_cast<int>(rank), comm_.size());
+    Run run = part_of_rank(num_leaves_, static_cast<int>(rank), comm_.size());
     std::vector<TreeNode> nodes = subtrees_of_run(num_leaves_, run.begin, run.end);
     for (size_t i = 0; i < nodes.size(); ++i) fold.push(nodes[i], received[rank][i]);
   }

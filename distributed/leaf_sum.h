@@ -5,6 +5,7 @@
 
 #include "core/tree.h"
 #include "distributed/comm/communicator.h"
+#include "distributed/shard.h"
 
 namespace tessera {
 
@@ -13,17 +14,13 @@ namespace tessera {
 // on the number of ranks.
 enum class ReductionMode { exact, fast };
 
-// [begin, end)
-struct Run {
-  int64_t begin = 0;
-  int64_t end = 0;
+// left += right, for trees of arrays.
+struct AddInto {
+  Array operator()(const Array& left, const Array& right) const;
 };
 
-// The leaves that a rank takes: contiguous, and even to within one.
-Run leaves_of_rank(int64_t num_leaves, int rank, int world_size);
-
-// Collects one flat array per leaf and sums them over all ranks. Every rank adds its own leaves in
-// order, then all of them call reduce.
+// Collects one flat array per leaf and sums them over all ranks. Every rank adds the leaves of its
+// contiguous run (part_of_rank) in order, then all of them call reduce or reduce_to_shards.
 class LeafSum {
  public:
   // num_leaves is at least comm's size. comm outlives this.
@@ -33,15 +30,16 @@ class LeafSum {
   void add(const Array& value);
   // The sum over all leaves of all ranks, on every rank: (n,). A collective.
   Array reduce();
+  // This rank's shard of it (shards_of). A collective.
+  Array reduce_to_shards();
 
  private:
-  struct AddInto {
-    Array operator()(const Array& left, const Array& right) const;
-  };
   using Fold = TreeFold<Array, AddInto>;
 
-  Array reduce_exact();
+  // The whole array, of which this rank's shard is the sum.
+  Array sum_own_shard();
   std::vector<std::vector<Array>> exchange(const std::vector<Run>& shards, size_t rounds);
+  void check_complete() const;
   void fold_own_shard(const std::vector<std::vector<Array>>& received,
                       const std::vector<Run>& shards, const Array& out) const;
 

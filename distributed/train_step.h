@@ -19,6 +19,7 @@ struct Leaf {
 struct StepOptions {
   int64_t leaves = 1;    // in a global batch; at least one for every rank
   double clip_norm = 0;  // of the whole gradient; 0 does not clip
+  Strategy strategy = Strategy::ddp;
   ReductionMode reduction = ReductionMode::exact;
   int64_t bucket_bytes = int64_t{25} << 20;
   uint64_t seed = 1;  // of the random numbers inside leaves
@@ -32,9 +33,10 @@ struct StepResult {
   bool stop = false;     // whether some rank asked to stop
 };
 
-// Data parallelism: every rank holds the whole model and takes a contiguous run of each global
-// batch's leaves. The parameters become views into buckets, whose gradients are summed over all
-// leaves in one tree, so a run's bits do not depend on the number of ranks.
+// Data parallelism: every rank takes a share of each global batch's leaves. The parameters become
+// views into buckets, whose gradients are summed over all leaves in one tree, so a run's bits
+// depend neither on the number of ranks nor on the strategy, which says what of a bucket each rank
+// keeps.
 class TrainStep {
  public:
   using LossOfLeaf = std::function<nn::Loss(Leaf)>;
@@ -52,10 +54,20 @@ class TrainStep {
 
  private:
   StepResult run_collective(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested);
-  void run_leaves(const LossOfLeaf& loss_of_leaf, bool stop_requested, LeafSum& control,
-                  std::vector<LeafSum>& gradients);
+  // What ranks tell each other about the leaves: sums over them all.
+  struct Control {
+    double loss = 0;
+    double weight = 0;
+    double stop = 0;
+  };
+  // One for each bucket.
+  class GradientSums;
+
+  Control run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf) const;
+  Control sum_controls(const std::vector<Control>& own) const;
   double norm_of(const std::vector<Array>& gradients) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
+  void gather_parameters() const;
 
   const optim::Optimizer& optimizer_;
   Communicator& comm_;

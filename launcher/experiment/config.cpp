@@ -184,7 +184,7 @@ void RunConfig::visit(FieldVisitor& v) {
 
 void ParallelConfig::visit(FieldVisitor& v) {
   v("strategy", strategy, "which parts of the training state are sharded over the ranks",
-    one_of({"ddp"}));
+    one_of({"ddp", "zero1", "zero2"}));
   v("reduction", reduction, "exact: the same bits for any number of ranks; fast: the backend's own",
     one_of({"exact", "fast"}));
   v("bucket_mib", bucket_mib, "size of a gradient bucket, in MiB", in_range(1, 65536));

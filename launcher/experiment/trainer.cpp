@@ -102,6 +102,7 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index) {
 void Trainer::train_all(Session& session) {
   StepOptions options{.leaves = data_section_.leaves,
                       .clip_norm = optim_section_.clip_norm,
+                      .strategy = strategy_of(config_.parallel.strategy),
                       .reduction = config_.parallel.reduction == "exact" ? ReductionMode::exact
                                                                          : ReductionMode::fast,
                       .bucket_bytes = config_.parallel.bucket_mib << 20,
@@ -141,7 +142,7 @@ double Trainer::validate(Communicator& comm) {
   auto self = make_self_communicator();
   Communicator& sharing = batches >= comm.size() ? comm : *self;
   LeafSum sum(batches, ReductionMode::exact, sharing);
-  Run run = leaves_of_rank(batches, sharing.rank(), sharing.size());
+  Run run = part_of_rank(batches, sharing.rank(), sharing.size());
   for (int64_t batch = run.begin; batch < run.end; ++batch) {
     // Samples are spread evenly over the data.
     std::vector<int64_t> indices;

@@ -6,6 +6,7 @@
 #include "nn/optim/adamw.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
+#include "tests/support/ranks.h"
 
 namespace tessera {
 namespace {
@@ -13,7 +14,18 @@ namespace {
 using test::doubles;
 using test::error_of;
 using test::random_array;
+using test::run_ranks;
 using test::same_bits;
+
+Communicator& alone() {
+  static const auto comm = make_self_communicator();
+  return *comm;
+}
+std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
+                                 int64_t max_bytes) {
+  return tessera::make_buckets(module, optimizer, max_bytes, Strategy::ddp, alone());
+}
+Array take_gradients(const Bucket& bucket) { return tessera::take_gradients(bucket, alone()); }
 
 constexpr int64_t kLarge = 1 << 20;
 
@@ -185,6 +197,22 @@ TEST(Buckets, BackwardFillsThemAgain) {
     EXPECT_EQ(flat[4], 0);
     EXPECT_EQ(flat[256], 1);
   }
+}
+
+TEST(Bucket, KeepsStateOfItsShardAlone) {
+  run_ranks(3, [&](Communicator& comm) {
+    Free module({{300, 7}, {7}});
+    auto optimizer = adamw({{module.params}});
+    for (Strategy strategy : {Strategy::ddp, Strategy::zero1, Strategy::zero2}) {
+      Bucket bucket = tessera::make_buckets(module, optimizer, kLarge, strategy, comm)[0];
+      EXPECT_EQ(bucket.numel, 2560);
+      bool whole = strategy == Strategy::ddp;
+      auto shard = shards_of(2560, 3)[static_cast<size_t>(comm.rank())];
+      EXPECT_EQ(bucket.own.begin, whole ? 0 : shard.begin);
+      EXPECT_EQ(bucket.own.end, whole ? 2560 : shard.end);
+      for (const Array& state : bucket.state) EXPECT_EQ(state.shape(), (Dims{bucket.own.size()}));
+    }
+  });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "distributed/round_sum.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"
@@ -44,7 +45,7 @@ Array naive_sum(int64_t leaves, int64_t size, DType dtype) {
 
 Array sum_on(Communicator& comm, int64_t leaves, int64_t size, DType dtype, ReductionMode mode) {
   LeafSum sum(leaves, mode, comm);
-  Run run = leaves_of_rank(leaves, comm.rank(), comm.size());
+  auto run = part_of_rank(leaves, comm.rank(), comm.size());
   for (int64_t leaf = run.begin; leaf < run.end; ++leaf) sum.add(leaf_value(leaf, size, dtype));
   return sum.reduce();
 }
@@ -105,12 +106,60 @@ TEST(LeafSum, GivesEveryRankTheSame) {
   }
 }
 
+// Leaves dealt a round at a time give the shards of the same sum.
+void expect_rounds(int64_t leaves, int64_t size, int world, ReductionMode mode) {
+  Array expected = naive_sum(leaves, size, DType::f32);
+  run_ranks(world, [&](Communicator& comm) {
+    RoundSum sum(leaves, size, mode, comm);
+    for (int64_t leaf = comm.rank(); leaf - comm.rank() < leaves; leaf += world) {
+      sum.add(leaf < leaves ? leaf_value(leaf, size, DType::f32) : Array());
+    }
+    auto shard = shards_of(size, world)[static_cast<size_t>(comm.rank())];
+    Array own = expected.slice(0, shard.begin, shard.end);
+    if (mode == ReductionMode::exact) {
+      EXPECT_TRUE(same_bits(sum.shard(), own.contiguous()))
+          << leaves << " leaves, rank " << comm.rank() << " of " << world;
+    } else {
+      EXPECT_TRUE(test::close_to(test::doubles(sum.shard()), test::doubles(own), 1e-2, 1e-5));
+    }
+  });
+}
+
+TEST(RoundSum, HasTheBitsOfTheTreeForAnyNumberOfRanks) {
+  for (int world = 1; world <= 8; ++world) {
+    for (int64_t leaves = world; leaves <= 17; ++leaves) {
+      expect_rounds(leaves, 5000, world, ReductionMode::exact);
+    }
+  }
+  expect_rounds(5, 0, 3, ReductionMode::exact);
+}
+
+TEST(RoundSum, IsNearItInFastMode) {
+  for (int world : {1, 3, 4}) expect_rounds(7, 5000, world, ReductionMode::fast);
+}
+
+TEST(LeafSum, GivesShardsOfTheSameSum) {
+  for (ReductionMode mode : {ReductionMode::exact, ReductionMode::fast}) {
+    run_ranks(3, [&](Communicator& comm) {
+      Array whole = sum_on(comm, 7, 5000, DType::f32, mode);
+      LeafSum sum(7, mode, comm);
+      auto run = part_of_rank(7, comm.rank(), comm.size());
+      for (int64_t leaf = run.begin; leaf < run.end; ++leaf) {
+        sum.add(leaf_value(leaf, 5000, DType::f32));
+      }
+      auto shard = shards_of(5000, 3)[static_cast<size_t>(comm.rank())];
+      EXPECT_TRUE(same_bits(sum.reduce_to_shards().contiguous(),
+                            whole.slice(0, shard.begin, shard.end).contiguous()));
+    });
+  }
+}
+
 TEST(LeavesOfRank, AreContiguousAndEven) {
   for (int64_t leaves = 0; leaves <= 20; ++leaves) {
     for (int world = 1; world <= 8; ++world) {
       int64_t next = 0;
       for (int rank = 0; rank < world; ++rank) {
-        auto run = leaves_of_rank(leaves, rank, world);
+        auto run = part_of_rank(leaves, rank, world);
         EXPECT_EQ(run.begin, next);
         int64_t count = run.end - run.begin;
         EXPECT_TRUE(count == leaves / world || count == leaves / world + 1);

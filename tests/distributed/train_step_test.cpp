@@ -28,6 +28,7 @@ using test::run_ranks;
 using test::same_bits;
 
 constexpr int kSteps = 3;
+constexpr Strategy kStrategies[] = {Strategy::ddp, Strategy::zero1, Strategy::zero2};
 constexpr double kLr = 0.01;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -147,8 +148,8 @@ void expect_same_on_ranks(const MakeTask& make_task, const StepOptions& options,
       world,
       [&](Communicator& comm) {
         expect_same(train_on(comm, make_task, options), expected,
-                    fmt::format("rank {} of {}, buckets of {} bytes, {} threads", comm.rank(),
-                                world, options.bucket_bytes, threads));
+                    fmt::format("rank {} of {}, {}, buckets of {} bytes, {} threads", comm.rank(),
+                                world, name(options.strategy), options.bucket_bytes, threads));
       },
       threads);
 }
@@ -178,16 +179,49 @@ TEST_P(SameBits, ForAnyNumberOfRanksAndBucketSize) {
 TEST_P(SameBits, ForLeavesThatRanksDoNotDivide) {
   StepOptions options{.leaves = 5};
   Outcome expected = train_alone(GetParam().make, options);
-  for (int64_t bytes : {int64_t{1}, int64_t{1} << 24}) {
-    options.bucket_bytes = bytes;
-    expect_same_on_ranks(GetParam().make, options, 3, expected);
+  for (Strategy strategy : kStrategies) {
+    options.strategy = strategy;
+    for (int64_t bytes : {int64_t{1}, int64_t{1} << 24}) {
+      options.bucket_bytes = bytes;
+      expect_same_on_ranks(GetParam().make, options, 3, expected);
+    }
+  }
+}
+
+TEST_P(SameBits, ForAnyStrategy) {
+  StepOptions options{.leaves = 6, .clip_norm = 0.05};
+  Outcome expected = train_alone(GetParam().make, options);
+  for (Strategy strategy : kStrategies) {
+    options.strategy = strategy;
+    for (int world : {1, 2, 4, 6}) {
+      expect_same_on_ranks(GetParam().make, options, world, expected);
+    }
   }
 }
 
 TEST_P(SameBits, ForAnyNumberOfThreads) {
   StepOptions options{.leaves = 4};
   Outcome expected = train_alone(GetParam().make, options);
-  expect_same_on_ranks(GetParam().make, options, 2, expected, 3);
+  for (Strategy strategy : kStrategies) {
+    options.strategy = strategy;
+    expect_same_on_ranks(GetParam().make, options, 2, expected, 3);
+  }
+}
+
+TEST_P(SameBits, UpToRoundingForFastSumsOfAnyStrategy) {
+  StepOptions options{.leaves = 5, .reduction = ReductionMode::fast};
+  Outcome expected = train_alone(GetParam().make, options);
+  for (Strategy strategy : kStrategies) {
+    options.strategy = strategy;
+    run_ranks(2, [&](Communicator& comm) {
+      Outcome got = train_on(comm, GetParam().make, options);
+      for (size_t i = 0; i < got.weights.size(); ++i) {
+        EXPECT_TRUE(close_to(doubles(got.weights[i].second), doubles(expected.weights[i].second),
+                             1e-3, 1e-3))
+            << got.weights[i].first << ", " << name(strategy);
+      }
+    });
+  }
 }
 
 // What the tests above would not notice if it were not so.

@@ -68,6 +68,20 @@ TEST_F(SameBits, QuickstartForAnyThreadsAndRanks) {
   }
 }
 
+TEST_F(SameBits, QuickstartForAnyStrategy) {
+  constexpr int kSteps = 5;
+  std::string expected = digest_of(tessera(Words{"train"} + quickstart(kSteps)));
+  for (const char* strategy : {"ddp", "zero1", "zero2"}) {
+    Words options = quickstart(kSteps, {std::string("parallel.strategy=") + strategy});
+    for (int ranks : {2, 3}) {
+      EXPECT_EQ(digest_of(mpirun(ranks, Words{"train"} + options)), expected)
+          << strategy << " on " << ranks << " processes";
+    }
+    EXPECT_EQ(digest_of(tessera(debug(4) + options)), expected)
+        << strategy << " on 4 ranks in one process";
+  }
+}
+
 TEST_F(SameBits, GptCharForAnyThreads) {
   auto digest_with = [this](int count) {
     return digest_of(tessera(

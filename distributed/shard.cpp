@@ -1,0 +1,51 @@
+#include "distributed/shard.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
+
+namespace tessera {
+namespace {
+
+constexpr std::array<std::string_view, 3> kNames{"ddp", "zero1", "zero2"};
+
+}  // namespace
+
+Strategy strategy_of(std::string_view name) {
+  auto found = std::find(kNames.begin(), kNames.end(), name);
+  TESSERA_CHECK(found != kNames.end(), "expected a strategy out of {}, got '{}'",
+                fmt::join(kNames, ", "), name);
+  return static_cast<Strategy>(found - kNames.begin());
+}
+
+std::string_view name(Strategy strategy) { return kNames[static_cast<size_t>(strategy)]; }
+
+Run part_of_rank(int64_t whole, int rank, int world_size) {
+  return {whole * rank / world_size, whole * (rank + 1) / world_size};
+}
+
+std::vector<int64_t> leaves_of_rank(Strategy strategy, int64_t num_leaves, int rank,
+                                    int world_size) {
+  std::vector<int64_t> leaves;
+  if (strategy == Strategy::zero2) {
+    for (int64_t leaf = rank; leaf < num_leaves; leaf += world_size) leaves.push_back(leaf);
+  } else {
+    Run run = part_of_rank(num_leaves, rank, world_size);
+    for (int64_t leaf = run.begin; leaf < run.end; ++leaf) leaves.push_back(leaf);
+  }
+  return leaves;
+}
+
+std::vector<Run> shards_of(int64_t elements, int world_size) {
+  int64_t chunks = (elements + kChunkElements - 1) / kChunkElements;
+  std::vector<Run> shards;
+  for (int rank = 0; rank < world_size; ++rank) {
+    Run run = part_of_rank(chunks, rank, world_size);
+    shards.push_back({std::min(run.begin * kChunkElements, elements),
+                      std::min(run.end * kChunkElements, elements)});
+  }
+  return shards;
+}
+
+}  // namespace tessera
