@@ -85,6 +85,13 @@ class Cache {
     }
   }
 
+  void count_foreign(int64_t bytes) {
+    std::lock_guard lock(mutex_);
+    stats_.reserved_bytes += bytes;
+    stats_.current_bytes += bytes;
+    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.current_bytes);
+  }
+
   MemoryStats stats() {
     std::lock_guard lock(mutex_);
     return stats_;
@@ -192,6 +199,7 @@ void deallocate(void* block, size_t bytes) noexcept {
 }
 
 MemoryStats stats() { return cache().stats(); }
+void count_foreign(int64_t bytes) { cache().count_foreign(bytes); }
 void reset_peak() { cache().reset_peak(); }
 void release_cached() { cache().release_cached(); }
 

@@ -24,6 +24,9 @@ namespace allocator {
 void* allocate(size_t bytes);
 // Gives back a block of allocate(bytes).
 void deallocate(void* block, size_t bytes) noexcept;
+// Counts memory that comes from elsewhere but holds arrays, in current_bytes and reserved_bytes:
+// positive when it is taken, negative when it is given back.
+void count_foreign(int64_t bytes);
 MemoryStats stats();
 void reset_peak();
 // Returns the kept large blocks to the system.

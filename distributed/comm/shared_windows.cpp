@@ -12,6 +12,8 @@
 #include <new>
 #include <random>
 
+#include "core/allocator.h"
+
 namespace tessera {
 namespace {
 
@@ -217,9 +219,11 @@ std::shared_ptr<Storage> SharedWindows::allocate(size_t bytes) {
     place = arenas_->take(size);
   }
   auto [index, offset] = *place;
+  allocator::count_foreign(static_cast<int64_t>(size));
   return Storage::wrap(arenas_->arenas[index].window->data() + offset, bytes, Device{},
                        [arenas = arenas_, index = index, offset = offset, size] {
                          arenas->give_back(index, offset, size);
+                         allocator::count_foreign(-static_cast<int64_t>(size));
                        });
 }
 
