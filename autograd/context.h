@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/error.h"
 #include "core/philox.h"
@@ -14,6 +15,7 @@
 namespace tessera {
 
 class Recomputation;
+struct Observation;
 
 // Where random numbers come from. Each call takes the stream of (seed, step, leaf, path of the
 // module, how often this module asked before in this leaf), so the numbers do not depend on which
@@ -44,6 +46,8 @@ struct Context {
   int composed = 0;  // how many Composed are alive
   // The checkpoint whose function runs, forward or again; null outside of one.
   std::shared_ptr<Recomputation> recomputation;
+  // Where observations of running statistics go (running_statistics.h); null: they move at once.
+  std::vector<Observation>* observations = nullptr;
 
   const std::string& path() const;
   RandomStream next_stream() { return random.next(path()); }

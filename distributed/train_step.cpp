@@ -1,8 +1,6 @@
 #include "distributed/train_step.h"
 
-#include <array>
 #include <cmath>
-#include <cstring>
 
 #include "autograd/context.h"
 #include "core/kernels.h"
@@ -10,6 +8,13 @@
 #include "distributed/round_sum.h"
 
 namespace tessera {
+namespace {
+
+// The columns of a leaf's row; those of its statistics follow.
+enum Column : int64_t { kLoss, kWeight, kStop, kNumColumns };
+
+}  // namespace
+
 // Sums every bucket's gradients, as the strategy has it.
 class TrainStep::GradientSums {
  public:
@@ -56,7 +61,8 @@ TrainStep::TrainStep(const nn::Module& module, const optim::Optimizer& optimizer
     : optimizer_(optimizer),
       comm_(comm),
       options_(options),
-      buckets_(make_buckets(module, optimizer, options.bucket_bytes, options.strategy, comm)) {
+      buckets_(make_buckets(module, optimizer, options.bucket_bytes, options.strategy, comm)),
+      statistics_(module) {
   TESSERA_CHECK(!buckets_.empty(), "[TrainStep] the model has no parameters to train");
   TESSERA_CHECK(options.leaves >= comm.size(),
                 "a global batch of {} leaves cannot be shared by {} ranks: every rank needs one",
@@ -75,26 +81,29 @@ StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, bool stop_r
 StepResult TrainStep::run_collective(double lr, const LossOfLeaf& loss_of_leaf,
                                      bool stop_requested) {
   GradientSums sums(*this);
-  std::vector<Control> controls;
+  std::vector<std::vector<double>> rows;
+  std::vector<std::vector<Observation>> observed;
   std::vector<int64_t> leaves =
       leaves_of_rank(options_.strategy, options_.leaves, comm_.rank(), comm_.size());
   int64_t rounds = (options_.leaves + comm_.size() - 1) / comm_.size();
   for (size_t round = 0; round < static_cast<size_t>(rounds); ++round) {
     bool has_leaf = round < leaves.size();
     if (has_leaf) {
-      controls.push_back(run_leaf(loss_of_leaf, leaves[round]));
-      controls.back().stop = stop_requested ? 1 : 0;
+      LeafResult leaf = run_leaf(loss_of_leaf, leaves[round], stop_requested);
+      rows.push_back(std::move(leaf.row));
+      observed.push_back(std::move(leaf.observed));
     }
     sums.add(has_leaf);
   }
 
-  Control totals = sum_controls(controls);
+  LeafTable table(rows, kNumColumns + statistics_.num_columns(), options_.leaves, options_.strategy,
+                  comm_);
   std::vector<Array> gradients = sums.reduce();
   StepResult result;
-  result.weight = totals.weight;
+  result.weight = table.sum(kWeight);
   TESSERA_CHECK(result.weight > 0, "[TrainStep] the losses of a step have no weight");
-  result.loss = totals.loss / result.weight;
-  result.stop = totals.stop > 0;
+  result.loss = table.sum(kLoss) / result.weight;
+  result.stop = table.max(kStop) > 0;
   result.grad_norm = norm_of(gradients) / result.weight;
   result.finite = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
   if (result.finite) {
@@ -102,41 +111,26 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf& loss_of_leaf,
     double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
     update(lr, gradients, factor / result.weight);
     gather_parameters();
+    statistics_.move(observed, table, kNumColumns, options_.leaves, options_.strategy, comm_);
   }
   ++steps_done_;
   return result;
 }
 
-TrainStep::Control TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf) const {
+TrainStep::LeafResult TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf,
+                                          bool stop_requested) const {
   context().random.begin(options_.seed, static_cast<uint64_t>(steps_done_),
                          static_cast<uint64_t>(leaf));
+  Observations observations;
   nn::Loss loss = loss_of_leaf({leaf, steps_done_});
   loss.sum.backward();
-  return {loss.sum.item<double>(), loss.weight, 0};
-}
-
-// Every rank gets all leaves' values and adds them in the tree over leaves.
-TrainStep::Control TrainStep::sum_controls(const std::vector<Control>& own) const {
-  constexpr int64_t kValues = sizeof(Control) / sizeof(double);
-  std::vector<Array> parts;
-  for (int rank = 0; rank < comm_.size(); ++rank) {
-    auto count = static_cast<int64_t>(
-        leaves_of_rank(options_.strategy, options_.leaves, rank, comm_.size()).size());
-    parts.push_back(Array::empty({count, kValues}, DType::f64));
-  }
-  const Array& mine = parts[static_cast<size_t>(comm_.rank())];
-  std::memcpy(mine.raw(), own.data(), mine.nbytes());
-  comm_.all_gather(mine, parts).wait();
-
-  std::array<std::vector<double>, kValues> columns;
-  for (auto& column : columns) column.resize(static_cast<size_t>(options_.leaves));
-  for (int rank = 0; rank < comm_.size(); ++rank) {
-    const auto* row = parts[static_cast<size_t>(rank)].data<double>();
-    for (int64_t leaf : leaves_of_rank(options_.strategy, options_.leaves, rank, comm_.size())) {
-      for (auto& column : columns) column[static_cast<size_t>(leaf)] = *row++;
-    }
-  }
-  return {tree_sum(columns[0]), tree_sum(columns[1]), tree_sum(columns[2])};
+  std::vector<double> row(kNumColumns);
+  row[kLoss] = loss.sum.item<double>();
+  row[kWeight] = loss.weight;
+  row[kStop] = stop_requested ? 1 : 0;
+  std::vector<double> columns = statistics_.columns_of(observations.list());
+  row.insert(row.end(), columns.begin(), columns.end());
+  return {std::move(row), observations.list()};
 }
 
 // One sum of squares per chunk, folded over all chunks of all parameters in one tree: how the

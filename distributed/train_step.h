@@ -6,6 +6,7 @@
 
 #include "distributed/bucket.h"
 #include "distributed/leaf_sum.h"
+#include "distributed/statistics.h"
 #include "nn/loss.h"
 
 namespace tessera {
@@ -54,17 +55,15 @@ class TrainStep {
 
  private:
   StepResult run_collective(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested);
-  // What ranks tell each other about the leaves: sums over them all.
-  struct Control {
-    double loss = 0;
-    double weight = 0;
-    double stop = 0;
-  };
   // One for each bucket.
   class GradientSums;
 
-  Control run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf) const;
-  Control sum_controls(const std::vector<Control>& own) const;
+  // A row of numbers that every rank is to know about the leaf, and what it observed.
+  struct LeafResult {
+    std::vector<double> row;
+    std::vector<Observation> observed;
+  };
+  LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested) const;
   double norm_of(const std::vector<Array>& gradients) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
   void gather_parameters() const;
@@ -73,6 +72,7 @@ class TrainStep {
   Communicator& comm_;
   StepOptions options_;
   std::vector<Bucket> buckets_;
+  Statistics statistics_;
   int64_t steps_done_ = 0;
 };
 

@@ -1,11 +1,14 @@
 #include "autograd/ops/batch_norm.h"
 
+#include <functional>
+
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/join.h"
 #include "autograd/ops/normalize_common.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
+#include "autograd/running_statistics.h"
 #include "core/kernels.h"
 
 namespace tessera {
@@ -133,13 +136,6 @@ Array reciprocal_root(const Array& var, double eps) {
   return reciprocal(sqrt(Tensor(var) + eps)).data();
 }
 
-// running = (1 - momentum) running + momentum * value
-void move_towards(const Array& running, const Array& value, double momentum) {
-  const NoGrad no_grad;
-  Tensor old(running.to(value.dtype()));
-  running.copy_((affine(old, 1 - momentum, 0) + affine(Tensor(value), momentum, 0)).data());
-}
-
 void check_running(const char* op, const Tensor& running_mean, const Tensor& running_var,
                    int64_t channels) {
   TESSERA_CHECK(running_mean.defined() == running_var.defined(),
@@ -161,10 +157,16 @@ struct Settings {
   double momentum, eps;
 };
 
-// x of f32 or f64 and what belongs to its channels checked.
+// What a forward in training saw of x's channels: mean and unbiased variance.
+struct Moments {
+  Array mean, var;
+  double count = 0;  // of values of a channel
+};
+
+// x of f32 or f64 and what belongs to its channels checked. In training `seen` is told what it saw.
 Tensor normalize_checked(const char* op, const Tensor& x, const Tensor& running_mean,
                          const Tensor& running_var, const Tensor& weight, const Tensor& bias,
-                         const Settings& s) {
+                         const Settings& s, const std::function<void(const Moments&)>& seen) {
   const Layout layout(x.data());
   Array mean;
   Array var;
@@ -179,9 +181,7 @@ Tensor normalize_checked(const char* op, const Tensor& x, const Tensor& running_
   if (s.training && running_mean.defined() && x.numel() > 0) {
     auto count = static_cast<double>(x.numel()) / static_cast<double>(layout.channels());
     const NoGrad no_grad;
-    move_towards(running_mean.data(), mean, s.momentum);
-    move_towards(running_var.data(), affine(Tensor(var), count / (count - 1), 0).data(),
-                 s.momentum);
+    seen({mean, affine(Tensor(var), count / (count - 1), 0).data(), count});
   }
   // The running statistics may change before backward: what is saved is a copy's reciprocal root,
   // and a copy.
@@ -232,8 +232,12 @@ Tensor batch_norm(TensorArg x, TensorArg running_mean, TensorArg running_var, Te
   TESSERA_CHECK(!training || x.numel() == 0 || x.numel() != x.size(1),
                 "[batch_norm] expected more than one value per channel in training, got x {}",
                 x.shape());
+  auto seen = [&](const Moments& moments) {
+    observe({running_mean.data(), moments.mean, momentum, moments.count});
+    observe({running_var.data(), moments.var, momentum, moments.count});
+  };
   Tensor y = normalize_checked("batch_norm", to(x, compute_dtype_of(x.dtype())), running_mean,
-                               running_var, weight, bias, {training, momentum, eps});
+                               running_var, weight, bias, {training, momentum, eps}, seen);
   return to(y, x.dtype());
 }
 
@@ -256,17 +260,18 @@ Tensor instance_norm(TensorArg x, TensorArg running_mean, TensorArg running_var,
   };
   Dims shape{1, samples * channels};
   for (size_t d = 2; d < x.dim(); ++d) shape.push_back(x.shape()[d]);
-  Tensor means = spread(running_mean);
-  Tensor vars = spread(running_var);
-  Tensor y =
-      normalize_checked("instance_norm", contiguous(reshape(to(x, compute), shape)), means, vars,
-                        spread(weight), spread(bias), {use_input_stats, momentum, eps});
-  if (use_input_stats && running_mean.defined() && x.numel() > 0) {
-    const NoGrad no_grad;
-    Dims table{samples, channels};
-    running_mean.data().copy_(mean(reshape(means, table), {0}).data());
-    running_var.data().copy_(mean(reshape(vars, table), {0}).data());
-  }
+  // The running statistics move towards the means over the samples.
+  auto seen = [&](const Moments& moments) {
+    auto over_samples = [&](const Array& values) {
+      return mean(reshape(Tensor(values), {samples, channels}), {0}).data();
+    };
+    double count = moments.count * static_cast<double>(samples);
+    observe({running_mean.data(), over_samples(moments.mean), momentum, count});
+    observe({running_var.data(), over_samples(moments.var), momentum, count});
+  };
+  Tensor y = normalize_checked("instance_norm", contiguous(reshape(to(x, compute), shape)),
+                               spread(running_mean), spread(running_var), spread(weight),
+                               spread(bias), {use_input_stats, momentum, eps}, seen);
   return to(reshape(y, x.shape()), x.dtype());
 }
 

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/normalize.h"
+#include "autograd/running_statistics.h"
 
 namespace tessera::nn {
 
@@ -71,7 +72,7 @@ Tensor BatchNorm::operator()(const Tensor& x) const {
   double momentum = 0;
   if (training() && num_batches_tracked.defined()) {
     int64_t batches = num_batches_tracked.item<int64_t>() + 1;
-    num_batches_tracked.data().copy_(Array::from<int64_t>({batches}, {}));
+    observe_batch(num_batches_tracked.data());
     momentum = options().momentum.value_or(1 / static_cast<double>(batches));
   }
   return batch_norm(x, running_mean, running_var, weight, bias, uses_own_moments(), momentum,

@@ -143,5 +143,22 @@ TEST(Checkpoint, RunsOnceWithoutGradMode) {
   EXPECT_EQ(calls, 1);
 }
 
+// The second run sees nothing new.
+TEST(Checkpoint, MovesRunningStatisticsOnce) {
+  auto mean_after = [](bool recompute) {
+    Tensor running_mean(Array::zeros({2}));
+    Tensor running_var(Array::full({2}, 1));
+    Tensor x(Array::from<float>({1, 2, 3, 6}, {2, 2}));
+    x.set_requires_grad(true);
+    auto norm = [&](const Tensor& input) {
+      return batch_norm(input, running_mean, running_var, {}, {}, true);
+    };
+    sum(square(recompute ? checkpoint(norm, x) : norm(x))).backward();
+    return running_mean.data().to_vector<float>();
+  };
+  EXPECT_EQ(mean_after(true), mean_after(false));
+  EXPECT_NE(mean_after(false), (std::vector<float>{0, 0}));
+}
+
 }  // namespace
 }  // namespace tessera

@@ -10,6 +10,8 @@
 
 #include "autograd/context.h"
 #include "autograd/ops.h"
+#include "nn/layers/conv.h"
+#include "nn/layers/normalize.h"
 #include "nn/models/gpt.h"
 #include "nn/optim/adamw.h"
 #include "tests/support/arrays.h"
@@ -74,6 +76,30 @@ struct DropoutTask : Task {
     Array targets = Array::from(std::vector<int64_t>{leaf.index % 4, 1, 2}, {3});
     Tensor hidden = net.drop2(relu(net.fc2(net.drop1(relu(net.fc1(x))))));
     return nn::cross_entropy_loss(net.fc3(hidden), targets);
+  }
+};
+
+// Batch norm over leaves of different sizes, one of which leaves a layer out.
+struct ConvTask : Task {
+  struct Net : nn::Module {
+    // Batch norm takes a bias away again: its gradient is noise, which Adam would scale up.
+    nn::Conv2d conv{this, "conv", 2, 6, {3, 3}, {.bias = false}};
+    nn::BatchNorm2d norm{this, "norm", 6};
+    nn::BatchNorm2d sometimes{this, "sometimes", 6};
+    nn::Linear head{this, "head", 6, 3};
+  } net;
+
+  nn::Module& module() override { return net; }
+  nn::Loss loss(Leaf leaf) override {
+    int64_t rows = leaf.index == 2 ? 1 : 3;
+    auto seed = static_cast<uint64_t>(leaf.step * 100 + leaf.index);
+    Tensor x(random_array({rows, 2, 6, 6}, DType::f32, seed));
+    Tensor hidden = net.norm(net.conv(x));
+    Tensor other = net.sometimes(hidden * 2 + 1);
+    Array targets =
+        Array::from(std::vector<int64_t>(static_cast<size_t>(rows), leaf.index % 3), {rows});
+    Tensor features = mean(relu(leaf.index == 1 ? hidden + 0 * other : other), {2, 3});
+    return nn::cross_entropy_loss(net.head(features), targets);
   }
 };
 
@@ -270,17 +296,62 @@ TEST_P(SameBits, AsPlainTrainingUpToRounding) {
     EXPECT_NEAR(result.grad_norm, norm, 1e-4 * norm);
     EXPECT_LT(factor, 1) << "the test means to clip";
   }
-  nn::StateDict expected = task->module().state_dict();
-  for (size_t i = 0; i < expected.size(); ++i) {
-    EXPECT_TRUE(close_to(doubles(got.weights[i].second), doubles(expected[i].second), 1e-5, 1e-5))
-        << expected[i].first;
+  // Buffers aside: there every leaf moves running statistics.
+  for (const auto& [name, parameter] : task->module().named_parameters()) {
+    for (const auto& [trained, weight] : got.weights) {
+      if (trained != name) continue;
+      EXPECT_TRUE(close_to(doubles(weight), doubles(parameter.data()), 1e-5, 1e-5)) << name;
+    }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Tasks, SameBits,
                          testing::Values(Case{"gpt", make<GptTask>()},
-                                         Case{"dropout", make<DropoutTask>()}),
+                                         Case{"dropout", make<DropoutTask>()},
+                                         Case{"conv", make<ConvTask>()}),
                          [](const auto& param) { return param.param.name; });
+
+// Each leaf's moments weigh by its values, and the whole batch moves the statistics once.
+TEST(TrainStep, MovesRunningStatisticsOnceAStep) {
+  struct Net : nn::Module {
+    nn::BatchNorm1d norm{this, "norm", 2};
+  } net;
+  auto optimizer = adamw_of(net);
+  auto comm = make_self_communicator();
+  TrainStep step(net, optimizer, *comm, {.leaves = 2});
+  const Array first = Array::from<float>({1, 2, 3, 6, 5, 4}, {3, 2});
+  const Array second = Array::from<float>({9, 1, 11, 3}, {2, 2});
+  step.run(kLr, [&](Leaf leaf) {
+    return nn::Loss{sum(net.norm(Tensor(leaf.index == 0 ? first : second))), 1};
+  });
+  // Means 3, 4 of three rows and 10, 2 of two; unbiased variances 4, 4 and 2, 2.
+  EXPECT_TRUE(close_to(doubles(net.norm.running_mean.data()),
+                       {0.1 * (9 + 20) / 5, 0.1 * (12 + 4) / 5}, 1e-6, 1e-6));
+  EXPECT_TRUE(close_to(doubles(net.norm.running_var.data()),
+                       {0.9 + 0.1 * (12 + 4) / 5, 0.9 + 0.1 * (12 + 4) / 5}, 1e-6, 1e-6));
+  EXPECT_EQ(net.norm.num_batches_tracked.item<int64_t>(), 1);
+  // Outside of a step at once.
+  net.norm(Tensor(first));
+  EXPECT_EQ(net.norm.num_batches_tracked.item<int64_t>(), 2);
+}
+
+TEST(TrainStep, RefusesARunningStatisticThatIsNotTheModels) {
+  LinearTask task([](Leaf) { return 1.0; });
+  auto optimizer = adamw_of(task.net);
+  auto comm = make_self_communicator();
+  TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+  struct Net : nn::Module {
+    nn::BatchNorm1d norm{this, "norm", 2};
+  } stray;
+  Tensor x(random_array({3, 2}, DType::f32, 1));
+  EXPECT_EQ(error_of([&] {
+              step.run(kLr, [&](Leaf leaf) {
+                stray.norm(x);
+                return task.loss(leaf);
+              });
+            }),
+            "[TrainStep] a running statistic moved that is no buffer of the model");
+}
 
 TEST(TrainStep, SeedsTheRandomNumbersOfLeaves) {
   Outcome one = train_alone(make<DropoutTask>(), {.leaves = 2, .seed = 1});
