@@ -1,5 +1,7 @@
 #include "distributed/comm/reduce_arrays.h"
 
+#include "distributed/comm/sum_arrays.h"
+
 namespace tessera {
 namespace {
 
@@ -105,6 +107,9 @@ void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> 
 void reduce_in_order(ReduceKind kind, DType dtype, std::span<const void* const> inputs,
                      std::span<void* const> outputs, int64_t count) {
   TESSERA_ASSERT(!inputs.empty());
+  if (kind == ReduceKind::sum && sums_fast(dtype)) {
+    return sum_in_order(dtype, inputs, outputs, count);
+  }
   visit_dtype(dtype, [&](auto tag) {
     using T = typename decltype(tag)::type;
     switch (kind) {
