@@ -71,7 +71,7 @@ void Engine::receive(Operation& op, int peer, int tag, std::span<std::byte> byte
 }
 
 void Engine::check(const Call& call) {
-  if (failure_) throw *failure_;
+  if (failure_) throw CommError(*failure_);
   for (int context : group_.contexts) {
     std::optional<Failure> found = transport_->failure(context);
     if (!found) continue;
@@ -81,7 +81,7 @@ void Engine::check(const Call& call) {
     failure_.emplace(std::string(name(call.op)), call.sequence, rank(), peer, found->message,
                      /*found_by_peer=*/found->origin != transport_->rank());
     drop_all();
-    throw *failure_;
+    throw CommError(*failure_);
   }
 }
 
@@ -160,7 +160,7 @@ void Engine::fail(const Call& call, int peer, const std::string& detail) {
   // Peers learn it from here rather than by their own timeouts.
   transport_->fail(group_.contexts.front(), group_.members, failure_->what());
   drop_all();
-  throw *failure_;
+  throw CommError(*failure_);
 }
 
 void Engine::drop_all() {

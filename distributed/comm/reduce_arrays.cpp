@@ -1,5 +1,7 @@
 #include "distributed/comm/reduce_arrays.h"
 
+#include <cmath>
+
 #include "distributed/comm/sum_arrays.h"
 
 namespace tessera {
@@ -48,16 +50,21 @@ struct Prod {
 // Order<T, A>: what to compare as, since int32_t and int64_t are held as unsigned.
 template <class T, class A>
 using Order = std::conditional_t<std::is_integral_v<T>, T, A>;
+template <class A>
+bool is_nan(A a) {
+  if constexpr (std::is_floating_point_v<A>) return std::isnan(a);
+  else return false;
+}
 struct Min {
   template <class T, class A>
   static A run(A a, A b) {
-    return static_cast<Order<T, A>>(a) < static_cast<Order<T, A>>(b) || a != a ? a : b;
+    return static_cast<Order<T, A>>(a) < static_cast<Order<T, A>>(b) || is_nan(a) ? a : b;
   }
 };
 struct Max {
   template <class T, class A>
   static A run(A a, A b) {
-    return static_cast<Order<T, A>>(a) > static_cast<Order<T, A>>(b) || a != a ? a : b;
+    return static_cast<Order<T, A>>(a) > static_cast<Order<T, A>>(b) || is_nan(a) ? a : b;
   }
 };
 

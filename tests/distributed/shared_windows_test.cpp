@@ -84,9 +84,13 @@ TEST(SharedWindows, RefusePlacesOutsideTheirWindow) {
   Pair ranks;
   auto storage = ranks.a.allocate(100);
   Place place = ranks.a.place_of(storage->data(), 100);
-  EXPECT_TRUE(contains(error_of([&] { ranks.b.reach(0, {place.window, int64_t{1} << 40}, 8); }),
+  EXPECT_TRUE(contains(error_of([&] {
+                         ranks.b.reach(0, {place.window, int64_t{1} << 40}, 8);
+                       }),
                        "outside its window"));
-  EXPECT_TRUE(contains(error_of([&] { ranks.b.reach(0, {place.window, -1}, 8); }),
+  EXPECT_TRUE(contains(error_of([&] {
+                         ranks.b.reach(0, {place.window, -1}, 8);
+                       }),
                        "outside its window"));
   EXPECT_TRUE(contains(error_of([&] { ranks.b.reach(0, {77, 0}, 8); }), "/proc/"));
   EXPECT_TRUE(contains(error_of([&] { ranks.b.reach(0, {1 << 20, 0}, 8); }), "a window 1048576"));

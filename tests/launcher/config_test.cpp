@@ -190,7 +190,8 @@ TEST(Config, ChecksNumbersAndWords) {
             "expected null or an integer of at least 1, got '0'");
   EXPECT_EQ(value_error("parallel", "reduction", "exakt"),
             "expected one of exact, fast, got 'exakt'");
-  EXPECT_EQ(value_error("parallel", "strategy", "zero3"), "expected one of ddp, zero1, zero2, got 'zero3'");
+  EXPECT_EQ(value_error("parallel", "strategy", "zero3"),
+            "expected one of ddp, zero1, zero2, got 'zero3'");
   EXPECT_EQ(value_error("compute", "threads", "0"),
             "expected auto or an integer from 1 to 1024, got '0'");
   EXPECT_EQ(value_error("run", "name", "../x"), "expected a name without '/', got '../x'");
@@ -295,7 +296,8 @@ TEST(Config, RefusesABrokenSection) {
     std::string name;
     void visit(FieldVisitor& v) override { v("name", name, "taken"); }
   };
-  for (Option bad : {option<BadDefault>("m", ""), option<Twice>("m", ""), option<Named>("m", "")}) {
+  for (const Option& bad :
+       {option<BadDefault>("m", ""), option<Twice>("m", ""), option<Named>("m", "")}) {
     Catalog broken = catalog();
     broken.model = {bad};
     EXPECT_THROW(load_config("{}", "q.yaml", {}, broken), Error);
