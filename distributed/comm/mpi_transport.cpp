@@ -86,16 +86,22 @@ MpiTransport::MpiTransport(MPI_Comm comm, bool shares_memory) : comm_(comm) {
 }
 
 void MpiTransport::meet_neighbours() {
-  windows_ = std::make_unique<SharedWindows>(rank_, size_);
-  SharedWindows::Card own = windows_->card();
+  SharedWindows::Card own;
+  try {
+    windows_ = std::make_unique<SharedWindows>(rank_, size_);
+    own = windows_->card();
+  } catch (const Error&) {
+    // As under a limit on the size of files. An empty card meets nobody, and messages do it all.
+  }
   std::vector<SharedWindows::Card> cards(static_cast<size_t>(size_));
   check_mpi(MPI_Allgather(&own, sizeof own, MPI_BYTE, cards.data(), sizeof own, MPI_BYTE, comm_),
             "MPI_Allgather");
-  std::vector<uint8_t> met = windows_->meet(cards);
+  std::vector<uint8_t> met(static_cast<size_t>(size_));
+  if (windows_) met = windows_->meet(cards);
   std::vector<uint8_t> met_us(met.size());
   check_mpi(MPI_Alltoall(met.data(), 1, MPI_BYTE, met_us.data(), 1, MPI_BYTE, comm_),
             "MPI_Alltoall");
-  windows_->settle(met_us);
+  if (windows_) windows_->settle(met_us);
 }
 
 void MpiTransport::leave(int context) {

@@ -41,7 +41,8 @@ class Neighbours {
   // Whether the peer, another rank, reaches this rank's memory and the other way round.
   virtual bool has(int peer) const = 0;
 
-  // Memory that neighbours reach, its content unspecified.
+  // Memory that neighbours reach, its content unspecified; ordinary memory where the system gives
+  // no more of that.
   virtual std::shared_ptr<Storage> allocate(size_t bytes) = 0;
   // Of bytes of this rank; nowhere when they are not in such memory.
   virtual Place place_of(const std::byte* begin, size_t bytes) = 0;

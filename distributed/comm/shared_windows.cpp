@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,6 +121,11 @@ Window::~Window() {
 }
 
 std::unique_ptr<Window> Window::make(size_t bytes) {
+  // The system would answer a size beyond the limit with a signal that ends the process.
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) {
+    refuse("cannot make shared memory", EFBIG);
+  }
   int fd = memfd_create("tessera", MFD_CLOEXEC);
   if (fd < 0) refuse("cannot make shared memory", errno);
   if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
@@ -204,20 +210,9 @@ bool SharedWindows::has(int peer) const {
 std::shared_ptr<Storage> SharedWindows::allocate(size_t bytes) {
   size_t size = whole_pages(std::max<size_t>(bytes, 1));
   auto place = arenas_->take(size);
-  if (!place) {
-    size_t index = arenas_->arenas.size();
-    TESSERA_CHECK(index < kWindows, "[shared_windows] more than {} windows", kWindows);
-    auto window = Window::make(std::max(size, kArenaBytes));
-    Home::Entry& entry = home_of(*home_).windows[index];
-    store(entry.fd, window->fd());
-    store(entry.bytes, static_cast<int64_t>(window->bytes()));
-    {
-      std::lock_guard lock(arenas_->mutex);
-      size_t whole = window->bytes();
-      arenas_->arenas.push_back({std::move(window), {{0, whole}}});
-    }
-    place = arenas_->take(size);
-  }
+  if (!place && add_arena(std::max(size, kArenaBytes))) place = arenas_->take(size);
+  if (!place && add_arena(size)) place = arenas_->take(size);
+  if (!place) return Storage::allocate(bytes, Device{});
   auto [index, offset] = *place;
   allocator::count_foreign(static_cast<int64_t>(size));
   return Storage::wrap(arenas_->arenas[index].window->data() + offset, bytes, Device{},
@@ -225,6 +220,24 @@ std::shared_ptr<Storage> SharedWindows::allocate(size_t bytes) {
                          arenas->give_back(index, offset, size);
                          allocator::count_foreign(-static_cast<int64_t>(size));
                        });
+}
+
+// False where there may be no such window.
+bool SharedWindows::add_arena(size_t bytes) {
+  size_t index = arenas_->arenas.size();
+  if (index >= kWindows) return false;
+  std::unique_ptr<Window> window;
+  try {
+    window = Window::make(bytes);
+  } catch (const Error&) {
+    return false;
+  }
+  Home::Entry& entry = home_of(*home_).windows[index];
+  store(entry.fd, window->fd());
+  store(entry.bytes, static_cast<int64_t>(bytes));
+  std::lock_guard lock(arenas_->mutex);
+  arenas_->arenas.push_back({std::move(window), {{0, bytes}}});
+  return true;
 }
 
 Place SharedWindows::place_of(const std::byte* begin, size_t bytes) {

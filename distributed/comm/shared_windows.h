@@ -75,6 +75,7 @@ class SharedWindows : public Neighbours {
 
   static Home& home_of(const Window& window);
   size_t line_bytes() const { return sizeof(Line) * peers_.size(); }
+  bool add_arena(size_t bytes);
   bool all_taken(int context);
   int64_t make_lines();
   void free_left_lines();

@@ -1,6 +1,7 @@
 #include "distributed/comm/shared_windows.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -121,6 +122,23 @@ TEST(SharedWindows, GrowByAnotherWindow) {
   Place place = ranks.a.place_of(second->data(), 8);
   EXPECT_NE(place.window, ranks.a.place_of(first->data(), 8).window);
   EXPECT_EQ(ranks.b.reach(0, place, 8)[5], std::byte{3});
+}
+
+// A limit on the size of files holds for these too.
+TEST(SharedWindows, GiveOrdinaryMemoryWhereTheSystemGivesNoMore) {
+  SharedWindows windows(0, 1);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit low{static_cast<rlim_t>(64 * kMiB), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &low), 0);
+  auto small = windows.allocate(static_cast<size_t>(kMiB));
+  auto large = windows.allocate(static_cast<size_t>(100 * kMiB));
+  bool made = error_of([] { SharedWindows(0, 1); }).empty();
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_TRUE(windows.place_of(small->data(), 8).defined());
+  EXPECT_FALSE(windows.place_of(large->data(), 8).defined());
+  EXPECT_EQ(large->bytes(), static_cast<size_t>(100 * kMiB));
+  EXPECT_FALSE(made);
 }
 
 TEST(SharedWindows, StorageOutlivesThem) {
