@@ -3,12 +3,6 @@
 #include "core/kernels.h"
 
 namespace tessera {
-namespace {
-
-Array part(const Array& x, Run shard) { return x.slice(0, shard.begin, shard.end); }
-
-}  // namespace
-
 Array AddInto::operator()(const Array& left, const Array& right) const {
   kernels(left.device()).binary().run(BinaryOp::add, left, right, left);
   return left;
@@ -41,8 +35,7 @@ Array LeafSum::reduce() {
     return fast_sum_;
   }
   Array out = sum_own_shard();
-  std::vector<Array> parts;
-  for (Run shard : shards_of(out.numel(), comm_.size())) parts.push_back(part(out, shard));
+  std::vector<Array> parts = cut_into_shards(out, comm_.size());
   comm_.all_gather(parts[static_cast<size_t>(comm_.rank())], parts).wait();
   return out;
 }
@@ -54,10 +47,7 @@ Array LeafSum::reduce_to_shards() {
     return part(out, shards_of(out.numel(), comm_.size())[own]);
   }
   check_complete();
-  std::vector<Array> parts;
-  for (Run shard : shards_of(fast_sum_.numel(), comm_.size())) {
-    parts.push_back(part(fast_sum_, shard));
-  }
+  std::vector<Array> parts = cut_into_shards(fast_sum_, comm_.size());
   comm_.reduce_scatter(parts, parts[own]).wait();
   return parts[own];
 }

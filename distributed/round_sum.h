@@ -10,8 +10,9 @@ namespace tessera {
 // and each waits for its like as a shard.
 class RoundSum {
  public:
-  // Of flat arrays of `elements` elements. comm outlives this.
-  RoundSum(int64_t num_leaves, int64_t elements, ReductionMode mode, Communicator& comm);
+  // Of flat arrays of `elements` elements of f32 or f64. comm outlives this.
+  RoundSum(int64_t num_leaves, int64_t elements, DType dtype, ReductionMode mode,
+           Communicator& comm);
 
   // Leaf round * size + rank, (elements,); undefined where there is no such leaf. A collective.
   void add(const Array& value);
@@ -23,6 +24,7 @@ class RoundSum {
   void add_fast(const Array& value);
 
   int64_t num_leaves_;
+  DType dtype_;
   ReductionMode mode_;
   Communicator& comm_;
   std::vector<Run> shards_;

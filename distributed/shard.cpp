@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "core/error.h"
-
 namespace tessera {
 namespace {
 
@@ -47,5 +45,13 @@ std::vector<Run> shards_of(int64_t elements, int world_size) {
   }
   return shards;
 }
+
+std::vector<Array> cut_into_shards(const Array& flat, int world_size) {
+  std::vector<Array> shards;
+  for (Run shard : shards_of(flat.numel(), world_size)) shards.push_back(part(flat, shard));
+  return shards;
+}
+
+Array part(const Array& flat, Run run) { return flat.slice(0, run.begin, run.end); }
 
 }  // namespace tessera

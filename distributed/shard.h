@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/array.h"
+
 namespace tessera {
 
 // Parameters start on multiples of this many elements, norms and digests are taken over pieces of
@@ -39,5 +41,8 @@ std::vector<int64_t> leaves_of_rank(Strategy strategy, int64_t num_leaves, int r
 
 // The elements of a flat array that each rank owns: whole chunks, uneven where they must be.
 std::vector<Run> shards_of(int64_t elements, int world_size);
+// Views of them.
+std::vector<Array> cut_into_shards(const Array& flat, int world_size);
+Array part(const Array& flat, Run run);
 
 }  // namespace tessera

@@ -22,7 +22,8 @@ class TrainStep::GradientSums {
     const StepOptions& options = step.options_;
     for (const Bucket& bucket : step.buckets_) {
       if (options.strategy == Strategy::zero2) {
-        rounds_.emplace_back(options.leaves, bucket.numel, options.reduction, step.comm_);
+        rounds_.emplace_back(options.leaves, bucket.numel, bucket.dtype(), options.reduction,
+                             step.comm_);
       } else {
         runs_.emplace_back(options.leaves, options.reduction, step.comm_);
       }
@@ -178,10 +179,7 @@ void TrainStep::gather_parameters() const {
   if (options_.strategy == Strategy::ddp) return;
   std::vector<Work> works;
   for (const Bucket& bucket : buckets_) {
-    std::vector<Array> parts;
-    for (Run shard : shards_of(bucket.numel, comm_.size())) {
-      parts.push_back(bucket.params.slice(0, shard.begin, shard.end));
-    }
+    std::vector<Array> parts = cut_into_shards(bucket.params, comm_.size());
     works.push_back(comm_.all_gather(parts[static_cast<size_t>(comm_.rank())], parts));
   }
   for (const Work& work : works) work.wait();

@@ -107,12 +107,13 @@ TEST(LeafSum, GivesEveryRankTheSame) {
 }
 
 // Leaves dealt a round at a time give the shards of the same sum.
-void expect_rounds(int64_t leaves, int64_t size, int world, ReductionMode mode) {
-  Array expected = naive_sum(leaves, size, DType::f32);
+void expect_rounds(int64_t leaves, int64_t size, int world, ReductionMode mode,
+                   DType dtype = DType::f32) {
+  Array expected = naive_sum(leaves, size, dtype);
   run_ranks(world, [&](Communicator& comm) {
-    RoundSum sum(leaves, size, mode, comm);
+    RoundSum sum(leaves, size, dtype, mode, comm);
     for (int64_t leaf = comm.rank(); leaf - comm.rank() < leaves; leaf += world) {
-      sum.add(leaf < leaves ? leaf_value(leaf, size, DType::f32) : Array());
+      sum.add(leaf < leaves ? leaf_value(leaf, size, dtype) : Array());
     }
     auto shard = shards_of(size, world)[static_cast<size_t>(comm.rank())];
     Array own = expected.slice(0, shard.begin, shard.end);
@@ -132,6 +133,12 @@ TEST(RoundSum, HasTheBitsOfTheTreeForAnyNumberOfRanks) {
     }
   }
   expect_rounds(5, 0, 3, ReductionMode::exact);
+}
+
+TEST(RoundSum, TakesF64) {
+  for (ReductionMode mode : {ReductionMode::exact, ReductionMode::fast}) {
+    expect_rounds(5, 3000, 3, mode, DType::f64);
+  }
 }
 
 TEST(RoundSum, IsNearItInFastMode) {
