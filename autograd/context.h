@@ -40,7 +40,8 @@ struct Context {
   RandomState random;
   // "blocks.0.attn"; null outside of every module.
   std::shared_ptr<const std::string> module_path;
-  uint64_t init_seed = 0;  // initial values of parameters made from now on
+  uint64_t init_seed = 0;   // initial values of parameters made from now on
+  bool defer_init = false;  // they are made later (nn/module.h)
   // Where the user called the operation that runs; operations inside it leave it alone.
   CallSite site{nullptr, 0};
   int composed = 0;  // how many Composed are alive

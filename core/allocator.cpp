@@ -198,6 +198,7 @@ void deallocate(void* block, size_t bytes) noexcept {
   if (block) cache().give(block, size_class(bytes));
 }
 
+size_t block_size(size_t bytes) { return bytes == 0 ? 0 : size_class(bytes).bytes; }
 MemoryStats stats() { return cache().stats(); }
 void count_foreign(int64_t bytes) { cache().count_foreign(bytes); }
 void reset_peak() { cache().reset_peak(); }

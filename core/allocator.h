@@ -27,6 +27,8 @@ void deallocate(void* block, size_t bytes) noexcept;
 // Counts memory that comes from elsewhere but holds arrays, in current_bytes and reserved_bytes:
 // positive when it is taken, negative when it is given back.
 void count_foreign(int64_t bytes);
+// What a block of `bytes` bytes adds to current_bytes.
+size_t block_size(size_t bytes);
 MemoryStats stats();
 void reset_peak();
 // Returns the kept large blocks to the system.

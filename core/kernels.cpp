@@ -2,6 +2,7 @@
 
 #include "core/cpu/cpu.h"
 #include "core/cuda/cuda.h"
+#include "core/meta/meta.h"
 
 namespace tessera {
 
@@ -12,7 +13,7 @@ void Kernels::missing(const char* family_name) const {
 
 const Kernels& kernels(Device device) {
   if (device.type == DeviceType::cuda) return cuda::kernel_table(device);
-  TESSERA_CHECK(device.type == DeviceType::cpu, "this build has no kernels for {}", device);
+  if (device.type == DeviceType::meta) return meta::kernel_table();
   return cpu::kernel_table();
 }
 

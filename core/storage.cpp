@@ -2,6 +2,7 @@
 
 #include "core/allocator.h"
 #include "core/cuda/cuda.h"
+#include "core/meta/meta.h"
 
 namespace tessera {
 
@@ -10,15 +11,51 @@ Storage::Storage(void* data, size_t bytes, Device device, std::function<void()> 
 
 Storage::~Storage() {
   if (release_) release_();
-  else if (device_.type == DeviceType::cuda) cuda::deallocate(data_, device_.index);
-  else allocator::deallocate(data_, bytes_);
+  else if (!dropped_) give_memory_back();
+}
+
+void Storage::take_memory() {
+  switch (device_.type) {
+    case DeviceType::cpu: data_ = allocator::allocate(bytes_); return;
+    case DeviceType::cuda: data_ = cuda::allocate(bytes_, device_.index); return;
+    case DeviceType::meta: meta::count(static_cast<int64_t>(allocator::block_size(bytes_))); return;
+  }
+}
+
+void Storage::give_memory_back() {
+  switch (device_.type) {
+    case DeviceType::cpu: allocator::deallocate(data_, bytes_); return;
+    case DeviceType::cuda: cuda::deallocate(data_, device_.index); return;
+    case DeviceType::meta:
+      meta::count(-static_cast<int64_t>(allocator::block_size(bytes_)));
+      return;
+  }
+}
+
+void Storage::drop(std::shared_ptr<const std::string> what) {
+  TESSERA_ASSERT(!release_ && what);
+  if (!dropped_) give_memory_back();
+  data_ = nullptr;
+  dropped_ = std::move(what);
+}
+
+void Storage::refill() {
+  if (!dropped_) return;
+  take_memory();
+  dropped_ = nullptr;
+}
+
+void Storage::throw_absent() const {
+  TESSERA_CHECK(!dropped_, "{} not gathered here", *dropped_);
+  throw_error(fmt::format("an array on {} has no elements", device_));
 }
 
 std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
-  TESSERA_CHECK(device.type != DeviceType::meta, "[allocate] {} has no memory", device);
-  void* data = device.type == DeviceType::cuda ? cuda::allocate(bytes, device.index)
-                                               : allocator::allocate(bytes);
-  return std::make_shared<Storage>(data, bytes, device, nullptr);
+  auto storage = std::make_shared<Storage>(nullptr, bytes, device, nullptr);
+  // A constructor that throws runs no destructor; one that has not taken memory must not return it.
+  storage->dropped_ = std::make_shared<const std::string>("memory that was never there is");
+  storage->refill();
+  return storage;
 }
 
 std::shared_ptr<Storage> Storage::wrap(void* data, size_t bytes, Device device,

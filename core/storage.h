@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "core/device.h"
 
@@ -24,9 +25,21 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  std::byte* data() const { return static_cast<std::byte*>(data_); }
+  std::byte* data() const {
+    if (!data_ && bytes_ > 0) [[unlikely]]
+      throw_absent();
+    return static_cast<std::byte*>(data_);
+  }
   size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
+
+  // Gives the memory of allocate() back while arrays still hold the storage, until refill() takes
+  // memory again, whose content is unspecified. Meanwhile touching the elements is an error that
+  // says what() is not there. Neither counts as a change of the content: whoever refills it puts
+  // back what was there.
+  void drop(std::shared_ptr<const std::string> what);
+  void refill();
+  bool dropped() const { return dropped_ != nullptr; }
 
   // How often the content was changed in place since it was made, and by which operation last
   // (null: never). What autograd saved checks it before backward uses it.
@@ -39,11 +52,16 @@ class Storage {
   }
 
  private:
+  void take_memory();
+  void give_memory_back();
+  [[noreturn]] void throw_absent() const;
+
   void* data_;
   size_t bytes_;
   Device device_;
   uint32_t version_ = 0;
   const char* changed_by_ = nullptr;
+  std::shared_ptr<const std::string> dropped_;
   std::function<void()> release_;  // empty: the device's allocator takes the memory back
 };
 

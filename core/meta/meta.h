@@ -1,0 +1,24 @@
+// The device without memory: arrays have a shape and a dtype, kernels do nothing but count. For
+// plans, and for parameters whose values are made later.
+#pragma once
+
+#include "core/kernels.h"
+
+namespace tessera::meta {
+
+// Of all threads.
+struct Stats {
+  int64_t current_bytes = 0;  // what live arrays would take from the CPU's allocator
+  int64_t peak_bytes = 0;     // the most of it since the last reset
+  double flops = 0;           // of matrix products, convolutions and attention since the last reset
+};
+Stats stats();
+void reset();
+
+// Adds to current_bytes, or takes away.
+void count(int64_t bytes);
+
+// Kernels that would tell how many elements meet a condition throw Error; the others check nothing.
+const Kernels& kernel_table();
+
+}  // namespace tessera::meta
