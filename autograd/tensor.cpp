@@ -38,6 +38,15 @@ void Tensor::set_data(Array data) const {
   impl().data = std::move(data);
 }
 
+void Tensor::set_data_of_dtype(Array data) const {
+  TESSERA_CHECK(is_leaf() && !grad().defined(), "[set_data] expected a leaf without a gradient");
+  TESSERA_CHECK(
+      data.shape() == shape() && is_floating(data.dtype()) && is_floating(dtype()),
+      "[set_data] expected shape {} and a floating dtype in place of one, got {} and {} for {}",
+      shape(), data.shape(), data.dtype(), dtype());
+  impl().data = std::move(data);
+}
+
 void Tensor::backward(const Tensor& grad, bool retain_graph, bool create_graph) const {
   TESSERA_CHECK(requires_grad(), "[backward] the tensor does not require a gradient");
   backward_all({*this}, {grad}, retain_graph || create_graph, create_graph);

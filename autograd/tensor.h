@@ -56,6 +56,8 @@ class Tensor {
   // Replaces a leaf's data, of the same shape and dtype; grads and hooks stay. For storage that
   // moves, such as a parameter that becomes a view into a bucket.
   void set_data(Array data) const;
+  // The same with another floating dtype, for a leaf that no graph has used yet.
+  void set_data_of_dtype(Array data) const;
 
   // Fills grad of all leaves that this tensor was made from. `grad` defaults to 1 for a tensor of
   // one element. The history is dropped unless retain_graph, and a second backward is an error.

@@ -8,19 +8,18 @@
 #include "core/kernels.h"
 
 namespace tessera::nn {
-namespace {
-
-void fill(const Array& out, const std::string& name, Init init) {
-  RandomStream stream = parameter_stream(context().init_seed, name);
+void InitialValues::fill(int64_t first, const Array& out) const {
+  RandomStream stream = parameter_stream(seed, name);
   const RandomFamily& random = kernels(out.device()).random();
   switch (init.kind) {
     case Init::Kind::constant: return out.fill_(init.value);
-    case Init::Kind::normal: return random.normal(stream, 0, 0, init.value, out);
-    case Init::Kind::uniform: return random.uniform(stream, 0, -init.value, init.value, out);
+    case Init::Kind::normal: return random.normal(stream, first, 0, init.value, out);
+    case Init::Kind::uniform: return random.uniform(stream, first, -init.value, init.value, out);
   }
 }
 
-}  // namespace
+DeferInit::DeferInit() : before_(std::exchange(context().defer_init, true)) {}
+DeferInit::~DeferInit() { context().defer_init = before_; }
 
 Module::Module(Module* parent, std::string name) : parent_(parent), name_(std::move(name)) {
   TESSERA_CHECK(parent, "[Module] part '{}' has no parent", name_);
@@ -50,11 +49,20 @@ std::string Module::full_name(const std::string& name) const {
 
 Tensor Module::add_parameter(std::string name, const Dims& shape, Init init) {
   check_name(name);
-  Array data = Array::empty(shape);
-  fill(data, full_name(name), init);
+  InitialValues& values =
+      initial_values_.emplace_back(InitialValues{full_name(name), context().init_seed, init});
+  Device device{context().defer_init ? DeviceType::meta : DeviceType::cpu};
+  Array data = Array::empty(shape, DType::f32, device);
+  values.fill(0, data);
   Tensor parameter(data, /*requires_grad=*/true);
   parameters_.emplace_back(std::move(name), parameter);
   return parameter;
+}
+
+void Module::share_parameter(std::string name, const Tensor& parameter) {
+  check_name(name);
+  parameters_.emplace_back(std::move(name), parameter);
+  initial_values_.emplace_back();  // its owner has them
 }
 
 Tensor Module::add_buffer(std::string name, const Array& data) {
@@ -85,6 +93,58 @@ NamedTensors Module::collect_once(Kind kind) const {
 NamedTensors Module::named_parameters() const { return collect_once(Kind::parameters); }
 
 NamedTensors Module::named_buffers() const { return collect_once(Kind::buffers); }
+
+NamedTensors Module::all_named_parameters() const {
+  NamedTensors all;
+  collect(Kind::parameters, all);
+  return all;
+}
+
+const InitialValues* Module::find_initial_values(const Tensor& parameter) const {
+  for (size_t i = 0; i < initial_values_.size(); ++i) {
+    bool owned = !initial_values_[i].name.empty();
+    if (owned && parameters_[i].second.shared() == parameter.shared()) return &initial_values_[i];
+  }
+  for (const Module* part : parts_) {
+    if (const InitialValues* found = part->find_initial_values(parameter)) return found;
+  }
+  return nullptr;
+}
+
+const InitialValues& Module::initial_values(const Tensor& parameter) const {
+  const InitialValues* found = find_initial_values(parameter);
+  TESSERA_CHECK(found, "[initial_values] the tensor is no parameter of the module");
+  return *found;
+}
+
+void Module::materialize() {
+  for (const Tensor& parameter : parameters()) {
+    if (parameter.device().type != DeviceType::meta) continue;
+    Array data = Array::empty(parameter.shape(), parameter.dtype());
+    initial_values(parameter).fill(0, data);
+    parameter.set_data(data);
+  }
+}
+
+void Module::collect_blocks(std::vector<const Module*>& out) const {
+  if (is_block_) return out.push_back(this);
+  for (const Module* part : parts_) part->collect_blocks(out);
+}
+
+std::vector<const Module*> Module::blocks() const {
+  std::vector<const Module*> out;
+  collect_blocks(out);
+  return out;
+}
+
+BlockRunner* Module::block_runner() const {
+  BlockRunner* runner = block_runner_;
+  for (const Module* above = parent_; above && !runner; above = above->parent_) {
+    if (above->is_block_) return nullptr;
+    runner = above->block_runner_;
+  }
+  return runner;
+}
 
 std::vector<Tensor> Module::parameters() const {
   std::vector<Tensor> out;

@@ -19,6 +19,29 @@ struct Init {
   static Init uniform(double bound) { return {Kind::uniform, bound}; }
 };
 
+// The first values of a parameter, any run of which can be made by itself.
+struct InitialValues {
+  std::string name;  // full
+  uint64_t seed = 0;
+  Init init;
+  // out, a flat array, becomes the elements from `first` on.
+  void fill(int64_t first, const Array& out) const;
+};
+
+// While one lives, parameters are made without memory, on the device meta: whoever needs their
+// values, or a shard of them, makes them by initial_values().
+class DeferInit {
+ public:
+  DeferInit();
+  ~DeferInit();
+  DeferInit(const DeferInit&) = delete;
+  DeferInit& operator=(const DeferInit&) = delete;
+
+ private:
+  bool before_;
+};
+
+class BlockRunner;
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 using StateDict = std::vector<std::pair<std::string, Array>>;
 
@@ -46,17 +69,35 @@ class Module {
   // Depth first, a module's own before its parts', each in the order of construction; names are
   // full paths. A tensor that several parts share appears once, under its first name.
   NamedTensors named_parameters() const;
+  // The same with shared tensors under each of their names.
+  NamedTensors all_named_parameters() const;
+  // How a parameter of this module or its parts started. An Error for another tensor.
+  const InitialValues& initial_values(const Tensor& parameter) const;
+  // Gives parameters that were made under DeferInit their memory and values.
+  void materialize();
   // Tensors that are saved and loaded with the parameters, but not trained: running statistics.
   NamedTensors named_buffers() const;
   std::vector<Tensor> parameters() const;
   int64_t num_parameters() const;
 
+  // Parameters and buffers, a module's own parameters before its own buffers.
+  NamedTensors named_state() const { return collect_once(Kind::all); }
   // The data of parameters and buffers, a module's own parameters before its own buffers; it shares
   // their memory.
   StateDict state_dict() const;
   // Copies values in. Names missing or unknown, wrong shapes and dtypes are errors, and then
   // nothing has been changed.
   void load_state_dict(const StateDict& state);
+
+  // Makes this module a block (nn/block.h), unless it is part of one.
+  void make_block() { is_block_ = true; }
+  // The outermost blocks, in the order of named_parameters.
+  std::vector<const Module*> blocks() const;
+  // Who runs the blocks below this module, which outlives its last run or is taken away by nullptr.
+  void set_block_runner(BlockRunner* runner) { block_runner_ = runner; }
+  // The runner of this block; null where it runs as any module: no runner is set, or it is part of
+  // another block.
+  BlockRunner* block_runner() const;
 
   // Training mode (the start) or evaluation, for this module and its parts.
   void train(bool training = true);
@@ -68,6 +109,8 @@ class Module {
  protected:
   // A new parameter of f32.
   Tensor add_parameter(std::string name, const Dims& shape, Init init);
+  // A parameter of another module under a name of this one: tied weights.
+  void share_parameter(std::string name, const Tensor& parameter);
   // A new buffer with these first values, of any dtype.
   Tensor add_buffer(std::string name, const Array& data);
 
@@ -76,15 +119,20 @@ class Module {
   std::string full_name(const std::string& name) const;
   enum class Kind { parameters, buffers, all };
   void collect(Kind kind, NamedTensors& out) const;
+  void collect_blocks(std::vector<const Module*>& out) const;
+  const InitialValues* find_initial_values(const Tensor& parameter) const;
   NamedTensors collect_once(Kind kind) const;
 
   Module* parent_ = nullptr;
   std::string name_;
   std::string path_;
   NamedTensors parameters_;
+  std::vector<InitialValues> initial_values_;  // of parameters_
   NamedTensors buffers_;
   std::vector<Module*> parts_;
   bool training_ = true;
+  bool is_block_ = false;
+  BlockRunner* block_runner_ = nullptr;
 };
 
 // While one lives, random numbers are drawn as `module`'s.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/ops.h"
+#include "nn/block.h"
 
 namespace tessera::nn {
 namespace {
@@ -35,7 +36,9 @@ GptBlock::GptBlock(Module* parent, std::string name, const GptOptions& options)
       c_fc_(this, "c_fc", options.width, 4 * options.width, {.bias = true, .init_std = kInitStd}),
       c_proj_(this, "c_proj", 4 * options.width, options.width,
               {.bias = true, .init_std = residual_std(options)}),
-      dropout_(this, "dropout", options.dropout) {}
+      dropout_(this, "dropout", options.dropout) {
+  make_block();
+}
 
 Tensor GptBlock::operator()(const Tensor& x) const {
   Tensor y = x + attn_(ln1_(x));
@@ -58,7 +61,7 @@ Tensor Gpt::forward(const Tensor& tokens) {
                 tokens.shape());
   Tensor x = wte_(tokens) + slice(wpe_.weight, 0, 0, tokens.size(1));
   x = dropout_(x);
-  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = run_block(blocks_[i], x);
   return linear(ln_f_(x), wte_.weight);
 }
 
