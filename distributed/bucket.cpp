@@ -1,80 +1,241 @@
 #include "distributed/bucket.h"
 
+#include <algorithm>
+#include <map>
 #include <unordered_map>
 
 namespace tessera {
 namespace {
 
-int64_t round_to_chunk(int64_t numel) {
-  return (numel + kChunkElements - 1) / kChunkElements * kChunkElements;
-}
+constexpr int64_t kFirstBucketBytes = int64_t{1} << 20;
 
-using Decays = std::unordered_map<const void*, double>;
+int64_t chunks_of(int64_t numel) { return (numel + kChunkElements - 1) / kChunkElements; }
 
-Decays weight_decays(const optim::Optimizer& optimizer) {
-  Decays decays;
+using Key = const void*;
+Key key_of(const Tensor& tensor) { return tensor.shared().get(); }
+
+std::unordered_map<Key, double> weight_decays(const optim::Optimizer& optimizer) {
+  std::unordered_map<Key, double> decays;
   for (const optim::ParamGroup& group : optimizer.groups()) {
-    for (const Tensor& param : group.params) {
-      decays.emplace(param.shared().get(), group.weight_decay);
-    }
+    for (const Tensor& param : group.params) decays.emplace(key_of(param), group.weight_decay);
   }
   return decays;
 }
 
-// Moves the parameters' values into the bucket's buffer.
-void fill(Bucket& bucket, size_t num_states, Strategy strategy, Communicator& comm) {
-  DType dtype = bucket.segments[0].parameter.dtype();
-  bucket.params = comm.allocate({bucket.numel}, dtype);
-  bucket.params.fill_(0);
-  bucket.own = strategy == Strategy::ddp
-                   ? Run{0, bucket.numel}
-                   : shards_of(bucket.numel, comm.size())[static_cast<size_t>(comm.rank())];
-  for (size_t i = 0; i < num_states; ++i) {
-    bucket.state.push_back(Array::zeros({bucket.own.size()}, dtype));
+// The block of each parameter; one that appears anywhere else too is in none.
+std::unordered_map<Key, int> blocks_of_parameters(const nn::Module& module) {
+  std::unordered_map<Key, int> uses;
+  for (const auto& [name, parameter] : module.all_named_parameters()) ++uses[key_of(parameter)];
+  std::unordered_map<Key, int> blocks;
+  int block = 0;
+  for (const nn::Module* part : module.blocks()) {
+    std::unordered_map<Key, int> uses_here;
+    for (const auto& [name, param] : part->all_named_parameters()) ++uses_here[key_of(param)];
+    for (auto [key, count] : uses_here) {
+      if (count == uses[key]) blocks[key] = block;
+    }
+    ++block;
   }
-  for (const Segment& segment : bucket.segments) {
-    Array view = bucket.params.slice(0, segment.begin, segment.end).view(segment.parameter.shape());
-    view.copy_(segment.parameter.data());
-    segment.parameter.set_data(view);
-  }
+  return blocks;
 }
+
+// The parameters that go into buckets, in the module's order.
+class Packing {
+ public:
+  Packing(const nn::Module& module, const optim::Optimizer& optimizer, const BucketOptions& options,
+          const Mesh& mesh)
+      : options_(options), gathers_blocks_(mesh.gathers_blocks()) {
+    std::unordered_map<Key, int> blocks = blocks_of_parameters(module);
+    TESSERA_CHECK(!gathers_blocks_ || !blocks.empty(),
+                  "{}: the model has no blocks whose parameters could be sharded; make_block() "
+                  "and run_block() of nn/block.h say what they are",
+                  name(mesh.strategy()));
+    auto decays = weight_decays(optimizer);
+    int64_t chunk = 0;
+    for (const auto& [name, parameter] : module.named_parameters()) {
+      auto decay = decays.extract(key_of(parameter));
+      TESSERA_CHECK(!decay.empty() || !parameter.requires_grad(),
+                    "[make_buckets] '{}' requires a gradient and is in no group of the optimizer",
+                    name);
+      auto found = blocks.find(key_of(parameter));
+      int block = found == blocks.end() ? Bucket::kRoot : found->second;
+      bool trained = !decay.empty();
+      if (!trained && !(gathers_blocks_ && block != Bucket::kRoot)) {
+        frozen_.push_back(parameter);
+        continue;
+      }
+      double weight_decay = trained ? decay.mapped() : 0;
+      items_.push_back(
+          {block, trained, {name, parameter, 0, 0, weight_decay, items_.size(), chunk}});
+      if (trained) chunk += chunks_of(parameter.numel());
+    }
+    TESSERA_CHECK(decays.empty(),
+                  "[make_buckets] the optimizer has a parameter that is not the module's");
+  }
+
+  std::vector<Bucket> pack() const {
+    std::map<int, std::vector<Bucket>, std::greater<>> by_block;  // the root's last
+    bool first = true;
+    // Blocks from the last on, each from its last parameter on.
+    std::vector<const Item*> order;
+    for (const Item& item : items_) order.push_back(&item);
+    std::reverse(order.begin(), order.end());
+    std::stable_sort(order.begin(), order.end(),
+                     [](const Item* a, const Item* b) { return a->block > b->block; });
+    for (const Item* item : order) {
+      std::vector<Bucket>& buckets = by_block[item->block];
+      Bucket* open = find_open(buckets, *item, first ? kFirstBucketBytes : options_.max_bytes);
+      if (!open) {
+        first = first && buckets.empty() && by_block.size() == 1;
+        open = &buckets.emplace_back();
+        open->block = item->block;
+        open->trained = item->trained;
+        open->sharded = gathers_blocks_ && item->block != Bucket::kRoot;
+      }
+      Segment& segment = open->segments.emplace_back(item->segment);
+      segment.begin = open->numel;
+      segment.end = segment.begin + segment.parameter.numel();
+      open->numel += chunks_of(segment.parameter.numel()) * kChunkElements;
+    }
+    std::vector<Bucket> all;
+    for (auto& [block, buckets] : by_block) {
+      for (Bucket& bucket : buckets) all.push_back(std::move(bucket));
+    }
+    return all;
+  }
+
+  // Parameters that no bucket holds.
+  const std::vector<Tensor>& frozen() const { return frozen_; }
+
+ private:
+  struct Item {
+    int block;
+    bool trained;
+    Segment segment;
+  };
+
+  Bucket* find_open(std::vector<Bucket>& buckets, const Item& item, int64_t max_bytes) const {
+    const Tensor& parameter = item.segment.parameter;
+    auto last = std::find_if(buckets.rbegin(), buckets.rend(), [&](const Bucket& bucket) {
+      return bucket.trained == item.trained &&
+             bucket.segments[0].parameter.dtype() == parameter.dtype();
+    });
+    if (last == buckets.rend()) return nullptr;
+    auto bytes = static_cast<int64_t>(item_size(options_.dtype.value_or(parameter.dtype())));
+    int64_t size = (last->numel + chunks_of(parameter.numel()) * kChunkElements) * bytes;
+    return size <= std::min(max_bytes, options_.max_bytes) ? &*last : nullptr;
+  }
+
+  const BucketOptions& options_;
+  bool gathers_blocks_;
+  std::vector<Item> items_;
+  std::vector<Tensor> frozen_;
+};
+
+// Gives buckets their buffers, and these the parameters' values.
+class Filling {
+ public:
+  Filling(const nn::Module& module, size_t num_states, std::optional<DType> dtype, const Mesh& mesh)
+      : module_(module), num_states_(num_states), dtype_(dtype), mesh_(mesh) {}
+
+  void fill(Bucket& bucket) const {
+    DType dtype = dtype_.value_or(bucket.segments[0].parameter.dtype());
+    Communicator& owners = mesh_.owners();
+    bucket.own = shards_of(bucket.numel, owners.size())[static_cast<size_t>(owners.rank())];
+    if (bucket.sharded) {
+      bucket.own_params = mesh_.data().allocate({bucket.own.size()}, dtype);
+      bucket.params = Array::empty({bucket.numel}, dtype, bucket.own_params.device());
+      bucket.params.storage()->drop(what(bucket));
+    } else {
+      bucket.params = mesh_.data().allocate({bucket.numel}, dtype);
+      bucket.own_params = part(bucket.params, bucket.own);
+    }
+    bool has_master = bucket.trained && dtype != bucket.sum_dtype();
+    bucket.master = has_master
+                        ? Array::zeros({bucket.own.size()}, bucket.sum_dtype(), device(bucket))
+                        : bucket.own_params;
+    if (bucket.trained) {
+      for (size_t i = 0; i < num_states_; ++i) {
+        bucket.state.push_back(
+            Array::zeros({bucket.own.size()}, bucket.sum_dtype(), device(bucket)));
+      }
+    }
+    (bucket.sharded ? bucket.own_params : bucket.params).fill_(0);
+    for (const Segment& segment : bucket.segments) place(bucket, segment, has_master);
+  }
+
+ private:
+  static Device device(const Bucket& bucket) { return bucket.own_params.device(); }
+
+  std::shared_ptr<const std::string> what(const Bucket& bucket) const {
+    const nn::Module& block = *module_.blocks()[static_cast<size_t>(bucket.block)];
+    return std::make_shared<const std::string>(
+        fmt::format("the parameters of block '{}' are", block.path()));
+  }
+
+  void place(const Bucket& bucket, const Segment& segment, bool has_master) const {
+    const Tensor& parameter = segment.parameter;
+    Run whole{segment.begin, segment.end};
+    Run own{std::max(whole.begin, bucket.own.begin), std::min(whole.end, bucket.own.end)};
+    auto in_own = [&](const Array& array) {
+      return part(array, {own.begin - bucket.own.begin, own.end - bucket.own.begin});
+    };
+    Array view = Array(bucket.params.storage(), bucket.params.dtype(), {whole.size()}, {1},
+                       bucket.params.offset() + whole.begin);
+    if (!bucket.sharded) copy_values(segment, whole, view);
+    if (own.begin < own.end) {
+      if (bucket.sharded) copy_values(segment, own, in_own(bucket.own_params));
+      if (has_master) copy_values(segment, own, in_own(bucket.master));
+    }
+    parameter.set_data_of_dtype(view.view(parameter.shape()));
+  }
+
+  // to = the run's elements of the parameter, which is as it was made or not made yet.
+  void copy_values(const Segment& segment, Run run, const Array& to) const {
+    const Array& from = segment.parameter.data();
+    int64_t first = run.begin - segment.begin;
+    if (from.device() == to.device()) {
+      to.copy_(part(from.contiguous().view({from.numel()}), {first, first + run.size()}));
+    } else {
+      Array made = to.dtype() == from.dtype() ? to : Array::empty(to.shape(), from.dtype());
+      module_.initial_values(segment.parameter).fill(first, made);
+      if (made.storage() != to.storage()) to.copy_(made);
+    }
+  }
+
+  const nn::Module& module_;
+  size_t num_states_;
+  std::optional<DType> dtype_;
+  const Mesh& mesh_;
+};
 
 }  // namespace
 
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
-                                 int64_t max_bytes, Strategy strategy, Communicator& comm) {
-  Decays decays = weight_decays(optimizer);
-  std::vector<Bucket> buckets;
-  for (const auto& [name, parameter] : module.named_parameters()) {
-    auto decay = decays.extract(parameter.shared().get());
-    TESSERA_CHECK(!decay.empty() || !parameter.requires_grad(),
-                  "[make_buckets] '{}' requires a gradient and is in no group of the optimizer",
-                  name);
-    if (decay.empty()) continue;
-    int64_t size = round_to_chunk(parameter.numel());
-    auto item = static_cast<int64_t>(item_size(parameter.dtype()));
-    bool fits = !buckets.empty() && (buckets.back().numel + size) * item <= max_bytes &&
-                buckets.back().segments[0].parameter.dtype() == parameter.dtype();
-    if (!fits) buckets.emplace_back();
-    Bucket& bucket = buckets.back();
-    bucket.segments.push_back(
-        {name, parameter, bucket.numel, bucket.numel + parameter.numel(), decay.mapped()});
-    bucket.numel += size;
+                                 const BucketOptions& options, const Mesh& mesh) {
+  Packing packing(module, optimizer, options, mesh);
+  std::vector<Bucket> buckets = packing.pack();
+  Filling filling(module, optimizer.num_states(), options.dtype, mesh);
+  for (Bucket& bucket : buckets) filling.fill(bucket);
+  bool on_meta = !buckets.empty() && buckets[0].own_params.device().type == DeviceType::meta;
+  for (const Tensor& parameter : packing.frozen()) {
+    Array data = parameter.data();
+    if (data.device().type == DeviceType::meta && !on_meta) {
+      data = Array::empty(data.shape(), data.dtype());
+      module.initial_values(parameter).fill(0, data);
+    }
+    parameter.set_data_of_dtype(data.to(options.dtype.value_or(data.dtype())));
   }
-  TESSERA_CHECK(decays.empty(),
-                "[make_buckets] the optimizer has a parameter that is not the module's");
-  for (Bucket& bucket : buckets) fill(bucket, optimizer.num_states(), strategy, comm);
   return buckets;
 }
 
-Array take_gradients(const Bucket& bucket, Communicator& comm) {
-  Array flat = comm.allocate({bucket.numel}, bucket.dtype());
+Array take_gradients(const Bucket& bucket, Communicator& comm, std::vector<bool>& got) {
+  Array flat = comm.allocate({bucket.numel}, bucket.sum_dtype());
   int64_t filled = 0;
   for (const Segment& segment : bucket.segments) {
     const Tensor& grad = segment.parameter.grad();
-    TESSERA_CHECK(grad.defined(),
-                  "parameter '{}' got no gradient: it takes no part in the loss of this leaf",
-                  segment.name);
+    if (!grad.defined()) continue;
+    got[segment.index] = true;
     flat.slice(0, filled, segment.begin).fill_(0);
     flat.slice(0, segment.begin, segment.end).view(grad.shape()).copy_(grad.data());
     segment.parameter.set_grad({});

@@ -1,11 +1,11 @@
-// Buckets: runs of consecutive parameters in flat buffers.
+// Buckets: runs of parameters in flat buffers.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "distributed/comm/communicator.h"
-#include "distributed/shard.h"
+#include "distributed/mesh.h"
 #include "nn/module.h"
 #include "nn/optim/optimizer.h"
 
@@ -18,30 +18,55 @@ struct Segment {
   int64_t begin = 0;  // in elements, a multiple of kChunkElements
   int64_t end = 0;
   double weight_decay = 0;
+  size_t index = 0;         // among all parameters that are in buckets, in the module's order
+  int64_t first_chunk = 0;  // among the chunks of those that are trained
 };
 
-// Consecutive parameters of one dtype in one buffer, with the optimizer's state for those elements
-// that this rank updates. What lies between segments is zero, in every buffer.
+// Parameters of one block (nn/block.h), or of none, of one dtype, all trained or all frozen, in one
+// buffer, with the optimizer's state for those elements that this rank updates. What lies between
+// segments is zero, in every buffer.
 struct Bucket {
-  std::vector<Segment> segments;
-  int64_t numel = 0;         // padding included: a multiple of kChunkElements
-  Array params;              // whole
-  Run own;                   // the elements that this rank updates: all in ddp, else its shard
-  std::vector<Array> state;  // of `own`
+  static constexpr int kRoot = -1;
 
-  DType dtype() const { return params.dtype(); }
+  int block = kRoot;  // an index into Module::blocks()
+  bool trained = true;
+  // Whether `params` has memory only while its block is used, and `own_params` holds this rank's
+  // part; otherwise the one is a view of the other.
+  bool sharded = false;
+  std::vector<Segment> segments;
+  int64_t numel = 0;  // padding included: a multiple of kChunkElements
+  Array params;       // whole
+  Run own;            // the elements that this rank updates
+  Array own_params;
+  Array master;              // of `own`, in sum_dtype; own_params itself where that is its dtype
+  std::vector<Array> state;  // of `own`, in sum_dtype
+
+  // The dtype that gradients are summed in: f32, or f64 for f64.
+  DType sum_dtype() const { return params.dtype() == DType::f64 ? DType::f64 : DType::f32; }
 };
 
-// Packs the parameters of the module that the optimizer updates, in the module's order, into
-// buckets of at most max_bytes (one parameter at least), and makes the parameters views into them,
-// in memory of the communicator.
-// An optimizer's parameter that is not the module's is an error, and so is one of the module that
-// requires a gradient and is in no group.
-std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
-                                 int64_t max_bytes, Strategy strategy, Communicator& comm);
+struct BucketOptions {
+  int64_t max_bytes = int64_t{25} << 20;  // of parameters; a bucket has one at least
+  // What parameters become, their values in f32 kept as masters; unset: they stay as they are.
+  std::optional<DType> dtype;
+};
 
-// The parameters' gradients as one flat array of the bucket's layout, in memory of the
-// communicator; their grads are dropped. A parameter without one is an error naming it.
-Array take_gradients(const Bucket& bucket, Communicator& comm);
+// Packs the parameters that the optimizer updates into buckets and makes them views into these, in
+// memory of mesh.data(). Buckets are in the order in which backward fills them: the last block's
+// first, each from its last parameter on, and the root's at the end; that is of parameters outside
+// of blocks and of those that several blocks share. The first bucket has at most 1 MiB, so that its
+// reduction starts early. Where blocks are gathered, their frozen parameters are in buckets too.
+//
+// Parameters made under nn::DeferInit get their values here, of sharded buckets only the own part.
+//
+// An optimizer's parameter that is not the module's is an error, and so is one of the module that
+// requires a gradient and is in no group; and blocks that are to be gathered where there are none.
+std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
+                                 const BucketOptions& options, const Mesh& mesh);
+
+// The parameters' gradients as one flat array of the bucket's layout in its sum_dtype, in memory of
+// the communicator; their grads are dropped. A parameter without one counts as zero; got[index] of
+// the others becomes true.
+Array take_gradients(const Bucket& bucket, Communicator& comm, std::vector<bool>& got);
 
 }  // namespace tessera

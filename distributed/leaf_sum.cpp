@@ -8,6 +8,17 @@ Array AddInto::operator()(const Array& left, const Array& right) const {
   return left;
 }
 
+Array packed(const Array& array, ReductionMode mode, Communicator& comm) {
+  if (mode != ReductionMode::fast_bf16 || comm.size() == 1) return array;
+  Array rounded = comm.allocate(array.shape(), DType::bf16);
+  rounded.copy_(array);
+  return rounded;
+}
+
+void unpack(const Array& arrived, const Array& array) {
+  if (arrived.storage() != array.storage()) array.copy_(arrived);
+}
+
 LeafSum::LeafSum(int64_t num_leaves, ReductionMode mode, Communicator& comm)
     : num_leaves_(num_leaves),
       mode_(mode),
@@ -28,87 +39,109 @@ void LeafSum::add(const Array& value) {
   ++next_leaf_;
 }
 
-Array LeafSum::reduce() {
-  if (mode_ == ReductionMode::fast) {
-    check_complete();
-    comm_.all_reduce(fast_sum_).wait();
-    return fast_sum_;
-  }
-  Array out = sum_own_shard();
-  std::vector<Array> parts = cut_into_shards(out, comm_.size());
-  comm_.all_gather(parts[static_cast<size_t>(comm_.rank())], parts).wait();
-  return out;
+void LeafSum::add_subtree(TreeNode node, const Array& value) {
+  fold_.push(node, value);
+  next_leaf_ = std::min(num_leaves_, (node.index + 1) << node.level);
 }
 
-Array LeafSum::reduce_to_shards() {
-  auto own = static_cast<size_t>(comm_.rank());
-  if (mode_ == ReductionMode::exact) {
-    Array out = sum_own_shard();
-    return part(out, shards_of(out.numel(), comm_.size())[own]);
-  }
+void LeafSum::add_all(const Array& value) {
+  fast_sum_ = value;
+  next_leaf_ = own_run().end;
+}
+
+void LeafSum::check_complete() const { TESSERA_ASSERT(next_leaf_ == own_run().end); }
+
+Array LeafSum::sum(Keep keep) {
+  start(keep);
+  step();
+  return finish();
+}
+
+void LeafSum::start(Keep keep) {
   check_complete();
-  std::vector<Array> parts = cut_into_shards(fast_sum_, comm_.size());
-  comm_.reduce_scatter(parts, parts[own]).wait();
-  return parts[own];
-}
-
-void LeafSum::check_complete() const {
-  TESSERA_ASSERT(next_leaf_ == part_of_rank(num_leaves_, comm_.rank(), comm_.size()).end);
+  keep_ = keep;
+  if (comm_.size() == 1) return;
+  if (mode_ == ReductionMode::exact) return exchange();
+  Array whole = packed(fast_sum_, mode_, comm_);
+  if (keep == Keep::whole) {
+    packed_ = {whole};
+    works_.push_back(comm_.all_reduce(whole));
+  } else {
+    packed_ = cut_into_shards(whole, comm_.size());
+    works_.push_back(comm_.reduce_scatter(packed_, packed_[own()]));
+  }
 }
 
 // Every rank owns a shard of the elements. It receives all subtrees' shards and adds them in the
-// tree's order: each element travels to its owner, and in reduce() back.
-Array LeafSum::sum_own_shard() {
-  check_complete();
-  if (comm_.size() == 1) return fold_.root();
+// tree's order: each element travels to its owner, and in step() back. Ranks may hold different
+// numbers of subtrees: the i-th of each travel in one exchange.
+void LeafSum::exchange() {
+  out_ = fold_.entries()[0].value;
+  std::vector<Run> shards = shards_of(out_.numel(), comm_.size());
   size_t rounds = 0;
+  std::vector<size_t> counts;
   for (int rank = 0; rank < comm_.size(); ++rank) {
     Run run = part_of_rank(num_leaves_, rank, comm_.size());
-    rounds = std::max(rounds, subtrees_of_run(num_leaves_, run.begin, run.end).size());
+    counts.push_back(subtrees_of_run(num_leaves_, run.begin, run.end).size());
+    rounds = std::max(rounds, counts.back());
   }
-  Array out = fold_.entries()[0].value;
-  std::vector<Run> shards = shards_of(out.numel(), comm_.size());
-  fold_own_shard(exchange(shards, rounds), shards, out);
-  return out;
-}
-
-// received[rank][i] is this rank's shard of the i-th subtree of `rank`. Ranks may hold different
-// numbers of subtrees; one that has run out sends nothing in the remaining rounds.
-std::vector<std::vector<Array>> LeafSum::exchange(const std::vector<Run>& shards, size_t rounds) {
-  auto world = static_cast<size_t>(comm_.size());
-  auto self = static_cast<size_t>(comm_.rank());
-  const auto& own = fold_.entries();
-  Array nothing = Array::empty({0}, own[0].value.dtype());
-  int64_t shard_size = shards[self].end - shards[self].begin;
-  std::vector<std::vector<Array>> received(world);
+  received_.assign(counts.size(), {});
+  Array nothing = Array::empty({0}, out_.dtype(), out_.device());
   for (size_t round = 0; round < rounds; ++round) {
-    std::vector<Array> send(world, nothing);
-    std::vector<Array> recv(world, nothing);
-    for (size_t rank = 0; rank < world; ++rank) {
-      if (rank == self) continue;
-      if (round < own.size()) send[rank] = part(own[round].value, shards[rank]);
-      Run run = part_of_rank(num_leaves_, static_cast<int>(rank), comm_.size());
-      if (round < subtrees_of_run(num_leaves_, run.begin, run.end).size()) {
-        recv[rank] = Array::empty({shard_size}, nothing.dtype());
-        received[rank].push_back(recv[rank]);
-      }
+    std::vector<Array> send(counts.size(), nothing);
+    std::vector<Array> recv(counts.size(), nothing);
+    for (size_t rank = 0; rank < counts.size(); ++rank) {
+      if (rank == own()) continue;
+      if (round < counts[own()]) send[rank] = part(fold_.entries()[round].value, shards[rank]);
+      if (round >= counts[rank]) continue;
+      recv[rank] = Array::empty({shards[own()].size()}, out_.dtype(), out_.device());
+      received_[rank].push_back(recv[rank]);
     }
-    comm_.all_to_all(send, recv).wait();
+    works_.push_back(comm_.all_to_all(send, recv));
   }
-  for (const auto& entry : own) received[self].push_back(part(entry.value, shards[self]));
-  return received;
+  for (const auto& entry : fold_.entries()) {
+    received_[own()].push_back(part(entry.value, shards[own()]));
+  }
 }
 
-void LeafSum::fold_own_shard(const std::vector<std::vector<Array>>& received,
-                             const std::vector<Run>& shards, const Array& out) const {
+void LeafSum::step() {
+  for (const Work& work : works_) work.wait();
+  works_.clear();
+  if (comm_.size() == 1 || mode_ != ReductionMode::exact) return;
+  fold_own_shard();
+  if (keep_ == Keep::own_shard) return;
+  std::vector<Array> parts = cut_into_shards(out_, comm_.size());
+  works_.push_back(comm_.all_gather(parts[own()], parts));
+}
+
+void LeafSum::fold_own_shard() {
   Fold fold(num_leaves_, AddInto());
-  for (size_t rank = 0; rank < received.size(); ++rank) {
-    Run run = part_of_rank(num_leaves_, static_cast<int>(rank), comm_.size());
+  for (int rank = 0; rank < comm_.size(); ++rank) {
+    Run run = part_of_rank(num_leaves_, rank, comm_.size());
     std::vector<TreeNode> nodes = subtrees_of_run(num_leaves_, run.begin, run.end);
-    for (size_t i = 0; i < nodes.size(); ++i) fold.push(nodes[i], received[rank][i]);
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      fold.push(nodes[i], received_[static_cast<size_t>(rank)][i]);
+    }
   }
-  Array target = part(out, shards[static_cast<size_t>(comm_.rank())]);
-  if (target.raw() != fold.root().raw()) target.copy_(fold.root());
+  received_.clear();
+  Array target = part(out_, shards_of(out_.numel(), comm_.size())[own()]);
+  bool there = target.storage() == fold.root().storage() && target.offset() == fold.root().offset();
+  if (!there) target.copy_(fold.root());
+}
+
+Array LeafSum::finish() {
+  for (const Work& work : works_) work.wait();
+  works_.clear();
+  if (mode_ != ReductionMode::exact) {
+    if (comm_.size() == 1) return fast_sum_;
+    bool whole = keep_ == Keep::whole;
+    Array sum = whole ? fast_sum_ : cut_into_shards(fast_sum_, comm_.size())[own()];
+    unpack(whole ? packed_[0] : packed_[own()], sum);
+    return sum;
+  }
+  if (comm_.size() == 1) return fold_.root();
+  if (keep_ == Keep::whole) return out_;
+  return part(out_, shards_of(out_.numel(), comm_.size())[own()]);
 }
 
 }  // namespace tessera

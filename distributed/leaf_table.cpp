@@ -7,11 +7,9 @@
 namespace tessera {
 
 LeafTable::LeafTable(const std::vector<std::vector<double>>& own_rows, int64_t columns,
-                     int64_t num_leaves, Strategy strategy, Communicator& comm)
+                     int64_t num_leaves, int group, Communicator& comm)
     : columns_(static_cast<size_t>(columns), std::vector<double>(static_cast<size_t>(num_leaves))) {
-  auto leaves_of = [&](int rank) {
-    return leaves_of_rank(strategy, num_leaves, rank, comm.size());
-  };
+  auto leaves_of = [&](int rank) { return leaves_of_rank(num_leaves, rank, comm.size(), group); };
   std::vector<Array> parts;
   for (int rank = 0; rank < comm.size(); ++rank) {
     auto rows = static_cast<int64_t>(leaves_of(rank).size());

@@ -12,9 +12,10 @@ namespace tessera {
 // sums have the same bits for any number of ranks and any strategy.
 class LeafTable {
  public:
-  // own_rows[i] is the row of this rank's i-th leaf. A collective.
+  // own_rows[i] is the row of this rank's i-th leaf, of those that leaves_of_rank gives it in
+  // groups of `group` ranks. A collective.
   LeafTable(const std::vector<std::vector<double>>& own_rows, int64_t columns, int64_t num_leaves,
-            Strategy strategy, Communicator& comm);
+            int group, Communicator& comm);
 
   double at(int64_t leaf, int64_t column) const {
     return columns_[static_cast<size_t>(column)][static_cast<size_t>(leaf)];

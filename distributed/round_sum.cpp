@@ -1,48 +1,77 @@
 #include "distributed/round_sum.h"
 
 namespace tessera {
-RoundSum::RoundSum(int64_t num_leaves, int64_t elements, DType dtype, ReductionMode mode,
+
+RoundSum::RoundSum(int64_t num_leaves, Run run, int64_t elements, DType dtype, ReductionMode mode,
                    Communicator& comm)
-    : num_leaves_(num_leaves),
+    : run_(run),
       dtype_(dtype),
       mode_(mode),
       comm_(comm),
       shards_(shards_of(elements, comm.size())),
+      next_leaf_(run.begin),
       fold_(num_leaves, AddInto()) {}
 
 void RoundSum::add(const Array& value) {
-  int64_t first_leaf = next_round_++ * comm_.size();
-  TESSERA_ASSERT(value.defined() == (first_leaf + comm_.rank() < num_leaves_));
-  if (mode_ == ReductionMode::exact) add_exact(value, first_leaf);
-  else add_fast(value);
+  settle();
+  TESSERA_ASSERT(value.defined() == (next_leaf_ + comm_.rank() < run_.end));
+  int64_t count = std::min<int64_t>(comm_.size(), run_.end - next_leaf_);
+  arriving_leaf_ = next_leaf_;
+  next_leaf_ += count;
+  if (comm_.size() == 1) {
+    arriving_ = {value};
+  } else if (mode_ == ReductionMode::exact) {
+    start_exact(value, count);
+  } else {
+    start_fast(value);
+  }
 }
 
-void RoundSum::add_exact(const Array& value, int64_t first_leaf) {
+void RoundSum::start_exact(const Array& value, int64_t count) {
   auto own = static_cast<size_t>(comm_.rank());
-  if (comm_.size() == 1) return fold_.push_leaf(first_leaf, value);
-  auto count = static_cast<size_t>(std::min<int64_t>(comm_.size(), num_leaves_ - first_leaf));
-  Array nothing = Array::empty({0}, dtype_);
+  Array like = value.defined() ? value : comm_.allocate({0}, dtype_);
+  Array nothing = Array::empty({0}, dtype_, like.device());
   std::vector<Array> send(shards_.size(), nothing);
   std::vector<Array> recv(shards_.size(), nothing);
   for (size_t p = 0; p < shards_.size(); ++p) {
     if (value.defined()) send[p] = part(value, shards_[p]);
+    if (static_cast<int64_t>(p) >= count) continue;
     // The own piece is copied too, so that the whole array is not kept for its sake.
-    if (p < count) recv[p] = Array::empty({shards_[own].size()}, dtype_);
+    recv[p] = Array::empty({shards_[own].size()}, dtype_, like.device());
+    arriving_.push_back(recv[p]);
   }
-  comm_.all_to_all(send, recv).wait();
-  for (size_t p = 0; p < count; ++p) {
-    fold_.push_leaf(first_leaf + static_cast<int64_t>(p), recv[p]);
-  }
+  work_ = comm_.all_to_all(send, recv);
 }
 
-void RoundSum::add_fast(const Array& value) {
-  Array whole = value.defined() ? value : Array::zeros({shards_.back().end}, dtype_);
-  std::vector<Array> parts = cut_into_shards(whole, comm_.size());
-  Array sum = Array::empty(parts[static_cast<size_t>(comm_.rank())].shape(), dtype_);
-  comm_.reduce_scatter(parts, sum).wait();
-  fast_sum_ = fast_sum_.defined() ? AddInto()(fast_sum_, sum) : sum;
+void RoundSum::start_fast(const Array& value) {
+  Array whole = value;
+  if (!whole.defined()) {
+    whole = comm_.allocate({shards_.back().end}, dtype_);
+    whole.fill_(0);
+  }
+  std::vector<Array> parts = cut_into_shards(packed(whole, mode_, comm_), comm_.size());
+  const Array& own = parts[static_cast<size_t>(comm_.rank())];
+  arriving_ = {Array::empty(own.shape(), own.dtype(), own.device())};
+  work_ = comm_.reduce_scatter(parts, arriving_[0]);
 }
 
-Array RoundSum::shard() { return mode_ == ReductionMode::exact ? fold_.root() : fast_sum_; }
+void RoundSum::settle() {
+  work_.wait();
+  work_ = {};
+  for (Array& shard : arriving_) {
+    if (mode_ == ReductionMode::exact) {
+      fold_.push_leaf(arriving_leaf_++, shard);
+    } else {
+      Array sum = shard.to(dtype_);
+      fast_sum_ = fast_sum_.defined() ? AddInto()(fast_sum_, sum) : sum;
+    }
+  }
+  arriving_.clear();
+}
+
+Array RoundSum::shard() {
+  settle();
+  return mode_ == ReductionMode::exact ? fold_.root() : fast_sum_;
+}
 
 }  // namespace tessera

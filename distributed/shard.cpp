@@ -6,7 +6,7 @@
 namespace tessera {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames{"ddp", "zero1", "zero2"};
+constexpr std::array<std::string_view, 5> kNames{"ddp", "zero1", "zero2", "zero3", "hybrid"};
 
 }  // namespace
 
@@ -23,14 +23,11 @@ Run part_of_rank(int64_t whole, int rank, int world_size) {
   return {whole * rank / world_size, whole * (rank + 1) / world_size};
 }
 
-std::vector<int64_t> leaves_of_rank(Strategy strategy, int64_t num_leaves, int rank,
-                                    int world_size) {
+std::vector<int64_t> leaves_of_rank(int64_t num_leaves, int rank, int world_size, int group) {
+  Run run = part_of_rank(num_leaves, rank / group, world_size / group);
   std::vector<int64_t> leaves;
-  if (strategy == Strategy::zero2) {
-    for (int64_t leaf = rank; leaf < num_leaves; leaf += world_size) leaves.push_back(leaf);
-  } else {
-    Run run = part_of_rank(num_leaves, rank, world_size);
-    for (int64_t leaf = run.begin; leaf < run.end; ++leaf) leaves.push_back(leaf);
+  for (int64_t leaf = run.begin + rank % group; leaf < run.end; leaf += group) {
+    leaves.push_back(leaf);
   }
   return leaves;
 }

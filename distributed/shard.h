@@ -18,7 +18,9 @@ inline constexpr int64_t kChunkElements = 256;
 //   ddp    whole       whole      whole
 //   zero1  whole       whole      1/N
 //   zero2  whole       1/N        1/N
-enum class Strategy { ddp, zero1, zero2 };
+//   zero3  1/N         1/N        1/N     parameters are gathered a block at a time
+//   hybrid 1/M         1/M        1/M     zero3 in groups of M ranks, each group with a copy
+enum class Strategy { ddp, zero1, zero2, zero3, hybrid };
 // Throws Error naming the strategies there are.
 Strategy strategy_of(std::string_view name);
 std::string_view name(Strategy strategy);
@@ -33,11 +35,10 @@ struct Run {
 // The part of a whole that is a rank's when it is cut into contiguous parts, even to within one.
 Run part_of_rank(int64_t whole, int rank, int world_size);
 
-// The leaves that a rank takes: a contiguous run where it sums its own before anything is sent
-// (ddp, zero1), every world_size-th where each round of leaves is summed at once (zero2). The i-th
-// of them is taken in round i.
-std::vector<int64_t> leaves_of_rank(Strategy strategy, int64_t num_leaves, int rank,
-                                    int world_size);
+// The leaves that a rank takes when each round of them is dealt to groups of `group` consecutive
+// ranks: a group has a contiguous run, and its ranks take every group-th of that in turn. The i-th
+// of them is taken in the group's round i. group divides world_size; 1 gives each rank a run.
+std::vector<int64_t> leaves_of_rank(int64_t num_leaves, int rank, int world_size, int group);
 
 // The elements of a flat array that each rank owns: whole chunks, uneven where they must be.
 std::vector<Run> shards_of(int64_t elements, int world_size);

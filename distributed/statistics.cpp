@@ -24,8 +24,7 @@ std::vector<double> Statistics::columns_of(const std::vector<Observation>& obser
 }
 
 void Statistics::move(const std::vector<std::vector<Observation>>& observed, const LeafTable& table,
-                      int64_t first, int64_t num_leaves, Strategy strategy,
-                      Communicator& comm) const {
+                      int64_t first, int64_t num_leaves, int group, Communicator& comm) const {
   std::vector<size_t> moving;
   std::vector<int64_t> offset(buffers_.size(), -1);  // in the rows below
   int64_t width = 0;
@@ -52,7 +51,7 @@ void Statistics::move(const std::vector<std::vector<Observation>>& observed, con
       for (size_t c = 0; c < values.size(); ++c) row[at + c] += values[c] * observation.count;
     }
   }
-  LeafTable sums(rows, width, num_leaves, strategy, comm);
+  LeafTable sums(rows, width, num_leaves, group, comm);
   for (size_t i : moving) {
     int64_t column = first + 2 * static_cast<int64_t>(i);
     double count = table.sum(column);

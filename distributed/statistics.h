@@ -24,7 +24,7 @@ class Statistics {
   // Moves all buffers that some leaf observed. `table` has num_columns() columns from `first` on,
   // and observed[i] is of this rank's i-th leaf. A collective where there is something to move.
   void move(const std::vector<std::vector<Observation>>& observed, const LeafTable& table,
-            int64_t first, int64_t num_leaves, Strategy strategy, Communicator& comm) const;
+            int64_t first, int64_t num_leaves, int group, Communicator& comm) const;
 
  private:
   size_t index_of(const Observation& observation) const;

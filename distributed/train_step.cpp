@@ -1,105 +1,100 @@
 #include "distributed/train_step.h"
 
+#include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 #include "autograd/context.h"
 #include "core/kernels.h"
 #include "core/tree.h"
-#include "distributed/round_sum.h"
 
 namespace tessera {
 namespace {
 
-// The columns of a leaf's row; those of its statistics follow.
+// The columns of a leaf's row; those of its statistics follow, then which parameters it used.
 enum Column : int64_t { kLoss, kWeight, kStop, kNumColumns };
+
+// Flags in one number of a row.
+constexpr size_t kFlags = 48;
 
 }  // namespace
 
-// Sums every bucket's gradients, as the strategy has it.
-class TrainStep::GradientSums {
- public:
-  GradientSums(const TrainStep& step) : step_(step) {
-    const StepOptions& options = step.options_;
-    for (const Bucket& bucket : step.buckets_) {
-      if (options.strategy == Strategy::zero2) {
-        rounds_.emplace_back(options.leaves, bucket.numel, bucket.dtype(), options.reduction,
-                             step.comm_);
-      } else {
-        runs_.emplace_back(options.leaves, options.reduction, step.comm_);
-      }
-    }
-  }
-
-  // Takes the gradients of a leaf, if this rank had one in this round. The last bucket comes first,
-  // since backward runs from the output.
-  void add(bool has_leaf) {
-    for (size_t i = step_.buckets_.size(); i-- > 0;) {
-      Array gradient = has_leaf ? take_gradients(step_.buckets_[i], step_.comm_) : Array();
-      if (!rounds_.empty()) rounds_[i].add(gradient);
-      else if (has_leaf) runs_[i].add(gradient);
-    }
-  }
-
-  // Of the elements that this rank updates.
-  std::vector<Array> reduce() {
-    std::vector<Array> sums(step_.buckets_.size());
-    for (size_t i = sums.size(); i-- > 0;) {
-      if (!rounds_.empty()) sums[i] = rounds_[i].shard();
-      else if (step_.options_.strategy == Strategy::ddp) sums[i] = runs_[i].reduce();
-      else sums[i] = runs_[i].reduce_to_shards();
-    }
-    return sums;
-  }
-
- private:
-  const TrainStep& step_;
-  std::vector<LeafSum> runs_;
-  std::vector<RoundSum> rounds_;
-};
-
-TrainStep::TrainStep(const nn::Module& module, const optim::Optimizer& optimizer,
-                     Communicator& comm, const StepOptions& options)
-    : optimizer_(optimizer),
+TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Communicator& comm,
+                     const StepOptions& options)
+    : module_(module),
+      optimizer_(optimizer),
       comm_(comm),
       options_(options),
-      buckets_(make_buckets(module, optimizer, options.bucket_bytes, options.strategy, comm)),
-      statistics_(module) {
-  TESSERA_CHECK(!buckets_.empty(), "[TrainStep] the model has no parameters to train");
+      mesh_(comm, options.strategy, {.group = options.group}),
+      buckets_(make_buckets(module, optimizer, {options.bucket_bytes, options.dtype}, mesh_)),
+      statistics_(module),
+      schedule_(module, buckets_, mesh_, options.recompute) {
+  TESSERA_CHECK(std::any_of(buckets_.begin(), buckets_.end(),
+                            [](const Bucket& bucket) { return bucket.trained; }),
+                "[TrainStep] the model has no parameters to train");
   TESSERA_CHECK(options.leaves >= comm.size(),
                 "a global batch of {} leaves cannot be shared by {} ranks: every rank needs one",
                 options.leaves, comm.size());
+  for (const Bucket& bucket : buckets_) {
+    num_parameters_ += bucket.segments.size();
+    if (bucket.trained) num_chunks_ += bucket.numel / kChunkElements;
+  }
+  module.set_block_runner(&schedule_);
 }
 
-StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested) {
+TrainStep::~TrainStep() { module_.set_block_runner(nullptr); }
+
+std::vector<int64_t> TrainStep::own_leaves(int64_t num_leaves) const {
+  return leaves_of_rank(num_leaves, comm_.rank(), comm_.size(), group());
+}
+
+int64_t TrainStep::num_rounds(int64_t num_leaves) const {
+  int group_index = comm_.rank() / group();
+  int64_t run = part_of_rank(num_leaves, group_index, comm_.size() / group()).size();
+  return (run + group() - 1) / group();
+}
+
+// One rank's failure is everybody's.
+template <class Body>
+auto TrainStep::guarded(const Body& body) {
   try {
-    return run_collective(lr, loss_of_leaf, stop_requested);
+    return body();
   } catch (const std::exception& error) {
     comm_.abort(error.what());
     throw;
   }
 }
 
-StepResult TrainStep::run_collective(double lr, const LossOfLeaf& loss_of_leaf,
-                                     bool stop_requested) {
-  GradientSums sums(*this);
-  std::vector<std::vector<double>> rows;
-  std::vector<std::vector<Observation>> observed;
-  std::vector<int64_t> leaves =
-      leaves_of_rank(options_.strategy, options_.leaves, comm_.rank(), comm_.size());
-  int64_t rounds = (options_.leaves + comm_.size() - 1) / comm_.size();
-  for (size_t round = 0; round < static_cast<size_t>(rounds); ++round) {
-    bool has_leaf = round < leaves.size();
-    if (has_leaf) {
-      LeafResult leaf = run_leaf(loss_of_leaf, leaves[round], stop_requested);
-      rows.push_back(std::move(leaf.row));
-      observed.push_back(std::move(leaf.observed));
-    }
-    sums.add(has_leaf);
-  }
+StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested) {
+  return guarded([&] { return run_collective(lr, &loss_of_leaf, stop_requested); });
+}
 
-  LeafTable table(rows, kNumColumns + statistics_.num_columns(), options_.leaves, options_.strategy,
-                  comm_);
-  std::vector<Array> gradients = sums.reduce();
+void TrainStep::run_idle(double lr) {
+  guarded([&] { return run_collective(lr, nullptr, false); });
+}
+
+std::vector<GradientSum> TrainStep::gradient_sums() const {
+  std::vector<GradientSum> sums;
+  for (const Bucket& bucket : buckets_) {
+    if (!bucket.trained) continue;
+    sums.emplace_back(options_.leaves, bucket.numel, bucket.sum_dtype(), options_.reduction, mesh_);
+  }
+  return sums;
+}
+
+StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf,
+                                     bool stop_requested) {
+  std::vector<GradientSum> sums = gradient_sums();
+  Leaves leaves = run_rounds(loss_of_leaf, stop_requested, sums);
+  LeafTable table(leaves.rows, num_columns(), options_.leaves, group(), comm_);
+  check_use(table);
+  std::vector<Array> gradients;
+  size_t next = 0;
+  for (const Bucket& bucket : buckets_) {
+    gradients.push_back(bucket.trained ? sums[next++].result() : Array());
+  }
+  sums.clear();
+
   StepResult result;
   result.weight = table.sum(kWeight);
   TESSERA_CHECK(result.weight > 0, "[TrainStep] the losses of a step have no weight");
@@ -112,21 +107,45 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf& loss_of_leaf,
     double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
     update(lr, gradients, factor / result.weight);
     gather_parameters();
-    statistics_.move(observed, table, kNumColumns, options_.leaves, options_.strategy, comm_);
+    statistics_.move(leaves.observed, table, kNumColumns, options_.leaves, group(), comm_);
   }
   ++steps_done_;
   return result;
 }
 
+TrainStep::Leaves TrainStep::run_rounds(const LossOfLeaf* loss_of_leaf, bool stop_requested,
+                                        std::vector<GradientSum>& sums) {
+  Leaves out;
+  std::vector<int64_t> leaves = own_leaves(options_.leaves);
+  auto rounds = static_cast<size_t>(num_rounds(options_.leaves));
+  for (size_t round = 0; round < rounds; ++round) {
+    bool has_leaf = round < leaves.size();
+    got_.assign(num_parameters_, false);
+    schedule_.begin(sums, got_, has_leaf, round + 1 == rounds);
+    if (has_leaf) {
+      LeafResult leaf{std::vector<double>(static_cast<size_t>(kNumColumns) +
+                                          static_cast<size_t>(statistics_.num_columns())),
+                      {}};
+      if (loss_of_leaf) leaf = run_leaf(*loss_of_leaf, leaves[round], stop_requested);
+      else leaf.row[kWeight] = 1;
+      out.rows.push_back(std::move(leaf.row));
+      out.observed.push_back(std::move(leaf.observed));
+    }
+    schedule_.end();
+    if (has_leaf) add_use_columns(out.rows.back());
+  }
+  return out;
+}
+
 TrainStep::LeafResult TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf,
-                                          bool stop_requested) const {
+                                          bool stop_requested) {
   context().random.begin(options_.seed, static_cast<uint64_t>(steps_done_),
                          static_cast<uint64_t>(leaf));
   Observations observations;
   nn::Loss loss = loss_of_leaf({leaf, steps_done_});
   loss.sum.backward();
   std::vector<double> row(kNumColumns);
-  row[kLoss] = loss.sum.item<double>();
+  row[kLoss] = on_meta() ? 0 : loss.sum.item<double>();
   row[kWeight] = loss.weight;
   row[kStop] = stop_requested ? 1 : 0;
   std::vector<double> columns = statistics_.columns_of(observations.list());
@@ -134,55 +153,175 @@ TrainStep::LeafResult TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_
   return {std::move(row), observations.list()};
 }
 
+int64_t TrainStep::num_columns() const {
+  return kNumColumns + statistics_.num_columns() +
+         static_cast<int64_t>((num_parameters_ + kFlags - 1) / kFlags);
+}
+
+void TrainStep::add_use_columns(std::vector<double>& row) const {
+  for (size_t first = 0; first < num_parameters_; first += kFlags) {
+    int64_t flags = 0;
+    for (size_t i = first; i < std::min(first + kFlags, num_parameters_); ++i) {
+      flags |= int64_t{got_[i]} << (i - first);
+    }
+    row.push_back(static_cast<double>(flags));
+  }
+}
+
+// All ranks have the same table, so they have the same error.
+void TrainStep::check_use(const LeafTable& table) const {
+  if (options_.unused == UnusedParameters::zero || on_meta()) return;
+  const Segment* unused = nullptr;  // the first
+  for (const Bucket& bucket : buckets_) {
+    for (const Segment& segment : bucket.segments) {
+      if (!bucket.trained || (unused && unused->index < segment.index)) continue;
+      int64_t column =
+          kNumColumns + statistics_.num_columns() + static_cast<int64_t>(segment.index / kFlags);
+      int64_t seen = 0;
+      for (int64_t leaf = 0; leaf < options_.leaves; ++leaf) {
+        seen |= static_cast<int64_t>(table.at(leaf, column));
+      }
+      if ((seen >> (segment.index % kFlags) & 1) == 0) unused = &segment;
+    }
+  }
+  TESSERA_CHECK(!unused,
+                "parameter '{}' got no gradient: it takes no part in the loss of any leaf of this "
+                "step (parallel.unused_parameters: zero lets that be)",
+                unused->name);
+}
+
 // One sum of squares per chunk, folded over all chunks of all parameters in one tree: how the
 // parameters are cut into buckets, and these into shards, changes nothing.
 double TrainStep::norm_of(const std::vector<Array>& gradients) const {
-  std::vector<double> chunks;
-  for (size_t i = 0; i < buckets_.size(); ++i) {
-    const Bucket& bucket = buckets_[i];
-    Array sums = Array::empty({bucket.numel / kChunkElements}, DType::f64);
-    auto of = [&](Run run) {
-      return sums.slice(0, run.begin / kChunkElements, run.end / kChunkElements);
-    };
-    kernels(sums.device()).reduce().chunk_square_sums(gradients[i], of(bucket.own));
-    if (options_.strategy != Strategy::ddp) {
-      std::vector<Array> parts;
-      for (Run shard : shards_of(bucket.numel, comm_.size())) parts.push_back(of(shard));
-      comm_.all_gather(parts[static_cast<size_t>(comm_.rank())], parts).wait();
+  Communicator& owners = mesh_.owners();
+  auto own = static_cast<size_t>(owners.rank());
+  std::vector<Array> parts;  // of each rank: its chunks of every trained bucket
+  for (int rank = 0; rank < owners.size(); ++rank) {
+    int64_t count = 0;
+    for (const Bucket& bucket : buckets_) {
+      if (!bucket.trained) continue;
+      count += shards_of(bucket.numel, owners.size())[static_cast<size_t>(rank)].size();
     }
-    const auto* values = sums.data<double>();
-    chunks.insert(chunks.end(), values, values + sums.numel());
+    parts.push_back(
+        Array::empty({count / kChunkElements}, DType::f64, buckets_[0].own_params.device()));
+  }
+  int64_t filled = 0;
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    if (!buckets_[i].trained) continue;
+    int64_t count = buckets_[i].own.size() / kChunkElements;
+    kernels(parts[own].device())
+        .reduce()
+        .chunk_square_sums(gradients[i], part(parts[own], {filled, filled + count}));
+    filled += count;
+  }
+  if (owners.size() > 1) owners.all_gather(parts[own], parts).wait();
+  if (on_meta()) return 0;
+
+  std::vector<double> chunks(static_cast<size_t>(num_chunks_));
+  std::vector<const double*> next;  // of each rank
+  for (const Array& sums : parts) next.push_back(sums.data<double>());
+  for (const Bucket& bucket : buckets_) {
+    if (!bucket.trained) continue;
+    std::vector<double> of_bucket;
+    std::vector<Run> shards = shards_of(bucket.numel, owners.size());
+    for (size_t rank = 0; rank < shards.size(); ++rank) {
+      int64_t count = shards[rank].size() / kChunkElements;
+      of_bucket.insert(of_bucket.end(), next[rank], next[rank] + count);
+      next[rank] += count;
+    }
+    for (const Segment& segment : bucket.segments) {
+      auto first = of_bucket.begin() + segment.begin / kChunkElements;
+      int64_t count = (segment.end - segment.begin + kChunkElements - 1) / kChunkElements;
+      std::copy(first, first + count, chunks.begin() + segment.first_chunk);
+    }
   }
   return std::sqrt(tree_sum(chunks));
 }
 
 void TrainStep::update(double lr, const std::vector<Array>& gradients, double scale) {
-  Array grad_scale = Array::scalar(scale, DType::f64);
+  Array grad_scale = Array::scalar(scale, DType::f64).to(buckets_[0].own_params.device());
   for (size_t i = 0; i < buckets_.size(); ++i) {
     const Bucket& bucket = buckets_[i];
+    if (!bucket.trained) continue;
     for (const Segment& segment : bucket.segments) {
       int64_t begin = std::max(segment.begin, bucket.own.begin);
       int64_t end = std::min(segment.end, bucket.own.end);
       if (begin >= end) continue;
       auto cut = [&](const Array& own) {
-        return own.slice(0, begin - bucket.own.begin, end - bucket.own.begin);
+        return part(own, {begin - bucket.own.begin, end - bucket.own.begin});
       };
-      optim::Slice slice{
-          bucket.params.slice(0, begin, end), cut(gradients[i]), {}, segment.weight_decay};
+      optim::Slice slice{cut(bucket.master), cut(gradients[i]), {}, segment.weight_decay};
       for (const Array& state : bucket.state) slice.state.push_back(cut(state));
       optimizer_.update(slice, grad_scale, lr, steps_done_ + 1);
     }
+    if (bucket.master.dtype() != bucket.params.dtype()) bucket.own_params.copy_(bucket.master);
+    bucket.params.storage()->mark_changed("TrainStep::run");
   }
 }
 
 void TrainStep::gather_parameters() const {
-  if (options_.strategy == Strategy::ddp) return;
+  Communicator& owners = mesh_.owners();
+  if (owners.size() == 1) return;
   std::vector<Work> works;
   for (const Bucket& bucket : buckets_) {
-    std::vector<Array> parts = cut_into_shards(bucket.params, comm_.size());
-    works.push_back(comm_.all_gather(parts[static_cast<size_t>(comm_.rank())], parts));
+    if (bucket.sharded || !bucket.trained) continue;
+    works.push_back(
+        owners.all_gather(bucket.own_params, cut_into_shards(bucket.params, owners.size())));
   }
   for (const Work& work : works) work.wait();
+}
+
+double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch) {
+  return guarded([&] {
+    NoGrad no_grad;
+    std::vector<std::vector<double>> rows;
+    std::vector<int64_t> batches = own_leaves(count);
+    for (int64_t round = 0; round < num_rounds(count); ++round) {
+      schedule_.begin_forward();
+      if (round < static_cast<int64_t>(batches.size())) {
+        nn::Loss loss = loss_of_batch(batches[static_cast<size_t>(round)]);
+        rows.push_back({loss.sum.item<double>(), loss.weight});
+      }
+      schedule_.end();
+    }
+    LeafTable table(rows, 2, count, group(), comm_);
+    return table.sum(0) / table.sum(1);
+  });
+}
+
+void TrainStep::whole_parameters(const std::function<void()>& body) {
+  guarded([&] {
+    schedule_.gather_all();
+    struct Release {
+      RoundSchedule& schedule;
+      ~Release() { schedule.release_all(); }
+    } release{schedule_};
+    body();
+  });
+}
+
+nn::StateDict TrainStep::state() {
+  return guarded([&] {
+    std::unordered_map<const void*, Array> whole;
+    Communicator& owners = mesh_.owners();
+    for (const Bucket& bucket : buckets_) {
+      Array values = bucket.params;
+      if (bucket.sharded || bucket.master.dtype() != bucket.params.dtype()) {
+        values = Array::empty({bucket.numel}, bucket.master.dtype());
+        owners.all_gather(bucket.master, cut_into_shards(values, owners.size())).wait();
+      }
+      for (const Segment& segment : bucket.segments) {
+        Array data = part(values, {segment.begin, segment.end});
+        whole[segment.parameter.shared().get()] = data.view(segment.parameter.shape());
+      }
+    }
+    nn::StateDict state;
+    for (const auto& [name, tensor] : module_.named_state()) {
+      auto found = whole.find(tensor.shared().get());
+      state.emplace_back(name, found == whole.end() ? tensor.data() : found->second);
+    }
+    return state;
+  });
 }
 
 }  // namespace tessera

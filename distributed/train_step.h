@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "distributed/bucket.h"
-#include "distributed/leaf_sum.h"
+#include "distributed/leaf_table.h"
+#include "distributed/round_schedule.h"
 #include "distributed/statistics.h"
 #include "nn/loss.h"
 
@@ -17,13 +19,22 @@ struct Leaf {
   int64_t step = 0;   // counted from 0
 };
 
+// What becomes of a parameter that no leaf of a step gave a gradient.
+enum class UnusedParameters { error, zero };
+
 struct StepOptions {
   int64_t leaves = 1;    // in a global batch; at least one for every rank
   double clip_norm = 0;  // of the whole gradient; 0 does not clip
   Strategy strategy = Strategy::ddp;
+  int group = 1;  // hybrid: ranks that share a copy of the model
   ReductionMode reduction = ReductionMode::exact;
   int64_t bucket_bytes = int64_t{25} << 20;
   uint64_t seed = 1;  // of the random numbers inside leaves
+  // What parameters, and so the model's products, are computed in: f32 masters of them are kept and
+  // updated, and gradients are summed in f32. Unset: parameters stay as they are.
+  std::optional<DType> dtype = {};
+  bool recompute = false;  // activations of blocks are made again for backward
+  UnusedParameters unused = UnusedParameters::error;
 };
 
 struct StepResult {
@@ -37,42 +48,88 @@ struct StepResult {
 // Data parallelism: every rank takes a share of each global batch's leaves. The parameters become
 // views into buckets, whose gradients are summed over all leaves in one tree, so a run's bits
 // depend neither on the number of ranks nor on the strategy, which says what of a bucket each rank
-// keeps.
+// keeps. Sums begin while backward still runs.
+//
+// Under zero3 and hybrid the parameters of blocks exist only while the block runs in run() and
+// evaluate(), and under whole_parameters; touching them elsewhere is an error that names the block.
+//
+// On the device meta, with a FakeCommunicator, everything is as on a CPU but numbers: losses, norms
+// and statistics are 0.
 class TrainStep {
  public:
   using LossOfLeaf = std::function<nn::Loss(Leaf)>;
 
-  // All of them outlive this. The optimizer's settings are used, not its own step().
-  TrainStep(const nn::Module& module, const optim::Optimizer& optimizer, Communicator& comm,
+  // All of them outlive this. The optimizer's settings are used, not its own step(). A collective.
+  TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Communicator& comm,
             const StepOptions& options);
+  ~TrainStep();
+  TrainStep(const TrainStep&) = delete;
+  TrainStep& operator=(const TrainStep&) = delete;
 
   // Runs the step: the loss of each of this rank's leaves, backward, the sum over all leaves
   // divided by the total weight, clipping, the update. A collective. What loss_of_leaf throws is
   // passed on, and fails the step on the other ranks too.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested = false);
+  // The collectives of such a step, with nothing computed on this rank.
+  void run_idle(double lr);
+
+  // The mean loss of `count` batches, each of which some rank takes, without gradients: the same
+  // bits on any number of ranks. A collective.
+  double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
+
+  // Runs body with all parameters whole on every rank. A collective, which body must not be.
+  void whole_parameters(const std::function<void()>& body);
+
+  // The module's state_dict with parameters in the dtype that they are updated in, whole on every
+  // rank. A collective. Shares memory with the module where that has what is asked for.
+  nn::StateDict state();
 
   int64_t steps_done() const { return steps_done_; }
+  const std::vector<Bucket>& buckets() const { return buckets_; }
+  const Mesh& mesh() const { return mesh_; }
 
  private:
-  StepResult run_collective(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested);
-  // One for each bucket.
-  class GradientSums;
-
   // A row of numbers that every rank is to know about the leaf, and what it observed.
   struct LeafResult {
     std::vector<double> row;
     std::vector<Observation> observed;
   };
-  LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested) const;
+  // What the leaves of this rank gave.
+  struct Leaves {
+    std::vector<std::vector<double>> rows;
+    std::vector<std::vector<Observation>> observed;
+  };
+
+  template <class Body>
+  auto guarded(const Body& body);
+  StepResult run_collective(double lr, const LossOfLeaf* loss_of_leaf, bool stop_requested);
+  Leaves run_rounds(const LossOfLeaf* loss_of_leaf, bool stop_requested,
+                    std::vector<GradientSum>& sums);
+  LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
+  std::vector<GradientSum> gradient_sums() const;
+  std::vector<int64_t> own_leaves(int64_t num_leaves) const;
+  int64_t num_rounds(int64_t num_leaves) const;
+  int group() const { return mesh_.shards().size(); }
+  bool on_meta() const { return buckets_[0].own_params.device().type == DeviceType::meta; }
+
+  int64_t num_columns() const;
+  void add_use_columns(std::vector<double>& row) const;
+  void check_use(const LeafTable& table) const;
   double norm_of(const std::vector<Array>& gradients) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
   void gather_parameters() const;
 
+  nn::Module& module_;
   const optim::Optimizer& optimizer_;
   Communicator& comm_;
   StepOptions options_;
+  Mesh mesh_;
   std::vector<Bucket> buckets_;
   Statistics statistics_;
+  RoundSchedule schedule_;
+  size_t num_parameters_ = 0;  // in buckets
+  int64_t num_chunks_ = 0;     // of trained ones
+  std::vector<bool> got_;      // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "distributed/comm/communicator.h"
 
+#include <algorithm>
 #include <array>
 
 namespace tessera {
@@ -18,5 +19,12 @@ CommError::CommError(std::string operation, int64_t sequence, int rank, int peer
       rank_(rank),
       peer_(peer),
       found_by_peer_(found_by_peer) {}
+
+std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> members) {
+  auto own = std::find(members.begin(), members.end(), rank());
+  TESSERA_CHECK(own != members.end(), "[subgroup] rank {} is not among the members it names",
+                rank());
+  return split(members[0], static_cast<int>(own - members.begin()));
+}
 
 }  // namespace tessera

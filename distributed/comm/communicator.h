@@ -153,6 +153,10 @@ class Communicator {
   // outlive it.
   virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
 
+  // The communicator of `members`, ranks here, in this order. Every rank of this one calls it with
+  // the members of the group that it is in. A collective that blocks.
+  virtual std::unique_ptr<Communicator> subgroup(std::span<const int> members);
+
   // Fails the communicator on every rank, with this message. Needs no peer, and returns at once.
   virtual void abort(const std::string& message) = 0;
 };

@@ -23,17 +23,17 @@ void arrive(const Array& like, const Array& at) {
 
 }  // namespace
 
-FakeCommunicator::FakeCommunicator(int rank, int size)
-    : FakeCommunicator(rank, size, std::make_shared<Log>()) {}
+FakeCommunicator::FakeCommunicator(int rank, int size, Device device)
+    : FakeCommunicator(rank, size, device, std::make_shared<Log>()) {}
 
-FakeCommunicator::FakeCommunicator(int rank, int size, std::shared_ptr<Log> log)
-    : rank_(rank), size_(size), log_(std::move(log)) {
+FakeCommunicator::FakeCommunicator(int rank, int size, Device device, std::shared_ptr<Log> log)
+    : rank_(rank), size_(size), device_(device), log_(std::move(log)) {
   TESSERA_CHECK(size >= 1 && rank >= 0 && rank < size,
                 "[FakeCommunicator] expected a rank in [0, {}), got {}", size, rank);
 }
 
 Array FakeCommunicator::allocate(Dims shape, DType dtype) {
-  return Array::empty(std::move(shape), dtype);
+  return Array::empty(std::move(shape), dtype, device_);
 }
 
 void FakeCommunicator::note(const Call& call) {
@@ -89,7 +89,15 @@ std::unique_ptr<Communicator> FakeCommunicator::split(int color, int) {
   TESSERA_CHECK(size_ == 1 || color == -1,
                 "[split] one rank cannot know the colors of the others it stands for");
   if (color == -1) return nullptr;
-  return std::unique_ptr<Communicator>(new FakeCommunicator(0, 1, log_));
+  return std::unique_ptr<Communicator>(new FakeCommunicator(0, 1, device_, log_));
+}
+
+std::unique_ptr<Communicator> FakeCommunicator::subgroup(std::span<const int> members) {
+  auto own = std::find(members.begin(), members.end(), rank_);
+  TESSERA_CHECK(own != members.end(), "[subgroup] rank {} is not among the members it names",
+                rank_);
+  return std::unique_ptr<Communicator>(new FakeCommunicator(
+      static_cast<int>(own - members.begin()), static_cast<int>(members.size()), device_, log_));
 }
 
 void FakeCommunicator::abort(const std::string& message) {

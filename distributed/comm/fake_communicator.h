@@ -14,13 +14,15 @@ namespace tessera {
 // ranks that work together list the same.
 class FakeCommunicator : public CheckedCommunicator {
  public:
-  FakeCommunicator(int rank, int size);
+  // What it allocates is on `device`.
+  FakeCommunicator(int rank, int size, Device device = {});
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   Array allocate(Dims shape, DType dtype) override;
   // Counted and listed here too, under this communicator.
   std::unique_ptr<Communicator> split(int color, int key) override;
+  std::unique_ptr<Communicator> subgroup(std::span<const int> members) override;
   // Throws nothing and tells nobody; later calls throw CommError.
   void abort(const std::string& message) override;
 
@@ -33,7 +35,7 @@ class FakeCommunicator : public CheckedCommunicator {
     int64_t sent_bytes = 0;
     std::vector<Call> calls;
   };
-  FakeCommunicator(int rank, int size, std::shared_ptr<Log> log);
+  FakeCommunicator(int rank, int size, Device device, std::shared_ptr<Log> log);
 
   bool takes(Device) const override { return true; }
   Work move(Calls calls, Arrays sends, Arrays recvs) override;
@@ -44,6 +46,7 @@ class FakeCommunicator : public CheckedCommunicator {
 
   int rank_;
   int size_;
+  Device device_;
   std::shared_ptr<Log> log_;
   std::string aborted_;
 };

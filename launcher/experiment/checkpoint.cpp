@@ -35,9 +35,9 @@ int64_t parse_step(const std::string& text, const std::string& path) {
 
 }  // namespace
 
-void save_checkpoint(const std::string& path, const nn::Module& module,
+void save_checkpoint(const std::string& path, const nn::StateDict& state,
                      const CheckpointInfo& info) {
-  write_safetensors(path, module.state_dict(),
+  write_safetensors(path, state,
                     {{kFormat, kFormatName},
                      {kStep, std::to_string(info.step)},
                      {kDigest, info.digest},

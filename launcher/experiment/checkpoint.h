@@ -15,7 +15,8 @@ struct CheckpointInfo {
 };
 
 // Atomic: the file is whole or absent.
-void save_checkpoint(const std::string& path, const nn::Module& module, const CheckpointInfo& info);
+void save_checkpoint(const std::string& path, const nn::StateDict& state,
+                     const CheckpointInfo& info);
 
 struct LoadedModel {
   CheckpointInfo info;

@@ -184,15 +184,26 @@ void RunConfig::visit(FieldVisitor& v) {
 
 void ParallelConfig::visit(FieldVisitor& v) {
   v("strategy", strategy, "which parts of the training state are sharded over the ranks",
-    one_of({"ddp", "zero1", "zero2"}));
+    one_of({"ddp", "zero1", "zero2", "zero3", "hybrid"}));
+  v("group", group, "hybrid: ranks that share one copy of the model; auto: those of one machine",
+    in_range(1, 65536));
   v("reduction", reduction, "exact: the same bits for any number of ranks; fast: the backend's own",
     one_of({"exact", "fast"}));
+  v("gradient_dtype", gradient_dtype, "what gradients travel in when reduction is fast",
+    one_of({"f32", "bf16"}));
+  v("unused_parameters", unused_parameters,
+    "a parameter that no leaf of a step gives a gradient: an error, or a gradient of zero",
+    one_of({"error", "zero"}));
   v("bucket_mib", bucket_mib, "size of a gradient bucket, in MiB", in_range(1, 65536));
 }
 
 void ComputeConfig::visit(FieldVisitor& v) {
   v("device", device, "where the run computes", one_of({"cpu"}));
-  v("dtype", dtype, "element type of parameters and activations", one_of({"f32"}));
+  v("dtype", dtype,
+    "element type of parameters and activations; bf16 keeps and updates f32 masters",
+    one_of({"f32", "bf16"}));
+  v("recompute", recompute, "activations that backward makes again instead of keeping them",
+    one_of({"none", "blocks"}));
   v("threads", threads, "compute threads of one rank", in_range(1, 1024));
 }
 

@@ -27,7 +27,10 @@ struct RunConfig {
 
 struct ParallelConfig {
   std::string strategy = "ddp";
+  AutoInt group;
   std::string reduction = "exact";
+  std::string gradient_dtype = "f32";
+  std::string unused_parameters = "error";
   int64_t bucket_mib = 25;
   void visit(FieldVisitor& v);
 };
@@ -35,6 +38,7 @@ struct ParallelConfig {
 struct ComputeConfig {
   std::string device = "cpu";
   std::string dtype = "f32";
+  std::string recompute = "none";
   AutoInt threads;
   void visit(FieldVisitor& v);
 };

@@ -14,6 +14,7 @@
 #include "distributed/comm/thread_communicator.h"
 #include "launcher/experiment/checkpoint.h"
 #include "launcher/experiment/process_info.h"
+#include "launcher/experiment/ranks.h"
 #include "nn/data/sampler.h"
 
 namespace tessera::experiment {
@@ -30,6 +31,16 @@ void write_text(const std::string& path, const std::string& text) {
   FileSystem::real().write_atomically(path, std::span(&bytes, 1));
 }
 
+// The ranks of this machine, or an Error where machines differ in it.
+int hybrid_group(const AutoInt& group, Communicator& comm) {
+  if (group.value) return static_cast<int>(*group.value);
+  int local = std::min(local_ranks_of_job(), comm.size());
+  require_agreement(comm,
+                    {{"the number of ranks of a machine, which parallel.group: auto stands for",
+                      std::to_string(local)}});
+  return local;
+}
+
 // A full disk may have failed the run and may fail the log too: the first error is the one to tell.
 void log_failure(LineFile& log, const std::exception& failure) {
   try {
@@ -43,6 +54,7 @@ void log_failure(LineFile& log, const std::exception& failure) {
 // What one call of run keeps open.
 struct Trainer::Session {
   Communicator& comm;
+  TrainStep& step;
   RunDirectory directory;
   LineFile log;
   std::optional<LineFile> metrics;  // rank 0's
@@ -60,13 +72,26 @@ Trainer::Trainer(Config config)
       data_section_(config_.data.as<DataSection>()),
       optim_section_(config_.optim.as<OptimSection>()),
       schedule_section_(config_.schedule.as<ScheduleSection>()) {
+  if (config_.parallel.gradient_dtype != "f32" && config_.parallel.reduction == "exact") {
+    throw ConfigError(
+        "parallel.gradient_dtype: bf16 rounds sums on their way, which reduction: exact never "
+        "does; it goes with reduction: fast");
+  }
   manual_seed(static_cast<uint64_t>(config_.run.seed));
   data_ = data_section_.open(model_section_);
-  model_ = model_section_.make();
+  {
+    nn::DeferInit defer;  // a rank makes the values of what it keeps
+    model_ = model_section_.make();
+  }
   optimizer_ = optim_section_.make(*model_);
 }
 
 void Trainer::check_ranks(int num_ranks) const {
+  const ParallelConfig& parallel = config_.parallel;
+  if (parallel.group.value && num_ranks % *parallel.group.value != 0) {
+    throw ConfigError(fmt::format("parallel.group: {} ranks do not divide into groups of {}",
+                                  num_ranks, *parallel.group.value));
+  }
   int64_t leaves = data_section_.leaves;
   if (leaves >= num_ranks) return;
   throw ConfigError(
@@ -99,15 +124,26 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index) {
                                 result.loss, result.grad_norm));
 }
 
-void Trainer::train_all(Session& session) {
+StepOptions Trainer::step_options(Communicator& comm) const {
+  const ParallelConfig& parallel = config_.parallel;
   StepOptions options{.leaves = data_section_.leaves,
                       .clip_norm = optim_section_.clip_norm,
-                      .strategy = strategy_of(config_.parallel.strategy),
-                      .reduction = config_.parallel.reduction == "exact" ? ReductionMode::exact
-                                                                         : ReductionMode::fast,
-                      .bucket_bytes = config_.parallel.bucket_mib << 20,
-                      .seed = static_cast<uint64_t>(config_.run.seed)};
-  TrainStep step(*model_, *optimizer_, session.comm, options);
+                      .strategy = strategy_of(parallel.strategy),
+                      .bucket_bytes = parallel.bucket_mib << 20,
+                      .seed = static_cast<uint64_t>(config_.run.seed),
+                      .recompute = config_.compute.recompute == "blocks"};
+  if (options.strategy == Strategy::hybrid) options.group = hybrid_group(parallel.group, comm);
+  if (parallel.reduction == "fast") {
+    bool narrow = parallel.gradient_dtype == "bf16";
+    options.reduction = narrow ? ReductionMode::fast_bf16 : ReductionMode::fast;
+  }
+  if (config_.compute.dtype == "bf16") options.dtype = DType::bf16;
+  if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
+  return options;
+}
+
+void Trainer::train_all(Session& session) {
+  TrainStep& step = session.step;
   for (int64_t i = 0; i < config_.run.steps; ++i) {
     Clock::time_point start = Clock::now();
     StepResult result = train_one(step, i);
@@ -125,50 +161,43 @@ void Trainer::train_all(Session& session) {
     session.progress.report({i + 1, config_.run.steps, result.loss, result.grad_norm, lr, rate});
     int64_t every = config_.run.eval_every;
     if (data_.valid && every > 0 && (i + 1) % every == 0 && i + 1 < config_.run.steps) {
-      double loss = validate(session.comm);
+      double loss = validate(session.step);
       session.record({{"step", i + 1}, {"valid_loss", loss}});
       session.progress.say(fmt::format("step {}: validation loss {:.4f}", i + 1, loss));
     }
   }
 }
 
-double Trainer::validate(Communicator& comm) {
-  NoGrad no_grad;
+double Trainer::validate(TrainStep& step) {
   model_->eval();
   int64_t samples = data_.valid->size();
   int64_t size = std::min(data_section_.micro_batch, samples);
   int64_t batches = std::min(config_.run.eval_batches, samples / size);
-  // Every rank needs a batch: with fewer, all ranks take all of them, and each sums for itself.
-  auto self = make_self_communicator();
-  Communicator& sharing = batches >= comm.size() ? comm : *self;
-  LeafSum sum(batches, ReductionMode::exact, sharing);
-  Run run = part_of_rank(batches, sharing.rank(), sharing.size());
-  for (int64_t batch = run.begin; batch < run.end; ++batch) {
+  double loss = step.evaluate(batches, [&](int64_t batch) {
     // Samples are spread evenly over the data.
     std::vector<int64_t> indices;
     for (int64_t i = batch * size; i < (batch + 1) * size; ++i) {
       indices.push_back(i * (samples / (batches * size)));
     }
-    nn::Loss loss = loss_of(*data_.valid, indices);
-    sum.add(Array::from(std::vector{loss.sum.item<double>(), loss.weight}, {2}));
-  }
+    return loss_of(*data_.valid, indices);
+  });
   model_->train();
-  auto totals = sum.reduce().to_vector<double>();
-  return totals[0] / totals[1];
+  return loss;
 }
 
 void Trainer::finish(Session& session) {
   nlohmann::json last{{"final", true}, {"step", config_.run.steps}};
   if (data_.valid) {
-    double loss = validate(session.comm);
+    double loss = validate(session.step);
     last["valid_loss"] = loss;
     session.progress.say(fmt::format("validation loss {:.4f}", loss));
   }
-  std::string hash = digest(model_->state_dict());
+  nn::StateDict state = session.step.state();
+  std::string hash = digest(state);
   require_agreement(session.comm, {{"the weights after the last step", hash}});
   std::string path = session.directory.checkpoint(config_.run.steps);
   if (session.comm.rank() == 0) {
-    save_checkpoint(path, *model_, {config_.run.steps, hash, dump_yaml(config_)});
+    save_checkpoint(path, state, {config_.run.steps, hash, dump_yaml(config_)});
   }
   // Nobody reports success before the checkpoint is there.
   session.comm.barrier().wait();
@@ -185,11 +214,13 @@ void Trainer::run(Communicator& comm) {
   require_agreement(comm, {{"the build", build_id()},
                            {"the instruction set", cpu::instruction_set()},
                            {"the config", dump_yaml(config_)}});
+  TrainStep step(*model_, *optimizer_, comm, step_options(comm));
   std::string path;
   if (first) path = RunDirectory::create(config_.run.dir.value_or(""), config_.run.name);
   RunDirectory directory(gather_texts(comm, path)[0]);
-  Session session{comm, directory, LineFile(directory.log(comm.rank())), std::nullopt,
-                  Progress(!first, config_.log.every, data_section_.unit())};
+  Session session{comm,         step,
+                  directory,    LineFile(directory.log(comm.rank())),
+                  std::nullopt, Progress(!first, config_.log.every, data_section_.unit())};
   session.log.append(fmt::format("rank {} of {}, {} threads, process {}", comm.rank(), comm.size(),
                                  num_threads(), process_id()));
   if (first) {

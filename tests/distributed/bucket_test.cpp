@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "autograd/context.h"
 #include "autograd/ops.h"
 #include "nn/optim/adamw.h"
 #include "tests/support/arrays.h"
@@ -23,9 +24,12 @@ Communicator& alone() {
 }
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
                                  int64_t max_bytes) {
-  return tessera::make_buckets(module, optimizer, max_bytes, Strategy::ddp, alone());
+  return tessera::make_buckets(module, optimizer, {max_bytes, {}}, Mesh(alone(), Strategy::ddp));
 }
-Array take_gradients(const Bucket& bucket) { return tessera::take_gradients(bucket, alone()); }
+Array take_gradients(const Bucket& bucket) {
+  std::vector<bool> got(bucket.segments.size());
+  return tessera::take_gradients(bucket, alone(), got);
+}
 
 constexpr int64_t kLarge = 1 << 20;
 
@@ -80,17 +84,19 @@ TEST(Buckets, HoldParametersAsViews) {
   ASSERT_EQ(bucket.segments.size(), 4U);
   for (size_t i = 0; i < 4; ++i) {
     const Segment& segment = bucket.segments[i];
+    EXPECT_EQ(segment.index, 3 - i) << "backward fills the last one first";
+    const Tensor& param = module.params[segment.index];
     EXPECT_EQ(segment.begin % kChunkElements, 0);
-    EXPECT_EQ(segment.end - segment.begin, module.params[i].numel());
-    EXPECT_TRUE(same_bits(module.params[i].data(), before[i]));
+    EXPECT_EQ(segment.end - segment.begin, param.numel());
+    EXPECT_TRUE(same_bits(param.data(), before[segment.index]));
     // Writing to either is seen by the other.
-    EXPECT_EQ(module.params[i].data().raw(), bucket.params.data<float>() + segment.begin);
+    EXPECT_EQ(param.data().raw(), bucket.params.data<float>() + segment.begin);
     bucket.params.slice(0, segment.begin, segment.end).fill_(7);
-    EXPECT_EQ(doubles(module.params[i].data())[0], 7);
-    EXPECT_TRUE(module.params[i].requires_grad() && module.params[i].is_leaf());
+    EXPECT_EQ(doubles(param.data())[0], 7);
+    EXPECT_TRUE(param.requires_grad() && param.is_leaf());
   }
   // Handles that others hold, a state_dict's too, see the buffer.
-  EXPECT_EQ(module.state_dict()[1].second.raw(), bucket.params.data<float>() + 256);
+  EXPECT_EQ(module.state_dict()[2].second.raw(), bucket.params.data<float>() + 512);
 }
 
 TEST(Buckets, AreZeroBetweenSegments) {
@@ -121,22 +127,126 @@ TEST(Buckets, AreCutBySize) {
     }
     return names(buckets);
   };
-  EXPECT_EQ(cut(kLarge), (Names{{"a", "b", "c", "d", "e", "f"}}));
-  EXPECT_EQ(cut(1), (Names{{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}}));
-  EXPECT_EQ(cut(2048), (Names{{"a", "b"}, {"c"}, {"d"}, {"e"}, {"f"}}));
-  EXPECT_EQ(cut(2047), (Names{{"a"}, {"b"}, {"c"}, {"d"}, {"e"}, {"f"}}));
-  EXPECT_EQ(cut(4096), (Names{{"a", "b", "c"}, {"d"}, {"e"}, {"f"}}));
+  EXPECT_EQ(cut(kLarge), (Names{{"f", "e", "d", "c", "b", "a"}}));
+  EXPECT_EQ(cut(1), (Names{{"f"}, {"e"}, {"d"}, {"c"}, {"b"}, {"a"}}));
+  EXPECT_EQ(cut(2048), (Names{{"f"}, {"e"}, {"d"}, {"c"}, {"b", "a"}}));
+  EXPECT_EQ(cut(2047), (Names{{"f"}, {"e"}, {"d"}, {"c"}, {"b"}, {"a"}}));
+  EXPECT_EQ(cut(4096), (Names{{"f"}, {"e"}, {"d", "c", "b"}, {"a"}}));
 }
 
-TEST(Buckets, KeepTheModulesOrderAndTheGroupsSettings) {
+// So that its reduction starts early.
+TEST(Buckets, BeginWithASmallOne) {
+  constexpr int64_t kMiB = (1 << 20) / 4;  // in elements
+  Free module({{kMiB}, {kMiB}, {kMiB / 2}, {kMiB / 2}});
+  auto optimizer = adamw({{module.params}});
+  EXPECT_EQ(names(make_buckets(module, optimizer, 100 << 20)),
+            (std::vector<std::vector<std::string>>{{"d", "c"}, {"b", "a"}}));
+}
+
+struct Blocks : nn::Module {
+  struct Block : nn::Module {
+    Block(nn::Module* parent, std::string name) : Module(parent, std::move(name)) {
+      a = add_parameter("a", {4}, nn::Init::normal(1));
+      b = add_parameter("b", {700}, nn::Init::normal(1));
+      make_block();
+    }
+    Tensor a, b;
+  };
+  // Tied weights: as if this module used a parameter of a block.
+  struct Tied : nn::Module {
+    Tied(nn::Module* parent, const Tensor& shared) : Module(parent, "tied") {
+      share_parameter("weight", shared);
+    }
+  };
+  Tensor own = add_parameter("own", {3}, nn::Init::normal(1));
+  Block first{this, "first"};
+  Block second{this, "second"};
+  Tied tied{this, second.b};
+};
+
+TEST(Buckets, HoldParametersOfOneBlock) {
+  Blocks module;
+  auto optimizer = adamw({{module.parameters()}});
+  std::vector<Bucket> buckets = make_buckets(module, optimizer, kLarge);
+  // What second and tied share is the root's.
+  EXPECT_EQ(names(buckets), (std::vector<std::vector<std::string>>{
+                                {"second.a"}, {"first.b", "first.a"}, {"second.b", "own"}}));
+  EXPECT_EQ(buckets[0].block, 1);
+  EXPECT_EQ(buckets[1].block, 0);
+  EXPECT_EQ(buckets[2].block, Bucket::kRoot);
+}
+
+TEST(Buckets, OfBlocksAreShardedWhereTheseAreGathered) {
+  run_ranks(3, [&](Communicator& comm) {
+    for (bool deferred : {false, true}) {
+      manual_seed(5);
+      Blocks whole;
+      manual_seed(5);
+      std::optional<nn::DeferInit> defer;
+      if (deferred) defer.emplace();
+      Blocks module;
+      defer.reset();
+      module.first.a.set_requires_grad(false);
+      std::vector<Tensor> trained;
+      for (const Tensor& param : module.parameters()) {
+        if (param.requires_grad()) trained.push_back(param);
+      }
+      auto optimizer = adamw({{trained}});
+      Mesh mesh(comm, Strategy::zero3);
+      std::vector<Bucket> buckets = tessera::make_buckets(module, optimizer, {kLarge, {}}, mesh);
+      ASSERT_EQ(names(buckets), (std::vector<std::vector<std::string>>{
+                                    {"second.a"}, {"first.b"}, {"first.a"}, {"second.b", "own"}}));
+      EXPECT_FALSE(buckets[2].trained);
+      EXPECT_TRUE(buckets[2].state.empty());
+      EXPECT_FALSE(buckets[3].sharded);
+      EXPECT_TRUE(same_bits(module.own.data(), whole.own.data()));
+      const Bucket& sharded = buckets[1];
+      EXPECT_TRUE(sharded.sharded);
+      EXPECT_EQ(error_of([&] { doubles(module.first.b.data()); }),
+                "the parameters of block 'first' are not gathered here");
+      int64_t end = std::min<int64_t>(sharded.own.end, 700);
+      EXPECT_TRUE(same_bits(part(sharded.own_params, {0, end - sharded.own.begin}),
+                            part(whole.first.b.data(), {sharded.own.begin, end})));
+    }
+  });
+}
+
+TEST(Buckets, RefuseToGatherBlocksThatAreNone) {
+  run_ranks(2, [&](Communicator& comm) {
+    Free module(std::vector<Dims>{{4}});
+    auto optimizer = adamw({{module.params}});
+    EXPECT_EQ(error_of([&] {
+                tessera::make_buckets(module, optimizer, {kLarge, {}}, Mesh(comm, Strategy::zero3));
+              }),
+              "zero3: the model has no blocks whose parameters could be sharded; make_block() and "
+              "run_block() of nn/block.h say what they are");
+  });
+}
+
+TEST(Buckets, KeepMastersOfNarrowParameters) {
+  manual_seed(3);
+  Free module(std::vector<Dims>{{300}});
+  Array before = module.params[0].data().clone();
+  auto optimizer = adamw({{module.params}});
+  Bucket bucket = tessera::make_buckets(module, optimizer, {kLarge, DType::bf16},
+                                        Mesh(alone(), Strategy::ddp))[0];
+  EXPECT_EQ(module.params[0].dtype(), DType::bf16);
+  EXPECT_TRUE(same_bits(module.params[0].data(), before.to(DType::bf16)));
+  EXPECT_TRUE(same_bits(part(bucket.master, {0, 300}), before));
+  EXPECT_EQ(bucket.state[0].dtype(), DType::f32);
+  module.params[0].set_grad(Tensor(Array::full({300}, 0.5, DType::bf16)));
+  EXPECT_EQ(take_gradients(bucket).dtype(), DType::f32);
+}
+
+TEST(Buckets, KeepTheGroupsSettings) {
   Free module({{1}, {2}, {3}});
   auto optimizer = adamw({{{module.params[2], module.params[0]}, 0.5}, {{module.params[1]}, 0}});
   Bucket bucket = make_buckets(module, optimizer, kLarge)[0];
   ASSERT_EQ(bucket.segments.size(), 3U);
   std::vector<double> decays{0.5, 0, 0.5};
-  for (size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(bucket.segments[i].name, std::string(1, static_cast<char>('a' + i)));
-    EXPECT_EQ(bucket.segments[i].weight_decay, decays[i]);
+  for (const Segment& segment : bucket.segments) {
+    EXPECT_EQ(segment.name, std::string(1, static_cast<char>('a' + segment.index)));
+    EXPECT_EQ(segment.weight_decay, decays[segment.index]);
   }
 }
 
@@ -146,7 +256,7 @@ TEST(Buckets, LeaveFrozenParametersOut) {
   const void* data = module.params[1].data().raw();
   auto optimizer = adamw({{{module.params[0], module.params[2]}}});
   std::vector<Bucket> buckets = make_buckets(module, optimizer, kLarge);
-  EXPECT_EQ(names(buckets), (std::vector<std::vector<std::string>>{{"a", "c"}}));
+  EXPECT_EQ(names(buckets), (std::vector<std::vector<std::string>>{{"c", "a"}}));
   EXPECT_EQ(module.params[1].data().raw(), data);
 }
 
@@ -172,18 +282,22 @@ TEST(TakeGradients, MovesThemOut) {
   module.params[1].set_grad(Tensor(grad_b));
   Array flat = take_gradients(bucket);
   EXPECT_EQ(flat.shape(), (Dims{bucket.numel}));
-  EXPECT_TRUE(same_bits(flat.slice(0, 0, 12).view({4, 3}), grad_a));
-  EXPECT_TRUE(same_bits(flat.slice(0, 256, 556), grad_b));
+  EXPECT_TRUE(same_bits(flat.slice(0, 512, 524).view({4, 3}), grad_a));
+  EXPECT_TRUE(same_bits(flat.slice(0, 0, 300), grad_b));
   for (const Tensor& param : module.params) EXPECT_FALSE(param.grad().defined());
 }
 
-TEST(TakeGradients, NamesAParameterWithoutOne) {
+TEST(TakeGradients, CountsAParameterWithoutOneAsZero) {
   Free module({{4}, {5}});
   auto optimizer = adamw({{module.params}});
   Bucket bucket = make_buckets(module, optimizer, kLarge)[0];
-  module.params[0].set_grad(Tensor(Array::zeros({4})));
-  EXPECT_EQ(error_of([&] { take_gradients(bucket); }),
-            "parameter 'b' got no gradient: it takes no part in the loss of this leaf");
+  module.params[0].set_grad(Tensor(Array::full({4}, 3)));
+  std::vector<bool> got(2);
+  std::vector<double> flat = doubles(tessera::take_gradients(bucket, alone(), got));
+  EXPECT_EQ(got, (std::vector<bool>{true, false}));
+  std::vector<double> expected(512);
+  std::fill_n(expected.begin() + 256, 4, 3);
+  EXPECT_EQ(flat, expected);
 }
 
 TEST(Buckets, BackwardFillsThemAgain) {
@@ -193,9 +307,9 @@ TEST(Buckets, BackwardFillsThemAgain) {
   for (int step = 0; step < 2; ++step) {
     (sum(module.params[0] * 2.0) + sum(module.params[1])).backward();
     std::vector<double> flat = doubles(take_gradients(bucket));
-    EXPECT_EQ(flat[3], 2);
-    EXPECT_EQ(flat[4], 0);
-    EXPECT_EQ(flat[256], 1);
+    EXPECT_EQ(flat[4], 1);
+    EXPECT_EQ(flat[5], 0);
+    EXPECT_EQ(flat[256], 2);
   }
 }
 
@@ -204,7 +318,8 @@ TEST(Bucket, KeepsStateOfItsShardAlone) {
     Free module({{300, 7}, {7}});
     auto optimizer = adamw({{module.params}});
     for (Strategy strategy : {Strategy::ddp, Strategy::zero1, Strategy::zero2}) {
-      Bucket bucket = tessera::make_buckets(module, optimizer, kLarge, strategy, comm)[0];
+      Mesh mesh(comm, strategy);
+      Bucket bucket = tessera::make_buckets(module, optimizer, {kLarge, {}}, mesh)[0];
       EXPECT_EQ(bucket.numel, 2560);
       bool whole = strategy == Strategy::ddp;
       auto shard = shards_of(2560, 3)[static_cast<size_t>(comm.rank())];

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "distributed/round_sum.h"
+#include "distributed/gradient_sum.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"
@@ -111,7 +111,7 @@ void expect_rounds(int64_t leaves, int64_t size, int world, ReductionMode mode,
                    DType dtype = DType::f32) {
   Array expected = naive_sum(leaves, size, dtype);
   run_ranks(world, [&](Communicator& comm) {
-    RoundSum sum(leaves, size, dtype, mode, comm);
+    RoundSum sum(leaves, {0, leaves}, size, dtype, mode, comm);
     for (int64_t leaf = comm.rank(); leaf - comm.rank() < leaves; leaf += world) {
       sum.add(leaf < leaves ? leaf_value(leaf, size, dtype) : Array());
     }
@@ -143,6 +143,49 @@ TEST(RoundSum, TakesF64) {
 
 TEST(RoundSum, IsNearItInFastMode) {
   for (int world : {1, 3, 4}) expect_rounds(7, 5000, world, ReductionMode::fast);
+}
+
+// Leaves dealt to groups, whose rounds give shards of subtrees, which the replicas of a shard join.
+void expect_grid(int64_t leaves, int64_t size, int world, int group, ReductionMode mode) {
+  Array expected = naive_sum(leaves, size, DType::f32);
+  run_ranks(world, [&](Communicator& comm) {
+    Mesh mesh(comm, Strategy::hybrid, {.group = group});
+    GradientSum sum(leaves, size, DType::f32, mode, mesh);
+    int64_t run = part_of_rank(leaves, comm.rank() / group, world / group).size();
+    std::vector<int64_t> own = leaves_of_rank(leaves, comm.rank(), world, group);
+    for (int64_t round = 0; round * group < run; ++round) {
+      auto i = static_cast<size_t>(round);
+      sum.add(i < own.size() ? leaf_value(own[i], size, DType::f32) : Array());
+    }
+    auto shard = shards_of(size, group)[static_cast<size_t>(comm.rank() % group)];
+    Array want = expected.slice(0, shard.begin, shard.end).contiguous();
+    Array got = sum.result();
+    std::string what =
+        fmt::format("{} leaves, rank {} of {}, groups of {}", leaves, comm.rank(), world, group);
+    if (mode == ReductionMode::exact) {
+      EXPECT_TRUE(same_bits(got, want)) << what;
+    } else {
+      double tolerance = mode == ReductionMode::fast ? 1e-5 : 0.05;
+      EXPECT_TRUE(test::close_to(test::doubles(got), test::doubles(want), 10, tolerance)) << what;
+    }
+  });
+}
+
+TEST(GradientSum, HasTheBitsOfTheTreeOnAnyGrid) {
+  for (int world : {1, 2, 4, 6, 8}) {
+    for (int group : {1, 2, 3, 4, 6, 8}) {
+      if (world % group != 0) continue;
+      for (int64_t leaves : {8, 9, 13}) {
+        expect_grid(leaves, 3000, world, group, ReductionMode::exact);
+      }
+    }
+  }
+}
+
+TEST(GradientSum, IsNearItInTheOtherModes) {
+  for (ReductionMode mode : {ReductionMode::fast, ReductionMode::fast_bf16}) {
+    for (int group : {1, 2, 4}) expect_grid(9, 3000, 4, group, mode);
+  }
 }
 
 TEST(LeafSum, GivesShardsOfTheSameSum) {

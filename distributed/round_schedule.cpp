@@ -1,0 +1,271 @@
+#include "distributed/round_schedule.h"
+
+#include <algorithm>
+
+#include "autograd/record.h"
+
+namespace tessera {
+
+// Parameters keep their hooks for good, so these must survive the schedule.
+class RoundSchedule::Watch {
+ public:
+  explicit Watch(RoundSchedule* schedule) : schedule_(schedule) {}
+  void let_go() { schedule_ = nullptr; }
+  RoundSchedule* schedule() const { return schedule_; }
+
+ private:
+  RoundSchedule* schedule_;
+};
+
+RoundSchedule::RoundSchedule(const nn::Module& module, std::vector<Bucket>& buckets,
+                             const Mesh& mesh, bool recompute)
+    : module_(module),
+      buckets_(buckets),
+      mesh_(mesh),
+      recompute_(recompute),
+      watch_(std::make_shared<Watch>(this)) {
+  for (const nn::Module* block : module.blocks()) blocks_.push_back({block->path(), {}, {}, {}});
+  size_t num_sums = 0;
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    const Bucket& bucket = buckets[i];
+    if (bucket.sharded) blocks_[static_cast<size_t>(bucket.block)].sharded.push_back(i);
+    place_of_sum_.push_back(num_sums);
+    if (!bucket.trained) continue;
+    ++num_sums;
+    for (const Segment& segment : bucket.segments) {
+      segment.parameter.register_post_accumulate_grad_hook([watch = watch_, i](const Tensor&) {
+        if (RoundSchedule* schedule = watch->schedule()) schedule->gradient_arrived(i);
+      });
+    }
+  }
+  make_lists();
+}
+
+RoundSchedule::~RoundSchedule() { watch_->let_go(); }
+
+void RoundSchedule::make_lists() {
+  bool gathers = mesh_.gathers_blocks();
+  for (size_t b = 0; b < blocks_.size() && gathers; ++b) forward_.push_back({Kind::gather, b});
+  both_ = forward_;
+  auto reduce_buckets_of = [&](int block) {
+    for (size_t i = 0; i < buckets_.size(); ++i) {
+      if (buckets_[i].trained && buckets_[i].block == block) both_.push_back({Kind::reduce, i});
+    }
+  };
+  for (size_t b = blocks_.size(); b-- > 0;) {
+    if (b > 0 && gathers) both_.push_back({Kind::gather, b - 1});
+    reduce_buckets_of(static_cast<int>(b));
+  }
+  reduce_buckets_of(Bucket::kRoot);
+}
+
+size_t RoundSchedule::index_of(const nn::Module& block) const {
+  auto found = std::find_if(blocks_.begin(), blocks_.end(),
+                            [&](const Block& own) { return own.path == block.path(); });
+  TESSERA_CHECK(found != blocks_.end(), "[run_block] '{}' is no block of the model", block.path());
+  return static_cast<size_t>(found - blocks_.begin());
+}
+
+void RoundSchedule::begin(std::vector<GradientSum>& sums, std::vector<bool>& got, bool has_leaf,
+                          bool is_last) {
+  sums_ = &sums;
+  got_ = &got;
+  has_leaf_ = has_leaf;
+  is_last_ = is_last;
+  missing_.clear();
+  for (const Bucket& bucket : buckets_) missing_.push_back(bucket.segments.size());
+  begin_list(both_);
+}
+
+void RoundSchedule::begin_forward() {
+  sums_ = nullptr;
+  begin_list(forward_);
+}
+
+void RoundSchedule::begin_list(const std::vector<Entry>& list) {
+  TESSERA_ASSERT(!running_);
+  list_ = list;
+  next_ = 0;
+  running_ = true;
+  in_backward_ = std::nullopt;
+}
+
+void RoundSchedule::end() {
+  while (next_ < list_.size()) {
+    // One at a time, as a rank that computes has them.
+    if (list_[next_].kind == Kind::gather) drop_all_but(list_[next_].index);
+    run_entry(list_[next_++]);
+  }
+  drop_all_but(std::nullopt);
+  running_ = false;
+  if (sums_) {
+    for (GradientSum& sum : *sums_) sum.settle();
+  }
+  for (size_t i = 0; sums_ && i < buckets_.size(); ++i) {
+    for (const Segment& segment : buckets_[i].segments) {
+      TESSERA_CHECK(!segment.parameter.grad().defined(),
+                    "parameter '{}' got a gradient after its bucket was summed: a leaf runs one "
+                    "backward, and TrainStep does it",
+                    segment.name);
+    }
+  }
+}
+
+void RoundSchedule::run_until(Kind kind, size_t index, const char* what) {
+  auto wanted = [&](const Entry& entry) { return entry.kind == kind && entry.index == index; };
+  auto found =
+      std::find_if(list_.begin() + static_cast<std::ptrdiff_t>(next_), list_.end(), wanted);
+  TESSERA_CHECK(found != list_.end(),
+                "{} of block '{}' came a second time in one leaf, or after a later block's: {} "
+                "gathers every block once, in the order in which the model makes them",
+                what, blocks_[index].path, name(mesh_.strategy()));
+  auto end = static_cast<size_t>(found - list_.begin());
+  while (next_ <= end) run_entry(list_[next_++]);
+}
+
+void RoundSchedule::run_entry(Entry entry) {
+  if (entry.kind == Kind::gather) start_gather(blocks_[entry.index]);
+  else reduce(entry.index);
+}
+
+void RoundSchedule::reduce(size_t bucket) {
+  Array gradient;
+  if (has_leaf_) gradient = take_gradients(buckets_[bucket], mesh_.data(), *got_);
+  size_t place = place_of_sum_[bucket];
+  (*sums_)[place].add(gradient);
+  // Those ahead go on meanwhile.
+  for (size_t i = 0; i < place; ++i) {
+    if (is_last_) (*sums_)[i].step();
+    else (*sums_)[i].settle();
+  }
+}
+
+void RoundSchedule::flush() {
+  while (next_ < list_.size() && list_[next_].kind == Kind::reduce &&
+         missing_[list_[next_].index] == 0) {
+    run_entry(list_[next_++]);
+  }
+}
+
+void RoundSchedule::start_gather(Block& block) {
+  if (block.state != State::absent) return;
+  Communicator& comm = mesh_.shards();
+  for (size_t i : block.sharded) {
+    const Bucket& bucket = buckets_[i];
+    bucket.params.storage()->refill();
+    block.works.push_back(
+        comm.all_gather(bucket.own_params, cut_into_shards(bucket.params, comm.size())));
+  }
+  block.state = State::arriving;
+}
+
+void RoundSchedule::finish_gather(Block& block) {
+  for (const Work& work : block.works) work.wait();
+  block.works.clear();
+  block.state = State::whole;
+}
+
+void RoundSchedule::drop(Block& block) {
+  if (block.state == State::absent || all_gathered_) return;
+  finish_gather(block);
+  auto what = std::make_shared<const std::string>(
+      fmt::format("the parameters of block '{}' are", block.path));
+  for (size_t i : block.sharded) buckets_[i].params.storage()->drop(what);
+  block.state = State::absent;
+}
+
+void RoundSchedule::drop_all_but(std::optional<size_t> block) {
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    if (b != block) drop(blocks_[b]);
+  }
+}
+
+void RoundSchedule::gather_all() {
+  for (Block& block : blocks_) start_gather(block);
+  for (Block& block : blocks_) finish_gather(block);
+  all_gathered_ = true;
+}
+
+void RoundSchedule::release_all() {
+  all_gathered_ = false;
+  drop_all_but(std::nullopt);
+}
+
+void RoundSchedule::before_forward(size_t block) {
+  if (blocks_[block].state == State::absent) run_until(Kind::gather, block, "the forward");
+  drop_all_but(block);
+  bool another = next_ < forward_.size();
+  if (another) run_entry(list_[next_++]);
+  finish_gather(blocks_[block]);
+}
+
+void RoundSchedule::after_forward(size_t block) {
+  bool backward_follows = sums_ && context().grad_enabled && block + 1 == blocks_.size();
+  if (!backward_follows) drop(blocks_[block]);
+}
+
+void RoundSchedule::before_backward(size_t block) {
+  if (in_backward_ == block) return;  // another output of it
+  in_backward_ = block;
+  while (next_ < forward_.size()) run_entry(list_[next_++]);  // blocks that the leaf skipped
+  if (blocks_[block].state == State::absent) run_until(Kind::gather, block, "the backward");
+  drop_all_but(block);
+  bool another = next_ < list_.size() && list_[next_].kind == Kind::gather;
+  if (another) run_entry(list_[next_++]);
+  finish_gather(blocks_[block]);
+}
+
+void RoundSchedule::after_backward(size_t block) {
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    if (buckets_[i].block == static_cast<int>(block)) missing_[i] = 0;
+  }
+  flush();
+  drop(blocks_[block]);
+}
+
+void RoundSchedule::gradient_arrived(size_t bucket) {
+  if (!running_ || !sums_ || missing_[bucket] == 0) return;
+  if (--missing_[bucket] == 0) flush();
+}
+
+// The inputs as the block sees them: their gradients are whole when the block's backward is over,
+// since backward runs in the reverse order of forward.
+std::vector<Tensor> RoundSchedule::enter(size_t block, const std::vector<Tensor>& inputs) {
+  std::vector<Array> arrays;
+  for (const Tensor& input : inputs) arrays.push_back(input.defined() ? input.data() : Array());
+  return record_many("block_input", arrays, inputs,
+                     [watch = watch_, block](const Grads& dys, const Node&) {
+                       if (RoundSchedule* schedule = watch->schedule()) {
+                         schedule->after_backward(block);
+                       }
+                       return dys;
+                     });
+}
+
+std::vector<Tensor> RoundSchedule::run(const nn::Module& module, const TensorFunction& forward,
+                                       const std::vector<Tensor>& inputs) {
+  TensorFunction function = forward;
+  if (recompute_) {
+    function = [forward](const std::vector<Tensor>& again) { return checkpoint(forward, again); };
+  }
+  if (!mesh_.gathers_blocks() || all_gathered_) return function(inputs);
+  TESSERA_CHECK(running_,
+                "block '{}' runs outside of a step, where {} has not gathered its parameters: "
+                "TrainStep::evaluate and whole_parameters do",
+                module.path(), name(mesh_.strategy()));
+  size_t block = index_of(module);
+  before_forward(block);
+  bool recorded = context().grad_enabled && sums_;
+  std::vector<Tensor> outputs = function(recorded ? enter(block, inputs) : inputs);
+  after_forward(block);
+  for (const Tensor& output : outputs) {
+    if (!recorded || !output.defined() || !output.requires_grad() || output.is_leaf()) continue;
+    output.register_hook([watch = watch_, block](const Tensor& grad) {
+      if (RoundSchedule* schedule = watch->schedule()) schedule->before_backward(block);
+      return grad;
+    });
+  }
+  return outputs;
+}
+
+}  // namespace tessera
