@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
 
@@ -54,12 +55,14 @@ void check_weights(const Array& rows, int64_t num_samples, bool replacement) {
 
 Tensor dropout(TensorArg x, double p, bool training) {
   TESSERA_CHECK(p >= 0 && p <= 1, "[dropout] expected a probability in [0, 1], got {}", p);
-  TESSERA_CHECK(x.dtype() == DType::f32 || x.dtype() == DType::f64,
-                "[dropout] expected f32 or f64, got {}", x.dtype());
+  TESSERA_CHECK(is_floating(x.dtype()), "[dropout] expected a floating dtype, got {}", x.dtype());
   if (!training || p == 0) return x;
-  Array mask = Array::empty(x.shape(), x.dtype(), x.device());
+  // 16-bit elements are multiplied in f32 and rounded once.
+  DType wide = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  Array mask = Array::empty(x.shape(), wide, x.device());
   kernels(x.device()).random().dropout_mask(next_stream(), 0, p, mask);
-  return x * Tensor(mask);
+  Tensor y = x * Tensor(mask);
+  return y.dtype() == x.dtype() ? y : to(y, x.dtype());
 }
 
 Tensor randn(const Dims& shape, DType dtype) { return normal(0, 1, shape, dtype); }

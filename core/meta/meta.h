@@ -15,8 +15,9 @@ struct Stats {
 Stats stats();
 void reset();
 
-// Adds to current_bytes, or takes away.
+// Adds to current_bytes, or takes away; adds to flops.
 void count(int64_t bytes);
+void count_flops(double more);
 
 // Kernels that would tell how many elements meet a condition throw Error; the others check nothing.
 const Kernels& kernel_table();

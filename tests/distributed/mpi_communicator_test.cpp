@@ -4,9 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "tests/distributed/communicator_suite.h"
+#include "tests/support/mpi_tests.h"
 
 namespace tessera::test {
 namespace {
@@ -47,35 +46,9 @@ TEST(MpiEnvironment, KnowsItsJob) {
   EXPECT_THROW(MpiEnvironment(), Error);  // one in a process
 }
 
-// Prints failures only, after the rank.
-class FailurePrinter : public testing::EmptyTestEventListener {
-  void OnTestStart(const testing::TestInfo& test) override { test_ = test.name(); }
-  void OnTestPartResult(const testing::TestPartResult& result) override {
-    if (!result.failed()) return;
-    fmt::print(stderr, "rank {}: {} {}:{}: {}\n", environment->rank(), test_,
-               result.file_name() ? result.file_name() : "", result.line_number(),
-               result.summary());
-  }
-
-  std::string test_;
-};
-
-int run(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  bool share = std::getenv("TESSERA_TEST_MESSAGES_ONLY") == nullptr;
-  MpiEnvironment mpi({.timeout = std::chrono::seconds(30), .share_memory = share});
-  environment = &mpi;
-  if (mpi.rank() != 0) {
-    auto& listeners = testing::UnitTest::GetInstance()->listeners();
-    delete listeners.Release(listeners.default_result_printer());
-    listeners.Append(new FailurePrinter);
-  }
-  Array failed = Array::scalar(RUN_ALL_TESTS(), DType::i32);
-  mpi.world()->all_reduce(failed, ReduceKind::max).wait();
-  return failed.item<int32_t>();
-}
-
 }  // namespace
 }  // namespace tessera::test
 
-int main(int argc, char** argv) { return tessera::test::run(argc, argv); }
+int main(int argc, char** argv) {
+  return tessera::test::run_mpi_tests(argc, argv, tessera::test::environment);
+}

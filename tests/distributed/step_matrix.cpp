@@ -1,0 +1,143 @@
+#include "tests/distributed/step_matrix.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "autograd/context.h"
+#include "core/digest.h"
+#include "core/parallel.h"
+#include "distributed/comm/thread_communicator.h"
+#include "tests/distributed/tasks.h"
+
+namespace tessera::test {
+namespace {
+
+constexpr int kSteps = 10;
+constexpr int64_t kLeaves = 9;
+constexpr int64_t kWholeBuckets = int64_t{25} << 20;
+
+const std::vector<std::string> kTasks{"gpt", "conv"};
+const std::vector<std::string> kBackends{"thread", "mpi"};
+const std::vector<int> kRanks{1, 2, 3, 4, 6, 8};
+const std::vector<int64_t> kBucketBytes{1, kWholeBuckets};
+
+// How many values each factor of a Setting has.
+const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2};
+using Levels = std::vector<int>;
+
+Setting setting_of(const Levels& levels) {
+  auto at = [&](size_t i) { return static_cast<size_t>(levels[i]); };
+  return {kTasks[at(0)], levels[1] == 1, kBackends[at(2)],    static_cast<Strategy>(levels[3]),
+          kRanks[at(4)], 1 + levels[5],  kBucketBytes[at(6)], levels[7] == 1};
+}
+
+std::vector<Levels> product() {
+  std::vector<Levels> all{{}};
+  for (int count : kFactors) {
+    std::vector<Levels> longer;
+    for (const Levels& levels : all) {
+      for (int level = 0; level < count; ++level) {
+        longer.push_back(levels);
+        longer.back().push_back(level);
+      }
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+using Pair = std::array<int, 4>;  // two factors and their levels
+
+std::vector<Pair> pairs_of(const Levels& levels) {
+  std::vector<Pair> pairs;
+  for (int i = 0; i < static_cast<int>(levels.size()); ++i) {
+    for (int j = 0; j < i; ++j) {
+      pairs.push_back({i, j, levels[static_cast<size_t>(i)], levels[static_cast<size_t>(j)]});
+    }
+  }
+  return pairs;
+}
+
+// Greedily: the combination with the most pairs that none before has.
+std::vector<Levels> pairwise() {
+  std::vector<Levels> all = product();
+  std::set<Pair> missing;
+  for (const Levels& levels : all) {
+    for (const Pair& pair : pairs_of(levels)) missing.insert(pair);
+  }
+  std::vector<Levels> chosen;
+  while (!missing.empty()) {
+    auto gain = [&](const Levels& levels) {
+      auto pairs = pairs_of(levels);
+      return std::count_if(pairs.begin(), pairs.end(),
+                           [&](const Pair& pair) { return missing.contains(pair); });
+    };
+    auto best = std::max_element(all.begin(), all.end(), [&](const Levels& a, const Levels& b) {
+      return gain(a) < gain(b);
+    });
+    chosen.push_back(*best);
+    for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
+  }
+  return chosen;
+}
+
+std::unique_ptr<Task> make_task(const std::string& name) {
+  if (name == "gpt") return std::make_unique<GptTask>(0.1);
+  return std::make_unique<ConvTask>();
+}
+
+}  // namespace
+
+std::string to_string(const Setting& setting) {
+  return fmt::format("{} {} {} {} ranks={} threads={} bucket={} recompute={}", setting.task,
+                     setting.bf16 ? "bf16" : "f32", setting.backend, name(setting.strategy),
+                     setting.ranks, setting.threads, setting.bucket_bytes, setting.recompute);
+}
+
+const std::vector<Setting>& settings() {
+  static const std::vector<Setting> all = [] {
+    std::vector<Setting> out;
+    bool whole = std::getenv("TESSERA_TEST_WHOLE_PRODUCT") != nullptr;
+    for (const Levels& levels : whole ? product() : pairwise()) out.push_back(setting_of(levels));
+    return out;
+  }();
+  return all;
+}
+
+std::string digest_after_training(Communicator& comm, const Setting& setting, ReductionMode mode) {
+  set_num_threads(setting.threads);
+  manual_seed(7);
+  std::unique_ptr<Task> task = make_task(setting.task);
+  optim::AdamW optimizer = adamw_of(task->module());
+  StepOptions options{.leaves = kLeaves,
+                      .clip_norm = 0.05,
+                      .strategy = setting.strategy,
+                      .reduction = mode,
+                      .bucket_bytes = setting.bucket_bytes,
+                      .recompute = setting.recompute};
+  if (setting.strategy == Strategy::hybrid) options.group = group_of(comm.size());
+  if (setting.bf16) options.dtype = DType::bf16;
+  TrainStep step(task->module(), optimizer, comm, options);
+  for (int i = 0; i < kSteps; ++i) {
+    StepResult result = step.run(0.01, [&](Leaf leaf) { return task->loss(leaf); });
+    TESSERA_CHECK(result.finite && result.grad_norm > 0.05, "the test means to clip");
+  }
+  return digest(step.state());
+}
+
+std::string expected_digest(const Setting& setting) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::string, bool>, std::string> known;
+  std::lock_guard lock(mutex);
+  std::string& digest = known[{setting.task, setting.bf16}];
+  if (digest.empty()) {
+    Setting alone{setting.task, setting.bf16, "thread", Strategy::ddp, 1, 1, kWholeBuckets, false};
+    digest = digest_after_training(*make_self_communicator(), alone);
+  }
+  return digest;
+}
+
+}  // namespace tessera::test

@@ -1,0 +1,123 @@
+// Small things to train, for tests of training steps.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "autograd/ops.h"
+#include "distributed/train_step.h"
+#include "nn/block.h"
+#include "nn/layers/conv.h"
+#include "nn/layers/normalize.h"
+#include "nn/models/gpt.h"
+#include "nn/optim/adamw.h"
+#include "tests/support/arrays.h"
+
+namespace tessera::test {
+
+// Something to train: a module and the loss of its leaves, a function of step and leaf alone.
+struct Task {
+  virtual ~Task() = default;
+  virtual nn::Module& module() = 0;
+  virtual nn::Loss loss(Leaf leaf) = 0;
+};
+using MakeTask = std::function<std::unique_ptr<Task>()>;
+
+struct GptTask : Task {
+  nn::Gpt model;
+
+  explicit GptTask(double dropout = 0)
+      : model({.layers = 2,
+               .heads = 2,
+               .width = 16,
+               .context = 8,
+               .vocabulary = 256,
+               .dropout = dropout}) {}
+  nn::Module& module() override { return model; }
+  nn::Loss loss(Leaf leaf) override {
+    // The last leaf of a batch is smaller.
+    int64_t rows = leaf.index == 4 ? 1 : 2;
+    std::vector<int64_t> x;
+    std::vector<int64_t> y;
+    for (int64_t i = 0; i < rows * 8; ++i) {
+      x.push_back((leaf.step * 71 + leaf.index * 13 + i * i) % 256);
+      y.push_back((x.back() * 5 + 1) % 256);
+    }
+    return model.loss({Array::from(x, {rows, 8}), Array::from(y, {rows, 8})});
+  }
+};
+
+// Dropout draws by leaf, whoever runs it.
+struct DropoutTask : Task {
+  struct Net : nn::Module {
+    nn::Linear fc1{this, "fc1", 30, 40};
+    nn::Dropout drop1{this, "drop1", 0.5};
+    nn::Linear fc2{this, "fc2", 40, 20};
+    nn::Dropout drop2{this, "drop2", 0.2};
+    nn::Linear fc3{this, "fc3", 20, 4};
+    Net() {
+      fc1.make_block();
+      fc2.make_block();
+    }
+  } net;
+
+  nn::Module& module() override { return net; }
+  nn::Loss loss(Leaf leaf) override {
+    auto seed = static_cast<uint64_t>(leaf.step * 100 + leaf.index);
+    Tensor x(random_array({3, 30}, DType::f32, seed));
+    Array targets = Array::from(std::vector<int64_t>{leaf.index % 4, 1, 2}, {3});
+    Tensor hidden = net.drop1(relu(run_block(net.fc1, x)));
+    hidden = net.drop2(relu(run_block(net.fc2, hidden)));
+    return nn::cross_entropy_loss(net.fc3(hidden), targets);
+  }
+};
+
+// Batch norm over leaves of different sizes, one of which leaves a layer out.
+struct ConvTask : Task {
+  struct Net : nn::Module {
+    // Batch norm takes a bias away again: its gradient is noise, which Adam would scale up.
+    nn::Conv2d conv{this, "conv", 2, 6, {3, 3}, {.bias = false}};
+    nn::BatchNorm2d norm{this, "norm", 6};
+    nn::BatchNorm2d sometimes{this, "sometimes", 6};
+    nn::Linear head{this, "head", 6, 3};
+    Net() {
+      conv.make_block();
+      sometimes.make_block();
+      head.make_block();
+    }
+  } net;
+
+  nn::Module& module() override { return net; }
+  nn::Loss loss(Leaf leaf) override {
+    int64_t rows = leaf.index == 2 ? 1 : 3;
+    auto seed = static_cast<uint64_t>(leaf.step * 100 + leaf.index);
+    Tensor x = to(random_array({rows, 2, 6, 6}, DType::f32, seed), net.conv.weight.dtype());
+    Tensor hidden = net.norm(run_block(net.conv, x));
+    // A leaf without it: its block is gathered, dropped and counts as zero.
+    Tensor other = leaf.index == 1 ? hidden : run_block(net.sometimes, hidden * 2 + 1);
+    Array targets =
+        Array::from(std::vector<int64_t>(static_cast<size_t>(rows), leaf.index % 3), {rows});
+    Tensor features = mean(relu(other), {2, 3});
+    return nn::cross_entropy_loss(run_block(net.head, features), targets);
+  }
+};
+
+template <class T>
+MakeTask make() {
+  return [] { return std::make_unique<T>(); };
+}
+
+inline optim::AdamW adamw_of(const nn::Module& module) {
+  optim::ParamGroup decayed{{}, 0.1};
+  optim::ParamGroup plain{{}, 0};
+  for (const Tensor& param : module.parameters()) {
+    (param.dim() >= 2 ? decayed : plain).params.push_back(param);
+  }
+  return {{decayed, plain}, {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8}};
+}
+
+// Of hybrid: two copies of the model where that is possible.
+inline int group_of(int world) { return world % 2 == 0 ? world / 2 : world; }
+
+}  // namespace tessera::test
