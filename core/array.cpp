@@ -205,7 +205,9 @@ Array Array::to(Device device) const {
   if (device == this->device()) return *this;
   Array packed = contiguous();
   Array out = empty(shape_, dtype_, device);
-  cuda::transfer(packed, out);
+  // What comes from meta has no elements, and what goes there loses them.
+  if (this->device().type == DeviceType::meta) raw();
+  if (device.type != DeviceType::meta) cuda::transfer(packed, out);
   return out;
 }
 

@@ -141,7 +141,7 @@ class Filling {
   void fill(Bucket& bucket) const {
     DType dtype = dtype_.value_or(bucket.segments[0].parameter.dtype());
     Communicator& owners = mesh_.owners();
-    bucket.own = shards_of(bucket.numel, owners.size())[static_cast<size_t>(owners.rank())];
+    bucket.own = shard_of(bucket.numel, owners.rank(), owners.size());
     if (bucket.sharded) {
       bucket.own_params = mesh_.data().allocate({bucket.own.size()}, dtype);
       bucket.params = Array::empty({bucket.numel}, dtype, bucket.own_params.device());

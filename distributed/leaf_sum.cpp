@@ -124,7 +124,7 @@ void LeafSum::fold_own_shard() {
     }
   }
   received_.clear();
-  Array target = part(out_, shards_of(out_.numel(), comm_.size())[own()]);
+  Array target = part(out_, shard_of(out_.numel(), comm_.rank(), comm_.size()));
   bool there = target.storage() == fold.root().storage() && target.offset() == fold.root().offset();
   if (!there) target.copy_(fold.root());
 }
@@ -141,7 +141,7 @@ Array LeafSum::finish() {
   }
   if (comm_.size() == 1) return fold_.root();
   if (keep_ == Keep::whole) return out_;
-  return part(out_, shards_of(out_.numel(), comm_.size())[own()]);
+  return part(out_, shard_of(out_.numel(), comm_.rank(), comm_.size()));
 }
 
 }  // namespace tessera

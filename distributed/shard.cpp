@@ -32,13 +32,17 @@ std::vector<int64_t> leaves_of_rank(int64_t num_leaves, int rank, int world_size
   return leaves;
 }
 
-std::vector<Run> shards_of(int64_t elements, int world_size) {
+Run shard_of(int64_t elements, int rank, int world_size) {
   int64_t chunks = (elements + kChunkElements - 1) / kChunkElements;
+  Run run = part_of_rank(chunks, rank, world_size);
+  return {std::min(run.begin * kChunkElements, elements),
+          std::min(run.end * kChunkElements, elements)};
+}
+
+std::vector<Run> shards_of(int64_t elements, int world_size) {
   std::vector<Run> shards;
   for (int rank = 0; rank < world_size; ++rank) {
-    Run run = part_of_rank(chunks, rank, world_size);
-    shards.push_back({std::min(run.begin * kChunkElements, elements),
-                      std::min(run.end * kChunkElements, elements)});
+    shards.push_back(shard_of(elements, rank, world_size));
   }
   return shards;
 }

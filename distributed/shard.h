@@ -40,7 +40,8 @@ Run part_of_rank(int64_t whole, int rank, int world_size);
 // of them is taken in the group's round i. group divides world_size; 1 gives each rank a run.
 std::vector<int64_t> leaves_of_rank(int64_t num_leaves, int rank, int world_size, int group);
 
-// The elements of a flat array that each rank owns: whole chunks, uneven where they must be.
+// The elements of a flat array that a rank owns, and each: whole chunks, uneven where they must be.
+Run shard_of(int64_t elements, int rank, int world_size);
 std::vector<Run> shards_of(int64_t elements, int world_size);
 // Views of them.
 std::vector<Array> cut_into_shards(const Array& flat, int world_size);

@@ -107,7 +107,8 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf,
     double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
     update(lr, gradients, factor / result.weight);
     gather_parameters();
-    statistics_.move(leaves.observed, table, kNumColumns, options_.leaves, group(), comm_);
+    if (!on_meta())
+      statistics_.move(leaves.observed, table, kNumColumns, options_.leaves, group(), comm_);
   }
   ++steps_done_;
   return result;
@@ -200,7 +201,7 @@ double TrainStep::norm_of(const std::vector<Array>& gradients) const {
     int64_t count = 0;
     for (const Bucket& bucket : buckets_) {
       if (!bucket.trained) continue;
-      count += shards_of(bucket.numel, owners.size())[static_cast<size_t>(rank)].size();
+      count += shard_of(bucket.numel, rank, owners.size()).size();
     }
     parts.push_back(
         Array::empty({count / kChunkElements}, DType::f64, buckets_[0].own_params.device()));

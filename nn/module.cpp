@@ -8,6 +8,16 @@
 #include "core/kernels.h"
 
 namespace tessera::nn {
+namespace {
+
+// On meta, and not counted there either: this is not what a device would have to keep.
+Array without_memory(const Dims& shape) {
+  auto bytes = static_cast<size_t>(num_elements(shape)) * item_size(DType::f32);
+  auto storage = Storage::wrap(nullptr, bytes, {DeviceType::meta}, nullptr);
+  return {std::move(storage), DType::f32, shape, contiguous_strides(shape), 0};
+}
+
+}  // namespace
 void InitialValues::fill(int64_t first, const Array& out) const {
   RandomStream stream = parameter_stream(seed, name);
   const RandomFamily& random = kernels(out.device()).random();
@@ -51,8 +61,7 @@ Tensor Module::add_parameter(std::string name, const Dims& shape, Init init) {
   check_name(name);
   InitialValues& values =
       initial_values_.emplace_back(InitialValues{full_name(name), context().init_seed, init});
-  Device device{context().defer_init ? DeviceType::meta : DeviceType::cpu};
-  Array data = Array::empty(shape, DType::f32, device);
+  Array data = context().defer_init ? without_memory(shape) : Array::empty(shape);
   values.fill(0, data);
   Tensor parameter(data, /*requires_grad=*/true);
   parameters_.emplace_back(std::move(name), parameter);

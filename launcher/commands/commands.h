@@ -9,6 +9,7 @@ Command train(const experiment::Catalog& catalog);
 Command debug(const experiment::Catalog& catalog);
 Command generate(const experiment::Catalog& catalog);
 Command inspect();
+Command plan(const experiment::Catalog& catalog);
 Command doctor();
 
 }  // namespace tessera::commands

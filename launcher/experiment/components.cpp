@@ -1,5 +1,6 @@
 #include "launcher/experiment/components.h"
 
+#include "core/allocator.h"
 #include "nn/data/image_dataset.h"
 #include "nn/data/text_dataset.h"
 #include "nn/models/gpt.h"
@@ -73,6 +74,10 @@ class TextSection final : public DataSection {
       sets.valid = std::make_unique<data::TextDataset>(text, split, text->size(), model.context());
     }
     return sets;
+  }
+  Example example(const ModelSection& model) const override {
+    Array tokens = Array::empty({micro_batch, model.context()}, DType::i64, {DeviceType::meta});
+    return {{tokens, tokens}, 0};
   }
   std::string unit() const override { return "tokens"; }
   int64_t units_per_sample(const ModelSection& model) const override { return model.context(); }
@@ -171,6 +176,19 @@ void DataSection::visit(FieldVisitor& v) {
   v("micro_batch", micro_batch, "samples of a leaf", in_range(1, 1 << 24));
   v("leaves", leaves, "leaves of a global batch; at least one for every rank",
     in_range(1, 1 << 24));
+}
+
+DataSection::Example DataSection::example(const ModelSection& model) const {
+  int64_t before = allocator::stats().current_bytes;
+  DataSets sets = open(model);
+  int64_t data_bytes = allocator::stats().current_bytes - before;
+  std::vector<int64_t> indices(static_cast<size_t>(micro_batch));
+  for (size_t i = 0; i < indices.size(); ++i) {
+    indices[i] = static_cast<int64_t>(i) % sets.train->size();
+  }
+  data::Batch batch = sets.train->batch(indices);
+  Device meta{DeviceType::meta};
+  return {{batch.inputs.data().to(meta), batch.targets.data().to(meta)}, data_bytes};
 }
 
 void OptimSection::visit(FieldVisitor& v) {

@@ -40,6 +40,13 @@ class DataSection : public Section {
   void visit(FieldVisitor& v) override;
   // Throws ConfigError if the model cannot use the data, Error if they cannot be read.
   virtual DataSets open(const ModelSection& model) const = 0;
+  // A micro-batch without elements, on the device meta, as `open` would give, and how much of the
+  // allocator's memory the data take: for plans.
+  struct Example {
+    data::Batch batch;
+    int64_t data_bytes = 0;
+  };
+  virtual Example example(const ModelSection& model) const;
   // What throughput counts, and how many of them a sample has.
   virtual std::string unit() const { return "samples"; }
   virtual int64_t units_per_sample(const ModelSection&) const { return 1; }

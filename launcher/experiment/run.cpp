@@ -55,7 +55,8 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
   app.require_subcommand(1);
   std::function<int()> action;
   std::vector<Command> all{commands::train(catalog), commands::debug(catalog),
-                           commands::generate(catalog), commands::inspect()};
+                           commands::generate(catalog), commands::inspect(),
+                           commands::plan(catalog)};
   all.insert(all.end(), more.begin(), more.end());
   for (const Command& command : all) command(app, action);
   try {

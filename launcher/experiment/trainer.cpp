@@ -11,10 +11,11 @@
 #include "core/io/file_system.h"
 #include "core/parallel.h"
 #include "distributed/agreement.h"
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/mpi_communicator.h"
 #include "launcher/experiment/checkpoint.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/experiment/ranks.h"
+#include "launcher/experiment/step_options.h"
 #include "nn/data/sampler.h"
 
 namespace tessera::experiment {
@@ -31,10 +32,9 @@ void write_text(const std::string& path, const std::string& text) {
   FileSystem::real().write_atomically(path, std::span(&bytes, 1));
 }
 
-// The ranks of this machine, or an Error where machines differ in it.
-int hybrid_group(const AutoInt& group, Communicator& comm) {
-  if (group.value) return static_cast<int>(*group.value);
-  int local = std::min(local_ranks_of_job(), comm.size());
+// How many ranks this machine has; an Error where machines differ in it.
+int agreed_local_ranks(Communicator& comm) {
+  int local = launched_by_mpi() ? std::min(local_ranks_of_job(), comm.size()) : comm.size();
   require_agreement(comm,
                     {{"the number of ranks of a machine, which parallel.group: auto stands for",
                       std::to_string(local)}});
@@ -72,11 +72,7 @@ Trainer::Trainer(Config config)
       data_section_(config_.data.as<DataSection>()),
       optim_section_(config_.optim.as<OptimSection>()),
       schedule_section_(config_.schedule.as<ScheduleSection>()) {
-  if (config_.parallel.gradient_dtype != "f32" && config_.parallel.reduction == "exact") {
-    throw ConfigError(
-        "parallel.gradient_dtype: bf16 rounds sums on their way, which reduction: exact never "
-        "does; it goes with reduction: fast");
-  }
+  step_options(config_, 1);  // finds what contradicts itself
   manual_seed(static_cast<uint64_t>(config_.run.seed));
   data_ = data_section_.open(model_section_);
   {
@@ -86,18 +82,7 @@ Trainer::Trainer(Config config)
   optimizer_ = optim_section_.make(*model_);
 }
 
-void Trainer::check_ranks(int num_ranks) const {
-  const ParallelConfig& parallel = config_.parallel;
-  if (parallel.group.value && num_ranks % *parallel.group.value != 0) {
-    throw ConfigError(fmt::format("parallel.group: {} ranks do not divide into groups of {}",
-                                  num_ranks, *parallel.group.value));
-  }
-  int64_t leaves = data_section_.leaves;
-  if (leaves >= num_ranks) return;
-  throw ConfigError(
-      fmt::format("data.leaves: {} {} cannot be shared by {} ranks; every rank needs one", leaves,
-                  leaves == 1 ? "leaf" : "leaves", num_ranks));
-}
+void Trainer::check_ranks(int num_ranks) const { experiment::check_ranks(config_, num_ranks); }
 
 int64_t Trainer::batch_units() const {
   return data_section_.leaves * data_section_.micro_batch *
@@ -122,24 +107,6 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index) {
   if (result.finite) return result;
   throw SharedError(fmt::format("step {}: the loss is {} and the gradient's norm is {}", index + 1,
                                 result.loss, result.grad_norm));
-}
-
-StepOptions Trainer::step_options(Communicator& comm) const {
-  const ParallelConfig& parallel = config_.parallel;
-  StepOptions options{.leaves = data_section_.leaves,
-                      .clip_norm = optim_section_.clip_norm,
-                      .strategy = strategy_of(parallel.strategy),
-                      .bucket_bytes = parallel.bucket_mib << 20,
-                      .seed = static_cast<uint64_t>(config_.run.seed),
-                      .recompute = config_.compute.recompute == "blocks"};
-  if (options.strategy == Strategy::hybrid) options.group = hybrid_group(parallel.group, comm);
-  if (parallel.reduction == "fast") {
-    bool narrow = parallel.gradient_dtype == "bf16";
-    options.reduction = narrow ? ReductionMode::fast_bf16 : ReductionMode::fast;
-  }
-  if (config_.compute.dtype == "bf16") options.dtype = DType::bf16;
-  if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
-  return options;
 }
 
 void Trainer::train_all(Session& session) {
@@ -214,7 +181,9 @@ void Trainer::run(Communicator& comm) {
   require_agreement(comm, {{"the build", build_id()},
                            {"the instruction set", cpu::instruction_set()},
                            {"the config", dump_yaml(config_)}});
-  TrainStep step(*model_, *optimizer_, comm, step_options(comm));
+  bool needs_machines = config_.parallel.strategy == "hybrid" && !config_.parallel.group.value;
+  TrainStep step(*model_, *optimizer_, comm,
+                 step_options(config_, needs_machines ? agreed_local_ranks(comm) : 1));
   std::string path;
   if (first) path = RunDirectory::create(config_.run.dir.value_or(""), config_.run.name);
   RunDirectory directory(gather_texts(comm, path)[0]);

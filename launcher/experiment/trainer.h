@@ -30,7 +30,6 @@ class Trainer {
   struct Session;
 
   nn::Loss loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const;
-  StepOptions step_options(Communicator& comm) const;
   StepResult train_one(TrainStep& step, int64_t index);
   void train_all(Session& session);
   // The mean loss over the validation data, the same bits for any number of ranks.

@@ -71,15 +71,28 @@ TEST_F(SameBits, QuickstartForAnyThreadsAndRanks) {
 TEST_F(SameBits, QuickstartForAnyStrategy) {
   constexpr int kSteps = 5;
   std::string expected = digest_of(tessera(Words{"train"} + quickstart(kSteps)));
-  for (const char* strategy : {"ddp", "zero1", "zero2"}) {
+  for (const char* strategy : {"ddp", "zero1", "zero2", "zero3", "hybrid"}) {
     Words options = quickstart(kSteps, {std::string("parallel.strategy=") + strategy});
+    if (strategy == std::string("hybrid")) options.emplace_back("parallel.group=2");
     for (int ranks : {2, 3}) {
+      if (ranks == 3 && options.back() == "parallel.group=2") options.pop_back();
       EXPECT_EQ(digest_of(mpirun(ranks, Words{"train"} + options)), expected)
           << strategy << " on " << ranks << " processes";
     }
     EXPECT_EQ(digest_of(tessera(debug(4) + options)), expected)
         << strategy << " on 4 ranks in one process";
   }
+}
+
+TEST_F(SameBits, QuickstartInBf16ForAnyStrategy) {
+  const Words narrow{"compute.dtype=bf16"};
+  std::string expected = digest_of(tessera(Words{"train"} + quickstart(3, narrow)));
+  EXPECT_EQ(digest_of_checkpoint(), expected + "\n");
+  EXPECT_NE(digest_of(tessera(Words{"train"} + quickstart(3))), expected);
+  Words options = quickstart(3, narrow + Words{"compute.recompute=blocks"});
+  EXPECT_EQ(digest_of(mpirun(3, Words{"train"} + options + Words{"parallel.strategy=zero3"})),
+            expected);
+  EXPECT_EQ(digest_of(tessera(debug(2) + options + Words{"parallel.strategy=zero1"})), expected);
 }
 
 TEST_F(SameBits, GptCharForAnyThreads) {

@@ -190,8 +190,8 @@ TEST(Config, ChecksNumbersAndWords) {
             "expected null or an integer of at least 1, got '0'");
   EXPECT_EQ(value_error("parallel", "reduction", "exakt"),
             "expected one of exact, fast, got 'exakt'");
-  EXPECT_EQ(value_error("parallel", "strategy", "zero3"),
-            "expected one of ddp, zero1, zero2, got 'zero3'");
+  EXPECT_EQ(value_error("parallel", "strategy", "zero4"),
+            "expected one of ddp, zero1, zero2, zero3, hybrid, got 'zero4'");
   EXPECT_EQ(value_error("compute", "threads", "0"),
             "expected auto or an integer from 1 to 1024, got '0'");
   EXPECT_EQ(value_error("run", "name", "../x"), "expected a name without '/', got '../x'");

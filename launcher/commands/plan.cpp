@@ -1,0 +1,111 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "launcher/commands/commands.h"
+#include "launcher/experiment/plan.h"
+
+namespace tessera::commands {
+namespace {
+
+struct Options {
+  std::string config;
+  std::vector<std::string> overrides;
+  int ranks = 1;
+  int ranks_per_node = 0;
+  double memory_gib = 0;
+};
+
+std::string in_bytes(int64_t bytes) {
+  auto value = static_cast<double>(bytes);
+  for (const char* unit : {"B", "KiB", "MiB"}) {
+    if (value < 1024) return fmt::format("{:.4g} {}", value, unit);
+    value /= 1024;
+  }
+  return fmt::format("{:.2f} GiB", value);
+}
+
+// What each of a node's ranks can have of this machine's memory.
+int64_t memory_of_this_machine(int ranks) {
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / ranks;
+}
+
+void print_row(const std::array<std::string, 8>& cells) {
+  fmt::print("{:<8}  {:>11}  {:>11}  {:>11}  {:>11}  {:>11}  {:>11}  {}\n", cells[0], cells[1],
+             cells[2], cells[3], cells[4], cells[5], cells[6], cells[7]);
+}
+
+void print_plan(const experiment::Plan& plan, int64_t memory) {
+  print_row({"", "parameters", "gradients", "optimizer", "activations", "peak", "sent a step",
+             fmt::format("fits in {}", in_bytes(memory))});
+  for (const experiment::StrategyPlan& one : plan.strategies) {
+    if (!one.refusal.empty()) {
+      fmt::print("{:<8}  {}\n", one.strategy, one.refusal);
+      continue;
+    }
+    print_row({one.strategy, in_bytes(one.parameters), in_bytes(one.gradients),
+               in_bytes(one.optimizer), in_bytes(one.activations), in_bytes(one.peak),
+               in_bytes(one.traffic), one.peak <= memory ? "yes" : "no"});
+  }
+  for (const experiment::StrategyPlan& one : plan.strategies) {
+    if (!one.refusal.empty()) continue;
+    fmt::print("{}: {} collectives a step and {:.3g} TFLOP a rank, the same schedule on {} ranks\n",
+               one.strategy, one.collectives, one.flops / 1e12, one.ranks_checked);
+  }
+}
+
+int plan_run(const Options& options, const experiment::Catalog& catalog) {
+  using namespace experiment;
+  Config config = load_config_file(options.config, options.overrides, catalog);
+  if (options.ranks_per_node > 0 && options.ranks % options.ranks_per_node != 0) {
+    throw ConfigError(fmt::format("--ranks-per-node: {} ranks do not divide into nodes of {}",
+                                  options.ranks, options.ranks_per_node));
+  }
+  Plan plan = make_plan(config, {options.ranks, options.ranks_per_node});
+  int per_node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
+  int64_t memory = options.memory_gib > 0 ? static_cast<int64_t>(options.memory_gib * (1 << 30))
+                                          : memory_of_this_machine(per_node);
+  fmt::print("{}: {} parameters, {} ranks, {} {} of {} samples a rank and step\n", config.run.name,
+             plan.num_parameters, options.ranks, plan.leaves_of_rank,
+             plan.leaves_of_rank == 1 ? "leaf" : "leaves",
+             config.data.as<DataSection>().micro_batch);
+  print_plan(plan, memory);
+  const StrategyPlan* best = choose(plan, memory);
+  if (!best) {
+    throw_error(fmt::format("no strategy fits in {} a rank", in_bytes(memory)));
+  }
+  fmt::print("choice: {}, which sends least of those that fit\n", best->strategy);
+  return 0;
+}
+
+}  // namespace
+
+Command plan(const experiment::Catalog& catalog) {
+  return [&catalog](CLI::App& app, std::function<int()>& action) {
+    CLI::App* command = app.add_subcommand(
+        "plan", "Say what memory and traffic each strategy would take, without running");
+    auto options = std::make_shared<Options>();
+    command->add_option("config", options->config, "The config, a YAML file")
+        ->type_name("CONFIG.yaml")
+        ->required();
+    command->add_option("overrides", options->overrides, "Values that replace the file's")
+        ->type_name("section.key=value");
+    command->add_option("--ranks", options->ranks, "Number of ranks")
+        ->type_name("N")
+        ->check(CLI::Range(1, 65536))
+        ->required();
+    command->add_option("--ranks-per-node", options->ranks_per_node, "Ranks of one machine")
+        ->type_name("M")
+        ->check(CLI::Range(1, 65536));
+    command
+        ->add_option("--memory", options->memory_gib,
+                     "Memory of a rank in GiB; without it, a share of this machine's")
+        ->type_name("GiB")
+        ->check(CLI::Range(0.001, 1e6));
+    command->callback(
+        [=, &action, &catalog] { action = [=, &catalog] { return plan_run(*options, catalog); }; });
+  };
+}
+
+}  // namespace tessera::commands

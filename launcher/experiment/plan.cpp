@@ -1,0 +1,203 @@
+#include "launcher/experiment/plan.h"
+
+#include <set>
+
+#include "autograd/context.h"
+#include "core/meta/meta.h"
+#include "distributed/comm/fake_communicator.h"
+#include "launcher/experiment/step_options.h"
+
+namespace tessera::experiment {
+namespace {
+
+constexpr Device kMeta{DeviceType::meta};
+constexpr int kCheckAll = 64;
+constexpr int kCheckSome = 16;
+
+// One rank's run up to its steps, on meta.
+class DryRun {
+ public:
+  DryRun(const Config& config, const StepOptions& options, int rank, int ranks)
+      : config_(config), comm_(rank, ranks, kMeta) {
+    manual_seed(options.seed);
+    {
+      nn::DeferInit defer;
+      model_ = config.model.as<ModelSection>().make();
+    }
+    for (const auto& [name, buffer] : model_->named_buffers()) {
+      buffer.set_data(buffer.data().to(kMeta));
+    }
+    optimizer_ = config.optim.as<OptimSection>().make(*model_);
+    step_.emplace(*model_, *optimizer_, comm_, options);
+  }
+
+  void run(const data::Batch& batch) {
+    calls_before_ = comm_.calls().size();
+    sent_before_ = comm_.sent_bytes();
+    step_->run(1, [&](Leaf) { return model_->loss(batch); });
+  }
+  void run_idle() {
+    calls_before_ = comm_.calls().size();
+    step_->run_idle(1);
+  }
+
+  const TrainStep& step() const { return *step_; }
+  int64_t num_parameters() const { return model_->num_parameters(); }
+  // Of the last step.
+  int64_t sent_bytes() const { return comm_.sent_bytes() - sent_before_; }
+  std::vector<Call> calls() const {
+    return {comm_.calls().begin() + static_cast<std::ptrdiff_t>(calls_before_),
+            comm_.calls().end()};
+  }
+
+ private:
+  const Config& config_;
+  FakeCommunicator comm_;
+  std::unique_ptr<nn::Model> model_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  std::optional<TrainStep> step_;
+  size_t calls_before_ = 0;
+  int64_t sent_before_ = 0;
+};
+
+int64_t num_leaves(const StepOptions& options, int rank, int ranks, int group) {
+  return static_cast<int64_t>(leaves_of_rank(options.leaves, rank, ranks, group).size());
+}
+
+// Ranks of one round are those of mesh.shards().
+int group_of(const StepOptions& options, int ranks) {
+  switch (options.strategy) {
+    case Strategy::ddp:
+    case Strategy::zero1: return 1;
+    case Strategy::zero2:
+    case Strategy::zero3: return ranks;
+    case Strategy::hybrid: break;
+  }
+  return options.group;
+}
+
+// The ranks to compare: every one, or the first with each number of leaves and some evenly.
+std::set<int> ranks_to_check(const StepOptions& options, int ranks) {
+  int group = group_of(options, ranks);
+  std::set<int> out;
+  std::set<int64_t> kinds;
+  for (int rank = 0; rank < ranks; ++rank) {
+    bool is_new = kinds.insert(num_leaves(options, rank, ranks, group)).second;
+    bool chosen = ranks <= kCheckAll || rank % ((ranks + kCheckSome - 1) / kCheckSome) == 0;
+    if (is_new || chosen || rank + 1 == ranks) out.insert(rank);
+  }
+  return out;
+}
+
+bool same(const Call& a, const Call& b) {
+  return a.op == b.op && a.dtype == b.dtype && a.kind == b.kind && a.root == b.root &&
+         a.sizes_hash == b.sizes_hash;
+}
+
+// Each rank goes through its collectives without computing, as one with nothing to do does.
+void check_schedules(const Config& config, const StepOptions& options, int ranks,
+                     const std::vector<Call>& expected, StrategyPlan& plan) {
+  for (int rank : ranks_to_check(options, ranks)) {
+    DryRun run(config, options, rank, ranks);
+    run.run_idle();
+    std::vector<Call> calls = run.calls();
+    for (size_t i = 0; i < std::max(calls.size(), expected.size()); ++i) {
+      if (i < std::min(calls.size(), expected.size()) && same(calls[i], expected[i])) continue;
+      auto text = [&](const std::vector<Call>& list) {
+        return i < list.size() ? describe(list[i]) : "nothing more";
+      };
+      throw_error(
+          fmt::format("{}: the schedules of ranks differ: collective {} of a step is {} on "
+                      "the first rank and {} on rank {}",
+                      plan.strategy, i, text(expected), text(calls), rank));
+    }
+    ++plan.ranks_checked;
+  }
+}
+
+void count_state(const TrainStep& step, StrategyPlan& plan) {
+  auto bytes = [](const Array& array) { return static_cast<int64_t>(array.nbytes()); };
+  bool whole_gradients =
+      step.mesh().strategy() == Strategy::ddp || step.mesh().strategy() == Strategy::zero1;
+  for (const Bucket& bucket : step.buckets()) {
+    plan.parameters += bytes(bucket.sharded ? bucket.own_params : bucket.params);
+    if (!bucket.trained) continue;
+    auto item = static_cast<int64_t>(item_size(bucket.sum_dtype()));
+    plan.gradients += item * (whole_gradients ? bucket.numel : bucket.own.size());
+    if (bucket.master.dtype() != bucket.params.dtype()) plan.optimizer += bytes(bucket.master);
+    for (const Array& state : bucket.state) plan.optimizer += bytes(state);
+  }
+}
+
+StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int ranks,
+                           const DataSection::Example& example) {
+  StrategyPlan plan;
+  plan.strategy = name(options.strategy);
+  int busiest = 0;
+  int group = group_of(options, ranks);
+  for (int rank = 0; rank < ranks; ++rank) {
+    bool more =
+        num_leaves(options, rank, ranks, group) > num_leaves(options, busiest, ranks, group);
+    if (more) busiest = rank;
+  }
+  int64_t before = meta::stats().current_bytes;
+  meta::reset();
+  std::vector<Call> calls;
+  {
+    DryRun run(config, options, busiest, ranks);
+    run.run(example.batch);
+    meta::Stats first = meta::stats();
+    run.run(example.batch);
+    plan.flops = meta::stats().flops - first.flops;
+    plan.traffic = run.sent_bytes();
+    plan.peak = meta::stats().peak_bytes - before + example.data_bytes;
+    count_state(run.step(), plan);
+    plan.activations = plan.peak - plan.parameters - plan.gradients - plan.optimizer;
+    calls = run.calls();
+    plan.collectives = calls.size();
+  }
+  check_schedules(config, options, ranks, calls, plan);
+  return plan;
+}
+
+}  // namespace
+
+Plan make_plan(const Config& config, const PlanOptions& options) {
+  check_ranks(config, options.ranks);
+  int node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
+  StepOptions step = step_options(config, node);
+  Plan plan;
+  const auto& model_section = config.model.as<ModelSection>();
+  {
+    nn::DeferInit defer;
+    plan.num_parameters = model_section.make()->num_parameters();
+  }
+  plan.leaves_of_rank = (step.leaves + options.ranks - 1) / options.ranks;
+  DataSection::Example example = config.data.as<DataSection>().example(model_section);
+  for (Strategy strategy :
+       {Strategy::ddp, Strategy::zero1, Strategy::zero2, Strategy::zero3, Strategy::hybrid}) {
+    step.strategy = strategy;
+    step.group = strategy == Strategy::hybrid
+                     ? static_cast<int>(config.parallel.group.value.value_or(node))
+                     : 1;
+    if (options.ranks % step.group != 0) {
+      plan.strategies.push_back({.strategy = std::string(name(strategy)),
+                                 .refusal = fmt::format("{} ranks do not divide into groups of {}",
+                                                        options.ranks, step.group)});
+      continue;
+    }
+    plan.strategies.push_back(plan_strategy(config, step, options.ranks, example));
+  }
+  return plan;
+}
+
+const StrategyPlan* choose(const Plan& plan, int64_t bytes) {
+  const StrategyPlan* best = nullptr;
+  for (const StrategyPlan& one : plan.strategies) {
+    bool fits = one.refusal.empty() && one.peak <= bytes;
+    if (fits && (!best || one.traffic < best->traffic)) best = &one;
+  }
+  return best;
+}
+
+}  // namespace tessera::experiment

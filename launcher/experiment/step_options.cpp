@@ -1,0 +1,44 @@
+#include "launcher/experiment/step_options.h"
+
+#include "launcher/experiment/components.h"
+
+namespace tessera::experiment {
+
+StepOptions step_options(const Config& config, int local_ranks) {
+  const ParallelConfig& parallel = config.parallel;
+  StepOptions options{.leaves = config.data.as<DataSection>().leaves,
+                      .clip_norm = config.optim.as<OptimSection>().clip_norm,
+                      .strategy = strategy_of(parallel.strategy),
+                      .bucket_bytes = parallel.bucket_mib << 20,
+                      .seed = static_cast<uint64_t>(config.run.seed),
+                      .recompute = config.compute.recompute == "blocks"};
+  if (options.strategy == Strategy::hybrid) {
+    options.group = static_cast<int>(parallel.group.value.value_or(local_ranks));
+  }
+  bool narrow = parallel.gradient_dtype == "bf16";
+  if (parallel.reduction == "fast") {
+    options.reduction = narrow ? ReductionMode::fast_bf16 : ReductionMode::fast;
+  } else if (narrow) {
+    throw ConfigError(
+        "parallel.gradient_dtype: bf16 rounds sums on their way, which reduction: exact never "
+        "does; it goes with reduction: fast");
+  }
+  if (config.compute.dtype == "bf16") options.dtype = DType::bf16;
+  if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
+  return options;
+}
+
+void check_ranks(const Config& config, int num_ranks) {
+  const AutoInt& group = config.parallel.group;
+  if (config.parallel.strategy == "hybrid" && group.value && num_ranks % *group.value != 0) {
+    throw ConfigError(fmt::format("parallel.group: {} ranks do not divide into groups of {}",
+                                  num_ranks, *group.value));
+  }
+  int64_t leaves = config.data.as<DataSection>().leaves;
+  if (leaves >= num_ranks) return;
+  throw ConfigError(
+      fmt::format("data.leaves: {} {} cannot be shared by {} ranks; every rank needs one", leaves,
+                  leaves == 1 ? "leaf" : "leaves", num_ranks));
+}
+
+}  // namespace tessera::experiment
