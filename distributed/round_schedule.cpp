@@ -24,7 +24,7 @@ RoundSchedule::RoundSchedule(const nn::Module& module, std::vector<Bucket>& buck
       mesh_(mesh),
       recompute_(recompute),
       watch_(std::make_shared<Watch>(this)) {
-  for (const nn::Module* block : module.blocks()) blocks_.push_back({block->path(), {}, {}, {}});
+  for (const nn::Module* block : module.blocks()) blocks_.push_back({block, {}, {}, {}});
   size_t num_sums = 0;
   for (size_t i = 0; i < buckets.size(); ++i) {
     const Bucket& bucket = buckets[i];
@@ -61,7 +61,7 @@ void RoundSchedule::make_lists() {
 
 size_t RoundSchedule::index_of(const nn::Module& block) const {
   auto found = std::find_if(blocks_.begin(), blocks_.end(),
-                            [&](const Block& own) { return own.path == block.path(); });
+                            [&](const Block& own) { return own.module == &block; });
   TESSERA_CHECK(found != blocks_.end(), "[run_block] '{}' is no block of the model", block.path());
   return static_cast<size_t>(found - blocks_.begin());
 }
@@ -111,16 +111,14 @@ void RoundSchedule::end() {
   }
 }
 
-void RoundSchedule::run_until(Kind kind, size_t index, const char* what) {
-  auto wanted = [&](const Entry& entry) { return entry.kind == kind && entry.index == index; };
-  auto found =
-      std::find_if(list_.begin() + static_cast<std::ptrdiff_t>(next_), list_.end(), wanted);
-  TESSERA_CHECK(found != list_.end(),
+void RoundSchedule::gather_in_turn(size_t block, size_t end, const char* what) {
+  size_t entry = next_;
+  while (entry < end && (list_[entry].kind != Kind::gather || list_[entry].index != block)) ++entry;
+  TESSERA_CHECK(entry < end,
                 "{} of block '{}' came a second time in one leaf, or after a later block's: {} "
                 "gathers every block once, in the order in which the model makes them",
-                what, blocks_[index].path, name(mesh_.strategy()));
-  auto end = static_cast<size_t>(found - list_.begin());
-  while (next_ <= end) run_entry(list_[next_++]);
+                what, blocks_[block].module->path(), name(mesh_.strategy()));
+  while (next_ <= entry) run_entry(list_[next_++]);
 }
 
 void RoundSchedule::run_entry(Entry entry) {
@@ -129,6 +127,8 @@ void RoundSchedule::run_entry(Entry entry) {
 }
 
 void RoundSchedule::reduce(size_t bucket) {
+  int block = buckets_[bucket].block;
+  nn::ModuleScope scope(block < 0 ? module_ : *blocks_[static_cast<size_t>(block)].module);
   Array gradient;
   if (has_leaf_) gradient = take_gradients(buckets_[bucket], mesh_.data(), *got_);
   size_t place = place_of_sum_[bucket];
@@ -149,6 +149,7 @@ void RoundSchedule::flush() {
 
 void RoundSchedule::start_gather(Block& block) {
   if (block.state != State::absent) return;
+  nn::ModuleScope scope(*block.module);  // for messages
   Communicator& comm = mesh_.shards();
   for (size_t i : block.sharded) {
     const Bucket& bucket = buckets_[i];
@@ -169,7 +170,7 @@ void RoundSchedule::drop(Block& block) {
   if (block.state == State::absent || all_gathered_) return;
   finish_gather(block);
   auto what = std::make_shared<const std::string>(
-      fmt::format("the parameters of block '{}' are", block.path));
+      fmt::format("the parameters of block '{}' are", block.module->path()));
   for (size_t i : block.sharded) buckets_[i].params.storage()->drop(what);
   block.state = State::absent;
 }
@@ -192,7 +193,7 @@ void RoundSchedule::release_all() {
 }
 
 void RoundSchedule::before_forward(size_t block) {
-  if (blocks_[block].state == State::absent) run_until(Kind::gather, block, "the forward");
+  if (blocks_[block].state == State::absent) gather_in_turn(block, forward_.size(), "the forward");
   drop_all_but(block);
   bool another = next_ < forward_.size();
   if (another) run_entry(list_[next_++]);
@@ -208,7 +209,7 @@ void RoundSchedule::before_backward(size_t block) {
   if (in_backward_ == block) return;  // another output of it
   in_backward_ = block;
   while (next_ < forward_.size()) run_entry(list_[next_++]);  // blocks that the leaf skipped
-  if (blocks_[block].state == State::absent) run_until(Kind::gather, block, "the backward");
+  if (blocks_[block].state == State::absent) gather_in_turn(block, list_.size(), "the backward");
   drop_all_but(block);
   bool another = next_ < list_.size() && list_[next_].kind == Kind::gather;
   if (another) run_entry(list_[next_++]);

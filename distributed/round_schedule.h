@@ -51,7 +51,7 @@ class RoundSchedule final : public nn::BlockRunner {
   };
   enum class State { absent, arriving, whole };
   struct Block {
-    std::string path;
+    const nn::Module* module;
     std::vector<size_t> sharded;  // buckets
     State state = State::absent;
     std::vector<Work> works;
@@ -61,7 +61,8 @@ class RoundSchedule final : public nn::BlockRunner {
   void make_lists();
   size_t index_of(const nn::Module& block) const;
   void begin_list(const std::vector<Entry>& list);
-  void run_until(Kind kind, size_t index, const char* what);
+  // Runs the list up to the block's gather, which must be there before entry `end`.
+  void gather_in_turn(size_t block, size_t end, const char* what);
   void run_entry(Entry entry);
   void reduce(size_t bucket);
   // Goes on while the list has reductions whose gradients are there.

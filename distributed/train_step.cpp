@@ -25,7 +25,7 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Comm
       optimizer_(optimizer),
       comm_(comm),
       options_(options),
-      mesh_(comm, options.strategy, {.group = options.group}),
+      mesh_((comm.set_where(where_in_model), comm), options.strategy, {.group = options.group}),
       buckets_(make_buckets(module, optimizer, {options.bucket_bytes, options.dtype}, mesh_)),
       statistics_(module),
       schedule_(module, buckets_, mesh_, options.recompute) {
@@ -41,6 +41,8 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Comm
   }
   module.set_block_runner(&schedule_);
 }
+
+std::string_view TrainStep::where_in_model() { return context().path(); }
 
 TrainStep::~TrainStep() { module_.set_block_runner(nullptr); }
 

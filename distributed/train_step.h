@@ -100,6 +100,7 @@ class TrainStep {
     std::vector<std::vector<Observation>> observed;
   };
 
+  static std::string_view where_in_model();
   template <class Body>
   auto guarded(const Body& body);
   StepResult run_collective(double lr, const LossOfLeaf* loss_of_leaf, bool stop_requested);

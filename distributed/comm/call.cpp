@@ -1,6 +1,8 @@
 #include "distributed/comm/call.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 namespace tessera {
 
@@ -10,6 +12,40 @@ std::string_view name(CommOp op) {
       "recv",       "barrier",        "split",      "gather",    "scatter"};
   auto index = static_cast<size_t>(op);
   return index < kNames.size() ? kNames[index] : "unknown";
+}
+
+namespace {
+
+// The last `size` characters.
+std::string_view tail(std::string_view text, size_t size) {
+  return text.substr(text.size() - std::min(size, text.size()));
+}
+
+// The file with the folder that it is in.
+std::string_view short_path(const char* file) {
+  std::string_view path(file);
+  size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos || slash == 0) return path;
+  slash = path.rfind('/', slash - 1);
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+}  // namespace
+
+void set_place(Call& call, CallSite site, std::string_view where_in_model) {
+  if (!site.file) return;
+  char* out = call.place.data();
+  char* end = out + call.place.size() - 1;
+  auto put = [&](std::string_view text) {
+    size_t count = std::min(text.size(), static_cast<size_t>(end - out));
+    out = std::copy_n(text.data(), count, out);
+  };
+  put(tail(short_path(site.file), 36));
+  put(":");
+  out = std::to_chars(out, end, site.line).ptr;
+  if (where_in_model.empty()) return;
+  put(" in ");
+  put(tail(where_in_model, static_cast<size_t>(end - out)));
 }
 
 std::string describe(const Call& call) {
@@ -45,10 +81,20 @@ uint64_t hash_shapes(std::span<const Array> arrays) {
   return hash;
 }
 
+namespace {
+
+std::string describe_with_place(const Call& call) {
+  std::string_view place(call.place.data());
+  return fmt::format("{} (#{}){}{}", describe(call), call.sequence, place.empty() ? "" : " at ",
+                     place);
+}
+
+}  // namespace
+
 std::optional<std::string> mismatch(const Call& mine, int rank, const Call& theirs, int peer) {
   auto both = [&](const char* reason) {
-    return fmt::format("{}: rank {} called {} (#{}), rank {} called {} (#{})", reason, rank,
-                       describe(mine), mine.sequence, peer, describe(theirs), theirs.sequence);
+    return fmt::format("{}: rank {} called {}, rank {} called {}", reason, rank,
+                       describe_with_place(mine), peer, describe_with_place(theirs));
   };
   if (mine.op == CommOp::send || mine.op == CommOp::recv) {
     if (mine.dtype == theirs.dtype && mine.elements == theirs.elements) return std::nullopt;

@@ -1,6 +1,7 @@
 // What a rank called, as its peers see it.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 
@@ -23,7 +24,7 @@ enum class CommOp : int32_t {
 };
 std::string_view name(CommOp op);
 
-// Travels as it is, ahead of the data: 56 bytes without padding.
+// Travels as it is, ahead of the data: 128 bytes without padding.
 struct Call {
   int64_t sequence = 0;
   CommOp op = CommOp::barrier;
@@ -36,8 +37,14 @@ struct Call {
   // Between the writer of this and its reader; all_to_all, gather and scatter only.
   int64_t bytes_to_reader = 0;
   int64_t bytes_from_reader = 0;
+  // Where it was made, for messages: see set_place. Ends with a zero.
+  std::array<char, 72> place{};
 };
-static_assert(sizeof(Call) == 56 && std::is_trivially_copyable_v<Call>);
+static_assert(sizeof(Call) == 128 && std::is_trivially_copyable_v<Call>);
+
+// "nn/layer.cpp:12 in blocks.0", cut to fit: the end of the file's path, and of the place in the
+// model. Empty for a site without a file.
+void set_place(Call& call, CallSite site, std::string_view where_in_model);
 
 // "all_reduce(sum, f32, 12 elements)".
 std::string describe(const Call& call);

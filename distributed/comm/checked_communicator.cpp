@@ -49,6 +49,7 @@ Call CheckedCommunicator::next_call(CommOp op, DType dtype, int64_t elements,
   call.dtype = static_cast<int32_t>(dtype);
   call.elements = elements;
   call.sizes_hash = hash_shapes(same_shapes);
+  set_place(call, site_, where_ ? where_() : std::string_view());
   return call;
 }
 
@@ -62,7 +63,8 @@ void CheckedCommunicator::require_one_per_rank(CommOp op, std::span<const Array>
                 "[{}] expected one array per rank, {}, got {}", name(op), size(), arrays.size());
 }
 
-Work CheckedCommunicator::all_reduce(const Array& array, ReduceKind kind) {
+Work CheckedCommunicator::all_reduce(const Array& array, ReduceKind kind, CallSite site) {
+  site_ = site;
   require(CommOp::all_reduce, array);
   require_kind(CommOp::all_reduce, kind, array.dtype());
   Call call = next_call(CommOp::all_reduce, array.dtype(), array.numel(), {&array, 1});
@@ -71,7 +73,8 @@ Work CheckedCommunicator::all_reduce(const Array& array, ReduceKind kind) {
 }
 
 Work CheckedCommunicator::reduce_scatter(std::span<const Array> send_per_rank, const Array& recv,
-                                         ReduceKind kind) {
+                                         ReduceKind kind, CallSite site) {
+  site_ = site;
   require(CommOp::reduce_scatter, recv);
   require_kind(CommOp::reduce_scatter, kind, recv.dtype());
   require_one_per_rank(CommOp::reduce_scatter, send_per_rank);
@@ -84,7 +87,8 @@ Work CheckedCommunicator::reduce_scatter(std::span<const Array> send_per_rank, c
 }
 
 Work CheckedCommunicator::gather_for_all(CommOp op_name, const Array& send,
-                                         std::span<const Array> recv_per_rank) {
+                                         std::span<const Array> recv_per_rank, CallSite site) {
+  site_ = site;
   require(op_name, send);
   require_one_per_rank(op_name, recv_per_rank);
   for (const Array& recv : recv_per_rank) require_like(op_name, recv, send.dtype());
@@ -93,11 +97,13 @@ Work CheckedCommunicator::gather_for_all(CommOp op_name, const Array& send,
   return move(same_for_all(call), same_for_all(send), list(recv_per_rank));
 }
 
-Work CheckedCommunicator::all_gather(const Array& send, std::span<const Array> recv_per_rank) {
-  return gather_for_all(CommOp::all_gather, send, recv_per_rank);
+Work CheckedCommunicator::all_gather(const Array& send, std::span<const Array> recv_per_rank,
+                                     CallSite site) {
+  return gather_for_all(CommOp::all_gather, send, recv_per_rank, site);
 }
 
-Work CheckedCommunicator::broadcast(const Array& array, int root) {
+Work CheckedCommunicator::broadcast(const Array& array, int root, CallSite site) {
+  site_ = site;
   require(CommOp::broadcast, array);
   require_rank(CommOp::broadcast, root);
   Call call = next_call(CommOp::broadcast, array.dtype(), array.numel(), {&array, 1});
@@ -113,7 +119,8 @@ CheckedCommunicator::Arrays CheckedCommunicator::only_at(int rank, const Array& 
 }
 
 Work CheckedCommunicator::all_to_all(std::span<const Array> send_per_rank,
-                                     std::span<const Array> recv_per_rank) {
+                                     std::span<const Array> recv_per_rank, CallSite site) {
+  site_ = site;
   require_one_per_rank(CommOp::all_to_all, send_per_rank);
   require_one_per_rank(CommOp::all_to_all, recv_per_rank);
   require(CommOp::all_to_all, send_per_rank[0]);
@@ -157,15 +164,17 @@ CheckedCommunicator::Calls CheckedCommunicator::rooted_calls(CommOp op_name, con
   return calls;
 }
 
-Work CheckedCommunicator::gather(const Array& send, std::span<const Array> recv_per_rank,
-                                 int root) {
+Work CheckedCommunicator::gather(const Array& send, std::span<const Array> recv_per_rank, int root,
+                                 CallSite site) {
+  site_ = site;
   auto calls = rooted_calls(CommOp::gather, send, recv_per_rank, root);
   Arrays recvs = rank() == root ? list(recv_per_rank) : same_for_all(Array());
   return move(std::move(calls), only_at(root, send), std::move(recvs));
 }
 
-Work CheckedCommunicator::scatter(std::span<const Array> send_per_rank, const Array& recv,
-                                  int root) {
+Work CheckedCommunicator::scatter(std::span<const Array> send_per_rank, const Array& recv, int root,
+                                  CallSite site) {
+  site_ = site;
   auto calls = rooted_calls(CommOp::scatter, recv, send_per_rank, root);
   Arrays sends = rank() == root ? list(send_per_rank) : same_for_all(Array());
   return move(std::move(calls), std::move(sends), only_at(root, recv));
@@ -178,21 +187,25 @@ Work CheckedCommunicator::to_or_from(CommOp op, const Array& array, int peer, in
                 kMaxTag, tag);
   Call call;
   call.sequence = num_point_to_point_++;
+  set_place(call, site_, where_ ? where_() : std::string_view());
   call.op = op;
   call.dtype = static_cast<int32_t>(array.dtype());
   call.elements = array.numel();
   return point_to_point(call, array, peer, tag);
 }
 
-Work CheckedCommunicator::send(const Array& array, int peer, int tag) {
+Work CheckedCommunicator::send(const Array& array, int peer, int tag, CallSite site) {
+  site_ = site;
   return to_or_from(CommOp::send, array, peer, tag);
 }
 
-Work CheckedCommunicator::recv(const Array& array, int peer, int tag) {
+Work CheckedCommunicator::recv(const Array& array, int peer, int tag, CallSite site) {
+  site_ = site;
   return to_or_from(CommOp::recv, array, peer, tag);
 }
 
-Work CheckedCommunicator::barrier() {
+Work CheckedCommunicator::barrier(CallSite site) {
+  site_ = site;
   return move(same_for_all(next_call(CommOp::barrier, DType::u8, 0)), same_for_all(Array()),
               same_for_all(Array()));
 }

@@ -11,18 +11,23 @@ namespace tessera {
 // derived class supplies: moving, and two kinds of reducing.
 class CheckedCommunicator : public Communicator {
  public:
-  Work all_reduce(const Array& array, ReduceKind kind) override;
+  Work all_reduce(const Array& array, ReduceKind kind = ReduceKind::sum,
+                  CallSite site = {}) override;
   Work reduce_scatter(std::span<const Array> send_per_rank, const Array& recv,
-                      ReduceKind kind) override;
-  Work all_gather(const Array& send, std::span<const Array> recv_per_rank) override;
-  Work broadcast(const Array& array, int root) override;
-  Work gather(const Array& send, std::span<const Array> recv_per_rank, int root) override;
-  Work scatter(std::span<const Array> send_per_rank, const Array& recv, int root) override;
-  Work all_to_all(std::span<const Array> send_per_rank,
-                  std::span<const Array> recv_per_rank) override;
-  Work send(const Array& array, int peer, int tag) override;
-  Work recv(const Array& array, int peer, int tag) override;
-  Work barrier() override;
+                      ReduceKind kind = ReduceKind::sum, CallSite site = {}) override;
+  Work all_gather(const Array& send, std::span<const Array> recv_per_rank,
+                  CallSite site = {}) override;
+  Work broadcast(const Array& array, int root, CallSite site = {}) override;
+  Work gather(const Array& send, std::span<const Array> recv_per_rank, int root,
+              CallSite site = {}) override;
+  Work scatter(std::span<const Array> send_per_rank, const Array& recv, int root,
+               CallSite site = {}) override;
+  Work all_to_all(std::span<const Array> send_per_rank, std::span<const Array> recv_per_rank,
+                  CallSite site = {}) override;
+  Work send(const Array& array, int peer, int tag = 0, CallSite site = {}) override;
+  Work recv(const Array& array, int peer, int tag = 0, CallSite site = {}) override;
+  Work barrier(CallSite site = {}) override;
+  void set_where(Where where) override { where_ = std::move(where); }
 
  protected:
   using Calls = std::vector<Call>;  // calls[p] is what rank p is told
@@ -38,7 +43,8 @@ class CheckedCommunicator : public Communicator {
   virtual Work point_to_point(const Call& call, const Array& array, int peer, int tag) = 0;
 
   // An all_gather by another name.
-  Work gather_for_all(CommOp op, const Array& send, std::span<const Array> recvs);
+  Work gather_for_all(CommOp op, const Array& send, std::span<const Array> recvs, CallSite site);
+  const Where& where() const { return where_; }
 
  private:
   // Takes the next sequence number. same_shapes: those that are to be equal on all ranks.
@@ -57,6 +63,8 @@ class CheckedCommunicator : public Communicator {
   void require_one_per_rank(CommOp op, std::span<const Array> arrays) const;
 
   int64_t num_collectives_ = 0;
+  Where where_;
+  CallSite site_{nullptr, 0};  // of the call under way
   int64_t num_point_to_point_ = 0;
 };
 

@@ -20,11 +20,11 @@ CommError::CommError(std::string operation, int64_t sequence, int rank, int peer
       peer_(peer),
       found_by_peer_(found_by_peer) {}
 
-std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> members) {
+std::unique_ptr<Communicator> Communicator::subgroup(std::span<const int> members, CallSite site) {
   auto own = std::find(members.begin(), members.end(), rank());
   TESSERA_CHECK(own != members.end(), "[subgroup] rank {} is not among the members it names",
                 rank());
-  return split(members[0], static_cast<int>(own - members.begin()));
+  return split(members[0], static_cast<int>(own - members.begin()), site);
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -88,7 +89,8 @@ class Work {
 // or `array`: Arrays are views.
 //
 // Every collective compares its operation, dtype and sizes with its peers' before any data moves,
-// and a difference fails the communicator with an error naming both calls. An argument that is
+// and a difference fails the communicator with an error naming both calls, where in the source they
+// were made, and where in the model (set_where). An argument that is
 // wrong by itself (not contiguous, a rank out of range) throws Error, sends nothing and leaves the
 // communicator as it was; peers that were right then wait, so a rank that gives up calls abort.
 //
@@ -111,51 +113,60 @@ class Communicator {
 
   // array = reduction of every rank's array, in rank order: ((r0 + r1) + r2) + ... The same bits on
   // every rank and with every implementation, but dependent on the number of ranks.
-  virtual Work all_reduce(const Array& array, ReduceKind kind = ReduceKind::sum) = 0;
+  virtual Work all_reduce(const Array& array, ReduceKind kind = ReduceKind::sum,
+                          CallSite site = {}) = 0;
 
   // recv = reduction, in rank order, of every rank's send_per_rank[rank()]. Shards may be uneven,
   // but send_per_rank[p] has one size on all ranks. recv may be send_per_rank[rank()] itself.
   virtual Work reduce_scatter(std::span<const Array> send_per_rank, const Array& recv,
-                              ReduceKind kind = ReduceKind::sum) = 0;
+                              ReduceKind kind = ReduceKind::sum, CallSite site = {}) = 0;
 
   // recv_per_rank[p] = rank p's send, which may be of another size on each rank. send may be
   // recv_per_rank[rank()] itself.
-  virtual Work all_gather(const Array& send, std::span<const Array> recv_per_rank) = 0;
+  virtual Work all_gather(const Array& send, std::span<const Array> recv_per_rank,
+                          CallSite site = {}) = 0;
 
   // array = root's array.
-  virtual Work broadcast(const Array& array, int root) = 0;
+  virtual Work broadcast(const Array& array, int root, CallSite site = {}) = 0;
 
   // On root recv_per_rank[p] = rank p's send, which may be of another size on each rank; elsewhere
   // recv_per_rank is empty. root's send may be recv_per_rank[root] itself.
-  virtual Work gather(const Array& send, std::span<const Array> recv_per_rank, int root) = 0;
+  virtual Work gather(const Array& send, std::span<const Array> recv_per_rank, int root,
+                      CallSite site = {}) = 0;
 
   // recv = root's send_per_rank[rank()], each of its own size; elsewhere send_per_rank is empty.
   // root's recv may be send_per_rank[root] itself.
-  virtual Work scatter(std::span<const Array> send_per_rank, const Array& recv, int root) = 0;
+  virtual Work scatter(std::span<const Array> send_per_rank, const Array& recv, int root,
+                       CallSite site = {}) = 0;
 
   // recv_per_rank[p] = rank p's send_per_rank[rank()]. Sizes agree pairwise only. No recv overlaps
   // a send.
   virtual Work all_to_all(std::span<const Array> send_per_rank,
-                          std::span<const Array> recv_per_rank) = 0;
+                          std::span<const Array> recv_per_rank, CallSite site = {}) = 0;
 
   // One array to one peer (itself included). A send is met by the recv with the same peer, tag,
   // dtype and number of elements; those of one pair and tag meet in the order of their calls.
   // 0 <= tag <= kMaxTag. A send may, but need not, be done before its recv is called.
   static constexpr int kMaxTag = 0x7fff;
-  virtual Work send(const Array& array, int peer, int tag = 0) = 0;
-  virtual Work recv(const Array& array, int peer, int tag = 0) = 0;
+  virtual Work send(const Array& array, int peer, int tag = 0, CallSite site = {}) = 0;
+  virtual Work recv(const Array& array, int peer, int tag = 0, CallSite site = {}) = 0;
 
   // Done when every rank has called it.
-  virtual Work barrier() = 0;
+  virtual Work barrier(CallSite site = {}) = 0;
+
+  // What to say of a call besides its place in the source: where in the model it is made. Asked at
+  // each call; communicators split from this one ask it too. Its result need not outlive the next.
+  using Where = std::function<std::string_view()>;
+  virtual void set_where(Where where) = 0;
 
   // A communicator of the ranks with the same color, ordered by key, then by rank here. A
   // collective that blocks; color -1 gives a null pointer. It has this one's options, and may
   // outlive it.
-  virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
+  virtual std::unique_ptr<Communicator> split(int color, int key, CallSite site = {}) = 0;
 
   // The communicator of `members`, ranks here, in this order. Every rank of this one calls it with
   // the members of the group that it is in. A collective that blocks.
-  virtual std::unique_ptr<Communicator> subgroup(std::span<const int> members);
+  virtual std::unique_ptr<Communicator> subgroup(std::span<const int> members, CallSite site = {});
 
   // Fails the communicator on every rank, with this message. Needs no peer, and returns at once.
   virtual void abort(const std::string& message) = 0;

@@ -108,7 +108,7 @@ Work DirectCommunicator::point_to_point(const Call& call, const Array& array, in
 
 // Members agree on a number that none of them has used: the highest of their next ones. Two
 // communicators with a rank in common then never share a context.
-std::unique_ptr<Communicator> DirectCommunicator::split(int color, int key) {
+std::unique_ptr<Communicator> DirectCommunicator::split(int color, int key, CallSite site) {
   TESSERA_CHECK(color >= -1, "[split] expected a color of at least -1, got {}", color);
   std::vector<Array> answers;
   for (int p = 0; p < size(); ++p) answers.push_back(Array::empty({3}, DType::i64));
@@ -116,7 +116,7 @@ std::unique_ptr<Communicator> DirectCommunicator::split(int color, int key) {
   own[0] = color;
   own[1] = key;
   own[2] = engine_->transport().next_split();
-  gather_for_all(CommOp::split, answers[static_cast<size_t>(rank())], answers).wait();
+  gather_for_all(CommOp::split, answers[static_cast<size_t>(rank())], answers, site).wait();
   if (color == -1) return nullptr;
 
   std::vector<std::pair<int64_t, int>> members;  // key and rank here
@@ -136,8 +136,10 @@ std::unique_ptr<Communicator> DirectCommunicator::split(int color, int key) {
   }
   group.contexts = engine_->group().contexts;
   group.contexts.insert(group.contexts.begin(), split_context(static_cast<int>(number)));
-  return std::make_unique<DirectCommunicator>(engine_->shared_transport(), std::move(group),
-                                              engine_->options());
+  auto split = std::make_unique<DirectCommunicator>(engine_->shared_transport(), std::move(group),
+                                                    engine_->options());
+  split->set_where(where());
+  return split;
 }
 
 void DirectCommunicator::abort(const std::string& message) {

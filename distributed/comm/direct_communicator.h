@@ -10,7 +10,7 @@ namespace tessera {
 
 // The owner of a slice takes every peer's piece of it, reduces in rank order and hands the result
 // to all: as many bytes as a ring moves, in one step. What is told to every peer first is a Call
-// of 56 bytes: it finds mismatches before data moves, and is all of a barrier.
+// of 128 bytes: it finds mismatches before data moves, and is all of a barrier.
 //
 // Pieces in memory that ranks share (allocate) are used where they lie. For others a reduction
 // takes up to 16 MiB of scratch memory besides the arrays.
@@ -24,7 +24,7 @@ class DirectCommunicator : public CheckedCommunicator {
   int rank() const override { return engine_->rank(); }
   int size() const override { return engine_->size(); }
   Array allocate(Dims shape, DType dtype) override;
-  std::unique_ptr<Communicator> split(int color, int key) override;
+  std::unique_ptr<Communicator> split(int color, int key, CallSite site = {}) override;
   void abort(const std::string& message) override;
 
  private:

@@ -84,7 +84,7 @@ Work FakeCommunicator::point_to_point(const Call& call, const Array& array, int 
   return Work();
 }
 
-std::unique_ptr<Communicator> FakeCommunicator::split(int color, int) {
+std::unique_ptr<Communicator> FakeCommunicator::split(int color, int, CallSite) {
   TESSERA_CHECK(color >= -1, "[split] expected a color of at least -1, got {}", color);
   TESSERA_CHECK(size_ == 1 || color == -1,
                 "[split] one rank cannot know the colors of the others it stands for");
@@ -92,7 +92,7 @@ std::unique_ptr<Communicator> FakeCommunicator::split(int color, int) {
   return std::unique_ptr<Communicator>(new FakeCommunicator(0, 1, device_, log_));
 }
 
-std::unique_ptr<Communicator> FakeCommunicator::subgroup(std::span<const int> members) {
+std::unique_ptr<Communicator> FakeCommunicator::subgroup(std::span<const int> members, CallSite) {
   auto own = std::find(members.begin(), members.end(), rank_);
   TESSERA_CHECK(own != members.end(), "[subgroup] rank {} is not among the members it names",
                 rank_);

@@ -21,8 +21,8 @@ class FakeCommunicator : public CheckedCommunicator {
   int size() const override { return size_; }
   Array allocate(Dims shape, DType dtype) override;
   // Counted and listed here too, under this communicator.
-  std::unique_ptr<Communicator> split(int color, int key) override;
-  std::unique_ptr<Communicator> subgroup(std::span<const int> members) override;
+  std::unique_ptr<Communicator> split(int color, int key, CallSite site = {}) override;
+  std::unique_ptr<Communicator> subgroup(std::span<const int> members, CallSite site = {}) override;
   // Throws nothing and tells nobody; later calls throw CommError.
   void abort(const std::string& message) override;
 

@@ -439,6 +439,18 @@ void another_operation_is_detected(Communicator& comm) {
       "all_reduce(sum, f32, 6 elements)");
 }
 
+// Both sides' places in the source and in the model.
+void places_of_a_mismatch_are_named(Communicator& comm) {
+  bool is_odd = comm.rank() == comm.size() - 1;
+  comm.set_where([=] { return is_odd ? "layers.odd" : "layers.even"; });
+  Array array = zeros({6});
+  int line = __LINE__ + 2;
+  expect_mismatch(
+      comm, [&] { return comm.barrier(); }, [&] { return comm.all_reduce(array); },
+      fmt::format("at distributed/communicator_suite.cpp:{} in layers.odd", line),
+      fmt::format("at distributed/communicator_suite.cpp:{} in layers.even", line));
+}
+
 void another_dtype_is_detected(Communicator& comm) {
   Array array = zeros({6});
   Array other = zeros({6}, DType::i32);
@@ -603,6 +615,7 @@ constexpr CommunicatorCase kCases[] = {
     TESSERA_CASE(split_orders_by_key),
     TESSERA_CASE(wrong_arguments_are_refused),
     TESSERA_CASE(another_operation_is_detected),
+    TESSERA_CASE(places_of_a_mismatch_are_named),
     TESSERA_CASE(another_dtype_is_detected),
     TESSERA_CASE(another_size_is_detected),
     TESSERA_CASE(another_kind_is_detected),

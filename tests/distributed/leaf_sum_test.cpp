@@ -145,6 +145,31 @@ TEST(RoundSum, IsNearItInFastMode) {
   for (int world : {1, 3, 4}) expect_rounds(7, 5000, world, ReductionMode::fast);
 }
 
+TEST(GradientSum, IsTheSumInF64WithinRounding) {
+  constexpr int64_t kLeaves = 64;
+  constexpr int64_t kSize = 1000;
+  std::vector<double> sum(kSize), magnitude(kSize);
+  for (int64_t leaf = 0; leaf < kLeaves; ++leaf) {
+    std::vector<double> values = test::doubles(leaf_value(leaf, kSize, DType::f32));
+    for (size_t i = 0; i < values.size(); ++i) {
+      sum[i] += values[i];
+      magnitude[i] += std::abs(values[i]);
+    }
+  }
+  run_ranks(3, [&](Communicator& comm) {
+    Mesh mesh(comm, Strategy::ddp);
+    GradientSum exact(kLeaves, kSize, DType::f32, ReductionMode::exact, mesh);
+    for (int64_t leaf : leaves_of_rank(kLeaves, comm.rank(), 3, 1)) {
+      exact.add(leaf_value(leaf, kSize, DType::f32));
+    }
+    std::vector<double> got = test::doubles(exact.result());
+    // Six levels of additions, each of which rounds by half an epsilon.
+    for (size_t i = 0; i < got.size(); ++i) {
+      EXPECT_NEAR(got[i], sum[i], 6 * 0x1p-24 * magnitude[i]) << i;
+    }
+  });
+}
+
 // Leaves dealt to groups, whose rounds give shards of subtrees, which the replicas of a shard join.
 void expect_grid(int64_t leaves, int64_t size, int world, int group, ReductionMode mode) {
   Array expected = naive_sum(leaves, size, DType::f32);
