@@ -105,10 +105,21 @@ struct SharedWindows::Arenas {
   }
 };
 
-Window::Window(int fd, size_t bytes) : fd_(fd), bytes_(bytes) {
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+Window::Window(int fd, size_t bytes, int owner) : fd_(fd), bytes_(bytes) {
+  constexpr size_t kSkew = 17 * 4096;
+  constexpr int kSkews = 61;
+  size_t skew = static_cast<size_t>(owner % kSkews) * kSkew;
+  reserved_bytes_ = bytes + kSkews * kSkew;
+  reserved_ =
+      mmap(nullptr, reserved_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* data = MAP_FAILED;
+  if (reserved_ != MAP_FAILED) {
+    data = mmap(static_cast<std::byte*>(reserved_) + skew, bytes, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+  }
   if (data == MAP_FAILED) {
     int error = errno;
+    if (reserved_ != MAP_FAILED) munmap(reserved_, reserved_bytes_);
     close(fd);
     refuse("cannot map shared memory", error);
   }
@@ -116,11 +127,11 @@ Window::Window(int fd, size_t bytes) : fd_(fd), bytes_(bytes) {
 }
 
 Window::~Window() {
-  munmap(data_, bytes_);
+  munmap(reserved_, reserved_bytes_);
   close(fd_);
 }
 
-std::unique_ptr<Window> Window::make(size_t bytes) {
+std::unique_ptr<Window> Window::make(size_t bytes, int owner) {
   // The system would answer a size beyond the limit with a signal that ends the process.
   rlimit limit{};
   if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) {
@@ -133,10 +144,10 @@ std::unique_ptr<Window> Window::make(size_t bytes) {
     close(fd);
     refuse("cannot make shared memory", error);
   }
-  return std::unique_ptr<Window>(new Window(fd, bytes));
+  return std::unique_ptr<Window>(new Window(fd, bytes, owner));
 }
 
-std::unique_ptr<Window> Window::open(int64_t process, int fd, size_t bytes) {
+std::unique_ptr<Window> Window::open(int64_t process, int fd, size_t bytes, int owner) {
   std::string path = fmt::format("/proc/{}/fd/{}", process, fd);
   int own = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (own < 0) refuse(path.c_str(), errno);
@@ -147,7 +158,7 @@ std::unique_ptr<Window> Window::open(int64_t process, int fd, size_t bytes) {
     close(own);
     refuse(path.c_str(), EINVAL);
   }
-  return std::unique_ptr<Window>(new Window(own, bytes));
+  return std::unique_ptr<Window>(new Window(own, bytes, owner));
 }
 
 SharedWindows::Home& SharedWindows::home_of(const Window& window) {
@@ -157,7 +168,7 @@ SharedWindows::Home& SharedWindows::home_of(const Window& window) {
 
 SharedWindows::SharedWindows(int rank, int num_ranks)
     : rank_(rank),
-      home_(Window::make(kHomeBytes)),
+      home_(Window::make(kHomeBytes, rank)),
       peers_(static_cast<size_t>(num_ranks)),
       lines_end_(static_cast<int64_t>(whole_pages(sizeof(Home)))),
       arenas_(std::make_shared<Arenas>()) {
@@ -185,7 +196,8 @@ std::vector<uint8_t> SharedWindows::meet(std::span<const Card> cards) {
     bool near = own.machine[0] != '\0' && cards[p].machine == own.machine;
     if (p == static_cast<size_t>(rank_) || !near) continue;
     try {
-      auto home = Window::open(cards[p].process, static_cast<int>(cards[p].home), kHomeBytes);
+      auto home = Window::open(cards[p].process, static_cast<int>(cards[p].home), kHomeBytes,
+                               static_cast<int>(p));
       if (home_of(*home).secret != cards[p].secret) continue;
       peers_[p].process = cards[p].process;
       peers_[p].home = std::move(home);
@@ -228,7 +240,7 @@ bool SharedWindows::add_arena(size_t bytes) {
   if (index >= kWindows) return false;
   std::unique_ptr<Window> window;
   try {
-    window = Window::make(bytes);
+    window = Window::make(bytes, rank_);
   } catch (const Error&) {
     return false;
   }
@@ -258,7 +270,7 @@ std::byte* SharedWindows::reach(int peer, Place place, size_t bytes) {
                   "[shared_windows] peer {} tells of a window {}", peer, place.window);
     const Home::Entry& entry = home_of(*owner.home).windows[static_cast<size_t>(place.window - 1)];
     auto size = static_cast<size_t>(load(entry.bytes));
-    window = Window::open(owner.process, static_cast<int>(load(entry.fd)), size);
+    window = Window::open(owner.process, static_cast<int>(load(entry.fd)), size, peer);
   }
   TESSERA_CHECK(place.offset >= 0 && static_cast<size_t>(place.offset) <= window->bytes() &&
                     bytes <= window->bytes() - static_cast<size_t>(place.offset),
