@@ -9,7 +9,8 @@ GradientSum::GradientSum(int64_t num_leaves, int64_t elements, DType dtype, Redu
       mode_(mode),
       has_replicas_(mesh.replicas().size() > 1),
       keep_(mesh.strategy() == Strategy::zero1 ? LeafSum::Keep::own_shard : LeafSum::Keep::whole),
-      replicas_(num_leaves, mode, mesh.replicas()) {}
+      replicas_(num_leaves, shard_of(elements, mesh.shards().rank(), mesh.shards().size()).size(),
+                dtype, mode, mesh.replicas()) {}
 
 void GradientSum::add(const Array& gradient) { rounds_.add(gradient); }
 

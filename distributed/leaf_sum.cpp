@@ -19,16 +19,15 @@ void unpack(const Array& arrived, const Array& array) {
   if (arrived.storage() != array.storage()) array.copy_(arrived);
 }
 
-LeafSum::LeafSum(int64_t num_leaves, ReductionMode mode, Communicator& comm)
+LeafSum::LeafSum(int64_t num_leaves, int64_t elements, DType dtype, ReductionMode mode,
+                 Communicator& comm)
     : num_leaves_(num_leaves),
+      elements_(elements),
+      dtype_(dtype),
       mode_(mode),
       comm_(comm),
       next_leaf_(part_of_rank(num_leaves, comm.rank(), comm.size()).begin),
-      fold_(num_leaves, AddInto()) {
-  TESSERA_CHECK(num_leaves >= comm.size(),
-                "a global batch of {} leaves cannot be shared by {} ranks: every rank needs one",
-                num_leaves, comm.size());
-}
+      fold_(num_leaves, AddInto()) {}
 
 void LeafSum::add(const Array& value) {
   if (mode_ == ReductionMode::exact) {
@@ -62,6 +61,10 @@ void LeafSum::start(Keep keep) {
   keep_ = keep;
   if (comm_.size() == 1) return;
   if (mode_ == ReductionMode::exact) return exchange();
+  if (!fast_sum_.defined()) {
+    fast_sum_ = comm_.allocate({elements_}, dtype_);
+    fast_sum_.fill_(0);
+  }
   Array whole = packed(fast_sum_, mode_, comm_);
   if (keep == Keep::whole) {
     packed_ = {whole};
@@ -76,7 +79,9 @@ void LeafSum::start(Keep keep) {
 // tree's order: each element travels to its owner, and in step() back. Ranks may hold different
 // numbers of subtrees: the i-th of each travel in one exchange.
 void LeafSum::exchange() {
-  out_ = fold_.entries()[0].value;
+  // A rank without a leaf still owns a shard, and may get the whole.
+  bool has_leaf = !fold_.entries().empty();
+  out_ = has_leaf ? fold_.entries()[0].value : comm_.allocate({elements_}, dtype_);
   std::vector<Run> shards = shards_of(out_.numel(), comm_.size());
   size_t rounds = 0;
   std::vector<size_t> counts;

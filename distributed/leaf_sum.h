@@ -28,10 +28,12 @@ struct AddInto {
 // contiguous run (part_of_rank) in order, or what it has of them already, then all ranks sum.
 class LeafSum {
  public:
-  // num_leaves is at least comm's size. comm outlives this.
-  LeafSum(int64_t num_leaves, ReductionMode mode, Communicator& comm);
+  // Of arrays of `elements` elements; a rank may have no leaf. comm outlives this.
+  LeafSum(int64_t num_leaves, int64_t elements, DType dtype, ReductionMode mode,
+          Communicator& comm);
 
-  // The next leaf's array, (n,) of f32 or f64; it belongs to the sum now and will be overwritten.
+  // The next leaf's array, (elements,) of f32 or f64; it belongs to the sum now and will be
+  // overwritten.
   void add(const Array& value);
   // The next subtree's, in exact mode.
   void add_subtree(TreeNode node, const Array& value);
@@ -44,7 +46,7 @@ class LeafSum {
   void start(Keep keep);
   // Adds the pieces that have arrived, and starts the sum on its way back to all ranks.
   void step();
-  // (n,), or this rank's shard of it (shards_of).
+  // (elements,), or this rank's shard of it (shards_of).
   Array finish();
 
   // All three.
@@ -62,6 +64,8 @@ class LeafSum {
   size_t own() const { return static_cast<size_t>(comm_.rank()); }
 
   int64_t num_leaves_;
+  int64_t elements_;
+  DType dtype_;
   ReductionMode mode_;
   Communicator& comm_;
   int64_t next_leaf_;

@@ -19,7 +19,7 @@ void RoundSum::add(const Array& value) {
   arriving_leaf_ = next_leaf_;
   next_leaf_ += count;
   if (comm_.size() == 1) {
-    arriving_ = {value};
+    if (value.defined()) arriving_ = {value};
   } else if (mode_ == ReductionMode::exact) {
     start_exact(value, count);
   } else {

@@ -7,6 +7,7 @@
 #include "autograd/context.h"
 #include "core/kernels.h"
 #include "core/tree.h"
+#include "distributed/agreement.h"
 
 namespace tessera {
 namespace {
@@ -61,35 +62,41 @@ template <class Body>
 auto TrainStep::guarded(const Body& body) {
   try {
     return body();
+  } catch (const SharedError&) {
+    throw;  // the others have it by themselves, and none waits for an answer
   } catch (const std::exception& error) {
     comm_.abort(error.what());
     throw;
   }
 }
 
-StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested) {
-  return guarded([&] { return run_collective(lr, &loss_of_leaf, stop_requested); });
+StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call) {
+  if (call.leaves == 0) call.leaves = options_.leaves;
+  return guarded([&] {
+    TESSERA_CHECK(call.leaves >= 1 && call.leaves <= options_.leaves,
+                  "[TrainStep] expected from 1 to {} leaves, got {}", options_.leaves, call.leaves);
+    return run_collective(lr, &loss_of_leaf, call);
+  });
 }
 
 void TrainStep::run_idle(double lr) {
-  guarded([&] { return run_collective(lr, nullptr, false); });
+  guarded([&] { return run_collective(lr, nullptr, {options_.leaves, false}); });
 }
 
-std::vector<GradientSum> TrainStep::gradient_sums() const {
+std::vector<GradientSum> TrainStep::gradient_sums(int64_t num_leaves) const {
   std::vector<GradientSum> sums;
   for (const Bucket& bucket : buckets_) {
     if (!bucket.trained) continue;
-    sums.emplace_back(options_.leaves, bucket.numel, bucket.sum_dtype(), options_.reduction, mesh_);
+    sums.emplace_back(num_leaves, bucket.numel, bucket.sum_dtype(), options_.reduction, mesh_);
   }
   return sums;
 }
 
-StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf,
-                                     bool stop_requested) {
-  std::vector<GradientSum> sums = gradient_sums();
-  Leaves leaves = run_rounds(loss_of_leaf, stop_requested, sums);
-  LeafTable table(leaves.rows, num_columns(), options_.leaves, group(), comm_);
-  check_use(table);
+StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf, StepCall call) {
+  std::vector<GradientSum> sums = gradient_sums(call.leaves);
+  Leaves leaves = run_rounds(loss_of_leaf, call, sums);
+  LeafTable table(leaves.rows, num_columns(), call.leaves, group(), comm_);
+  check_use(table, call.leaves);
   std::vector<Array> gradients;
   size_t next = 0;
   for (const Bucket& bucket : buckets_) {
@@ -99,7 +106,9 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf,
 
   StepResult result;
   result.weight = table.sum(kWeight);
-  TESSERA_CHECK(result.weight > 0, "[TrainStep] the losses of a step have no weight");
+  if (!(result.weight > 0)) {
+    throw SharedError("[TrainStep] the losses of a step have no weight");
+  }
   result.loss = table.sum(kLoss) / result.weight;
   result.stop = table.max(kStop) > 0;
   result.grad_norm = norm_of(gradients) / result.weight;
@@ -110,17 +119,18 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf,
     update(lr, gradients, factor / result.weight);
     gather_parameters();
     if (!on_meta())
-      statistics_.move(leaves.observed, table, kNumColumns, options_.leaves, group(), comm_);
+      statistics_.move(leaves.observed, table, kNumColumns, call.leaves, group(), comm_);
   }
   ++steps_done_;
   return result;
 }
 
-TrainStep::Leaves TrainStep::run_rounds(const LossOfLeaf* loss_of_leaf, bool stop_requested,
+TrainStep::Leaves TrainStep::run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call,
                                         std::vector<GradientSum>& sums) {
   Leaves out;
-  std::vector<int64_t> leaves = own_leaves(options_.leaves);
-  auto rounds = static_cast<size_t>(num_rounds(options_.leaves));
+  std::vector<int64_t> leaves = own_leaves(call.leaves);
+  // One at least: a group without a leaf has its part in the sums all the same.
+  auto rounds = static_cast<size_t>(std::max<int64_t>(1, num_rounds(call.leaves)));
   for (size_t round = 0; round < rounds; ++round) {
     bool has_leaf = round < leaves.size();
     got_.assign(num_parameters_, false);
@@ -129,7 +139,7 @@ TrainStep::Leaves TrainStep::run_rounds(const LossOfLeaf* loss_of_leaf, bool sto
       LeafResult leaf{std::vector<double>(static_cast<size_t>(kNumColumns) +
                                           static_cast<size_t>(statistics_.num_columns())),
                       {}};
-      if (loss_of_leaf) leaf = run_leaf(*loss_of_leaf, leaves[round], stop_requested);
+      if (loss_of_leaf) leaf = run_leaf(*loss_of_leaf, leaves[round], call.stop_requested);
       else leaf.row[kWeight] = 1;
       out.rows.push_back(std::move(leaf.row));
       out.observed.push_back(std::move(leaf.observed));
@@ -172,7 +182,7 @@ void TrainStep::add_use_columns(std::vector<double>& row) const {
 }
 
 // All ranks have the same table, so they have the same error.
-void TrainStep::check_use(const LeafTable& table) const {
+void TrainStep::check_use(const LeafTable& table, int64_t num_leaves) const {
   if (options_.unused == UnusedParameters::zero || on_meta()) return;
   const Segment* unused = nullptr;  // the first
   for (const Bucket& bucket : buckets_) {
@@ -181,16 +191,17 @@ void TrainStep::check_use(const LeafTable& table) const {
       int64_t column =
           kNumColumns + statistics_.num_columns() + static_cast<int64_t>(segment.index / kFlags);
       int64_t seen = 0;
-      for (int64_t leaf = 0; leaf < options_.leaves; ++leaf) {
+      for (int64_t leaf = 0; leaf < num_leaves; ++leaf) {
         seen |= static_cast<int64_t>(table.at(leaf, column));
       }
       if ((seen >> (segment.index % kFlags) & 1) == 0) unused = &segment;
     }
   }
-  TESSERA_CHECK(!unused,
-                "parameter '{}' got no gradient: it takes no part in the loss of any leaf of this "
-                "step (parallel.unused_parameters: zero lets that be)",
-                unused->name);
+  if (!unused) return;
+  throw SharedError(fmt::format(
+      "parameter '{}' got no gradient: it takes no part in the loss of any leaf of this step "
+      "(parallel.unused_parameters: zero lets that be)",
+      unused->name));
 }
 
 // One sum of squares per chunk, folded over all chunks of all parameters in one tree: how the

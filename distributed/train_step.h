@@ -37,6 +37,14 @@ struct StepOptions {
   UnusedParameters unused = UnusedParameters::error;
 };
 
+// What is particular to one call of TrainStep::run.
+struct StepCall {
+  // Of this batch, the same on every rank: the last one may have fewer than StepOptions::leaves, or
+  // fewer than ranks. 0: as many as that. Which rank takes which leaf follows from it.
+  int64_t leaves = 0;
+  bool stop_requested = false;
+};
+
 struct StepResult {
   double loss = 0;       // mean over the global batch
   double weight = 0;     // samples or tokens in it
@@ -69,7 +77,7 @@ class TrainStep {
   // Runs the step: the loss of each of this rank's leaves, backward, the sum over all leaves
   // divided by the total weight, clipping, the update. A collective. What loss_of_leaf throws is
   // passed on, and fails the step on the other ranks too.
-  StepResult run(double lr, const LossOfLeaf& loss_of_leaf, bool stop_requested = false);
+  StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
   // The collectives of such a step, with nothing computed on this rank.
   void run_idle(double lr);
 
@@ -103,11 +111,10 @@ class TrainStep {
   static std::string_view where_in_model();
   template <class Body>
   auto guarded(const Body& body);
-  StepResult run_collective(double lr, const LossOfLeaf* loss_of_leaf, bool stop_requested);
-  Leaves run_rounds(const LossOfLeaf* loss_of_leaf, bool stop_requested,
-                    std::vector<GradientSum>& sums);
+  StepResult run_collective(double lr, const LossOfLeaf* loss_of_leaf, StepCall call);
+  Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
-  std::vector<GradientSum> gradient_sums() const;
+  std::vector<GradientSum> gradient_sums(int64_t num_leaves) const;
   std::vector<int64_t> own_leaves(int64_t num_leaves) const;
   int64_t num_rounds(int64_t num_leaves) const;
   int group() const { return mesh_.shards().size(); }
@@ -115,7 +122,7 @@ class TrainStep {
 
   int64_t num_columns() const;
   void add_use_columns(std::vector<double>& row) const;
-  void check_use(const LeafTable& table) const;
+  void check_use(const LeafTable& table, int64_t num_leaves) const;
   double norm_of(const std::vector<Array>& gradients) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
   void gather_parameters() const;

@@ -295,8 +295,7 @@ struct OneStep {
   OneStep(std::function<double(Leaf)> coefficient, const StepOptions& options)
       : task(std::move(coefficient)), step(task.net, optimizer, *comm, options) {}
   StepResult run(bool stop = false) {
-    return step.run(
-        kLr, [&](Leaf leaf) { return task.loss(leaf); }, stop);
+    return step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }, {.stop_requested = stop});
   }
   double w() const { return doubles(task.net.w.data())[0]; }
 };
@@ -408,8 +407,8 @@ TEST(TrainStep, OneRanksStopReachesAll) {
     TrainStep step(task.net, optimizer, comm, {.leaves = 6});
     for (bool wanted : {false, true, false}) {
       bool stop = wanted && comm.rank() == 3;
-      StepResult result = step.run(
-          kLr, [&](Leaf leaf) { return task.loss(leaf); }, stop);
+      StepResult result =
+          step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }, {.stop_requested = stop});
       EXPECT_EQ(result.stop, wanted) << comm.rank();
     }
   });
@@ -590,6 +589,55 @@ TEST(TrainStep, RefusesALeafThatRunsBackwardItself) {
     });
     EXPECT_TRUE(contains(error, "parameter 'w' got a gradient after its bucket was summed"))
         << error;
+  });
+}
+
+// The last batch of an epoch: fewer leaves, or fewer than ranks, the last of them smaller.
+TEST(TrainStep, TakesABatchOfFewerLeaves) {
+  auto train = [](Communicator& comm, StepOptions options) {
+    options.group = options.strategy == Strategy::hybrid ? group_of(comm.size()) : 1;
+    manual_seed(7);
+    GptTask task;
+    auto optimizer = adamw_of(task.model);
+    TrainStep step(task.model, optimizer, comm, options);
+    Outcome out;
+    for (int64_t leaves : {6, 5, 2, 1, 6}) {
+      out.steps.push_back(
+          step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }, {.leaves = leaves}));
+    }
+    for (const auto& [name, array] : step.state()) out.weights.emplace_back(name, array.clone());
+    return out;
+  };
+  for (ReductionMode mode : {ReductionMode::exact, ReductionMode::fast}) {
+    StepOptions options{.leaves = 6, .clip_norm = 0.05, .reduction = mode};
+    Outcome expected = train(*make_self_communicator(), options);
+    // 16 tokens a leaf, 8 in leaf 4.
+    std::vector<double> weights{88, 72, 32, 16, 88};
+    for (size_t i = 0; i < weights.size(); ++i) EXPECT_EQ(expected.steps[i].weight, weights[i]);
+    for (Strategy strategy : kStrategies) {
+      options.strategy = strategy;
+      for (int world : {2, 4}) {
+        run_ranks(world, [&](Communicator& comm) {
+          Outcome got = train(comm, options);
+          std::string what = fmt::format("{} on {}", name(strategy), world);
+          if (mode == ReductionMode::exact) return expect_same(got, expected, what);
+          EXPECT_NEAR(got.steps[4].loss, expected.steps[4].loss, 1e-4) << what;
+        });
+      }
+    }
+  }
+}
+
+TEST(TrainStep, RefusesRanksThatDifferInLeaves) {
+  run_ranks(2, [](Communicator& comm) {
+    LinearTask task([](Leaf) { return 1.0; });
+    optim::AdamW optimizer({{{task.net.w}}}, {});
+    TrainStep step(task.net, optimizer, comm, {.leaves = 4});
+    EXPECT_NE(error_of([&] {
+                step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); },
+                         {.leaves = comm.rank() == 0 ? 4 : 3});
+              }),
+              "");
   });
 }
 
