@@ -1,4 +1,5 @@
 // A run gives the same weights, bit for bit, whatever it runs on: threads, processes, or both.
+#include <cstdlib>
 #include <filesystem>
 
 #include "tests/integration/tessera_command.h"
@@ -81,6 +82,19 @@ TEST_F(SameBits, QuickstartForAnyStrategy) {
     }
     EXPECT_EQ(digest_of(tessera(debug(4) + options)), expected)
         << strategy << " on 4 ranks in one process";
+  }
+}
+
+// Sixty-four processes on one machine take minutes: under --long.
+TEST_F(SameBits, SixtyFourProcessesForAnyStrategy) {
+  if (!std::getenv("TESSERA_TEST_WHOLE_PRODUCT")) GTEST_SKIP() << "runs under scripts/test --long";
+  Words options{kQuickstart, "run.steps=1", "run.eval_batches=1", "data.leaves=64",
+                "data.micro_batch=1"};
+  std::string expected = digest_of(tessera(Words{"train"} + options));
+  for (const char* strategy : {"ddp", "zero1", "zero2", "zero3", "hybrid"}) {
+    Words more{std::string("parallel.strategy=") + strategy};
+    if (strategy == std::string("hybrid")) more.emplace_back("parallel.group=8");
+    EXPECT_EQ(digest_of(mpirun(64, Words{"train"} + options + more)), expected) << strategy;
   }
 }
 

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "autograd/context.h"
 #include "autograd/ops.h"
+#include "nn/block.h"
 #include "nn/layers.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -351,6 +353,104 @@ TEST(ModuleScope, NamesWhoDrawsAndEnds) {
   }
   EXPECT_EQ(context().path(), "outside");
   context().module_path = nullptr;
+}
+
+struct Blocks : Module {
+  Linear in{this, "in", 3, 4};
+  Linear first{this, "first", 4, 5};
+  Linear second{this, "second", 5, 2};
+  Blocks() {
+    first.make_block();
+    second.make_block();
+  }
+  Tensor forward(const Tensor& x) { return run_block(second, run_block(first, in(x))); }
+};
+
+TEST(DeferInit, LeavesValuesToWhoeverWantsThem) {
+  manual_seed(11);
+  Blocks whole;
+  manual_seed(11);
+  std::optional<DeferInit> defer(std::in_place);
+  Blocks deferred;
+  defer.reset();
+  EXPECT_EQ(deferred.in.weight.device().type, DeviceType::meta);
+  EXPECT_EQ(deferred.in.weight.shape(), (Dims{4, 3}));
+  for (size_t i = 0; i < whole.parameters().size(); ++i) {
+    const Tensor expected = whole.parameters()[i];
+    const Tensor parameter = deferred.parameters()[i];
+    // Any run of them, from any element on.
+    for (int64_t first : {0, 1, 5}) {
+      int64_t count = expected.numel() - first;
+      if (count <= 0) continue;
+      Array made = Array::empty({count});
+      deferred.initial_values(parameter).fill(first, made);
+      Array flat = expected.data().view({expected.numel()});
+      EXPECT_TRUE(same_bits(made, flat.slice(0, first, expected.numel()))) << first;
+    }
+  }
+  deferred.materialize();
+  for (size_t i = 0; i < whole.parameters().size(); ++i) {
+    EXPECT_TRUE(same_bits(deferred.parameters()[i].data(), whole.parameters()[i].data()));
+  }
+  EXPECT_EQ(error_of([&] { deferred.initial_values(Tensor(Array::zeros({2}))); }),
+            "[initial_values] the tensor is no parameter of the module");
+}
+
+struct Recorder : BlockRunner {
+  std::vector<std::string> paths;
+  std::vector<Tensor> run(const Module& block, const TensorFunction& forward,
+                          const std::vector<Tensor>& inputs) override {
+    paths.push_back(block.path());
+    return forward(inputs);
+  }
+};
+
+TEST(Blocks, RunUnderTheRunnerOfTheirRoot) {
+  Blocks module;
+  Tensor x(Array::full({1, 3}, 1));
+  Array alone = module.forward(x).data();
+  Recorder recorder;
+  module.set_block_runner(&recorder);
+  EXPECT_TRUE(same_bits(module.forward(x).data(), alone));
+  EXPECT_EQ(recorder.paths, (std::vector<std::string>{"first", "second"}));
+  module.set_block_runner(nullptr);
+  module.forward(x);
+  EXPECT_EQ(recorder.paths.size(), 2U);
+}
+
+TEST(Blocks, InsideOfBlocksArePartOfThem) {
+  struct Outer : Module {
+    struct Part : Module {
+      explicit Part(Module* parent) : Module(parent, "part") { make_block(); }
+      Linear layer{this, "layer", 2, 2};
+    } part{this};
+    Outer() {
+      make_block();
+      part.layer.make_block();
+    }
+  } outer;
+  ASSERT_EQ(outer.blocks().size(), 1U);
+  EXPECT_EQ(outer.blocks()[0], &outer);
+  Recorder recorder;
+  outer.set_block_runner(&recorder);
+  run_block(outer.part.layer, Tensor(Array::full({1, 2}, 1)));
+  EXPECT_TRUE(recorder.paths.empty());
+}
+
+TEST(Module, SharesParametersUnderSeveralNames) {
+  struct Tied : Module {
+    struct Head : Module {
+      Head(Module* parent, const Tensor& weight) : Module(parent, "head") {
+        share_parameter("weight", weight);
+      }
+    };
+    Tensor weight = add_parameter("weight", {2}, Init::constant(1));
+    Head head{this, weight};
+  } tied;
+  EXPECT_EQ(tied.named_parameters().size(), 1U);
+  ASSERT_EQ(tied.all_named_parameters().size(), 2U);
+  EXPECT_EQ(tied.all_named_parameters()[1].first, "head.weight");
+  EXPECT_EQ(tied.initial_values(tied.weight).name, "weight");
 }
 
 }  // namespace
