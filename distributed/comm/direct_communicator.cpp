@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "distributed/comm/small_all_reduce.h"
+
 namespace tessera {
 namespace {
 
@@ -38,7 +40,10 @@ DirectCommunicator::DirectCommunicator(std::shared_ptr<Transport> transport, Com
 
 DirectCommunicator::DirectCommunicator(std::shared_ptr<Transport> transport, Group group,
                                        CommOptions options)
-    : engine_(std::make_shared<Engine>(std::move(transport), std::move(group), options)) {}
+    : engine_(std::make_shared<Engine>(std::move(transport), std::move(group), options)) {
+  Neighbours* neighbours = engine_->transport().neighbours();
+  all_met_ = neighbours && size() > 1 && neighbours->all_met(engine_->group().members);
+}
 
 Array DirectCommunicator::allocate(Dims shape, DType dtype) {
   Neighbours* neighbours = engine_->transport().neighbours();
@@ -76,6 +81,9 @@ Work DirectCommunicator::reduce_to_shards(Calls calls, Arrays sends, const Array
 }
 
 Work DirectCommunicator::reduce_for_all(Calls calls, const Array& array, ReduceKind kind) {
+  if (all_met_ && SmallAllReduce::fits(array)) {
+    return start(std::make_shared<SmallAllReduce>(*engine_, calls[0], array, kind));
+  }
   Collective all = collective(std::move(calls), Arrays(static_cast<size_t>(size()), array));
   add_all_reduce(all, array, kind);
   return start(all.op);

@@ -38,6 +38,7 @@ class DirectCommunicator : public CheckedCommunicator {
   Work start(const std::shared_ptr<Operation>& op);
 
   std::shared_ptr<Engine> engine_;
+  bool all_met_ = false;  // whether every rank has every other as a neighbour
 };
 
 }  // namespace tessera

@@ -31,11 +31,12 @@ class PeerError : public Error {
 // next messages, and the transfer is done after the last.
 class Operation {
  public:
-  explicit Operation(Call call) : call_(call) {}
+  explicit Operation(const Call& call) : call_(call) {}
   // `tell` runs first, before those ahead are done: it says to peers what is to come, and false
   // where it cannot yet.
-  Operation(Call call, std::function<bool(Operation&)> tell)
+  Operation(const Call& call, std::function<bool(Operation&)> tell)
       : call_(call), tell_(std::move(tell)) {}
+  virtual ~Operation() = default;
 
   const Call& call() const { return call_; }
   Operation& then(std::function<void()> step) {
@@ -46,14 +47,19 @@ class Operation {
   void add(int peer, std::unique_ptr<Message> message, size_t later = 0) {
     messages_.push_back({peer, next_step_ + later, std::move(message)});
   }
-  bool tell() { return !tell_ || tell_(*this); }
+  virtual bool tell() { return !tell_ || tell_(*this); }
   // Goes as far as it can without waiting; true when done. A step may append others.
-  bool advance();
+  virtual bool advance();
   bool done() const { return done_; }
   // The peer of the first message that stands in the way, -1 if none does.
   int waiting_for() const { return waiting_for_; }
   // Lets go of messages and arrays.
-  void clear();
+  virtual void clear();
+
+ protected:
+  // For kinds of operations that need no list of steps.
+  void wait_for(int peer) { waiting_for_ = peer; }
+  void set_done() { done_ = true; }
 
  private:
   struct Pending {

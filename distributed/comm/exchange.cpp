@@ -60,11 +60,8 @@ bool Exchange::tell(Operation& op) {
   int context = engine_.group().contexts.front();
   for (int p = 0; p < engine_.size(); ++p) {
     if (!has_line(p) || number_ < Line::kSlots) continue;
-    // The slot is free once the peer needs no more of the collective that had it before.
-    const Line* from =
-        neighbours_->line_from(context, engine_.group().members[static_cast<size_t>(p)]);
-    if (!from || from->taken.load(std::memory_order_acquire) + Line::kSlots <= number_)
-      return false;
+    int member = engine_.group().members[static_cast<size_t>(p)];
+    if (!slot_is_free(neighbours_->line_from(context, member), number_)) return false;
   }
   for (int p = 0; p < engine_.size(); ++p) {
     if (has_line(p)) tell_line(p, op);

@@ -98,10 +98,10 @@ void MpiTransport::meet_neighbours() {
             "MPI_Allgather");
   std::vector<uint8_t> met(static_cast<size_t>(size_));
   if (windows_) met = windows_->meet(cards);
-  std::vector<uint8_t> met_us(met.size());
-  check_mpi(MPI_Alltoall(met.data(), 1, MPI_BYTE, met_us.data(), 1, MPI_BYTE, comm_),
-            "MPI_Alltoall");
-  if (windows_) windows_->settle(met_us);
+  std::vector<uint8_t> all(met.size() * met.size());
+  check_mpi(MPI_Allgather(met.data(), size_, MPI_BYTE, all.data(), size_, MPI_BYTE, comm_),
+            "MPI_Allgather");
+  if (windows_) windows_->settle(std::move(all));
 }
 
 void MpiTransport::leave(int context) {
@@ -142,6 +142,7 @@ std::unique_ptr<Message> MpiTransport::receive(Route route, std::span<std::byte>
 void MpiTransport::fail(int context, std::span<const int> members, const std::string& message) {
   std::lock_guard lock(mutex_);
   if (closed_ || !failures_.try_emplace(context, Failure{rank_, message}).second) return;
+  any_failure_.store(true, std::memory_order_release);
   size_t text_bytes = std::min(message.size(), kMaxFailureBytes);
   auto note = std::make_unique<std::vector<std::byte>>(sizeof context + text_bytes);
   std::memcpy(note->data(), &context, sizeof context);
@@ -159,6 +160,7 @@ void MpiTransport::fail(int context, std::span<const int> members, const std::st
 }
 
 std::optional<Failure> MpiTransport::failure(int context) {
+  if (!any_failure_.load(std::memory_order_acquire)) return std::nullopt;
   std::lock_guard lock(mutex_);
   auto found = failures_.find(context);
   if (found == failures_.end()) return std::nullopt;
@@ -182,6 +184,7 @@ void MpiTransport::look_for_failures() {
     TESSERA_ASSERT(note.size() >= sizeof context);
     std::memcpy(&context, note.data(), sizeof context);
     failures_.try_emplace(context, Failure{status.MPI_SOURCE, note.substr(sizeof context)});
+    any_failure_.store(true, std::memory_order_release);
   }
 }
 

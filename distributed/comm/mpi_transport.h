@@ -1,6 +1,8 @@
 // The transport of ranks that are MPI processes.
 #pragma once
 
+#include <atomic>
+
 // The C++ bindings, removed from MPI 3, warn when compiled.
 #ifndef OMPI_SKIP_MPICXX
 #define OMPI_SKIP_MPICXX 1
@@ -61,7 +63,8 @@ class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTr
   bool closed_ = false;
   int num_worlds_ = 0;
   int next_split_ = 0;
-  std::map<int, Failure> failures_;  // by context
+  std::map<int, Failure> failures_;       // by context
+  std::atomic<bool> any_failure_{false};  // whether failures_ has one
   // MPI may still read these.
   std::vector<std::unique_ptr<std::vector<std::byte>>> sent_failures_;
   std::vector<std::shared_ptr<const void>> given_up_;

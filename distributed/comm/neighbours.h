@@ -20,11 +20,13 @@ struct Place {
 // each collective, and how far it has got itself. It lies in memory that both reach.
 struct Line {
   static constexpr uint64_t kSlots = 16;
+  static constexpr size_t kSmallBytes = 2048;
 
   struct alignas(128) Slot {
     std::atomic<uint64_t> told{0};  // 1 + the number of the collective that the rest is about
     Call call;
     Place place;  // of what the neighbour may read, or the collective lets it write
+    std::array<std::byte, kSmallBytes> small;  // or the bytes themselves (small_all_reduce.h)
   };
 
   // How many collectives' worth of the neighbour's bytes, and of its slots, are not needed any
@@ -32,6 +34,12 @@ struct Line {
   alignas(128) std::atomic<uint64_t> taken{0};
   std::array<Slot, kSlots> slots;
 };
+
+// Whether the slot of the collective of this number may be told anew to the neighbour whose line
+// this is (null: there is none yet): when it needs no more of the one that had it before.
+inline bool slot_is_free(const Line* from, uint64_t number) {
+  return from && from->taken.load(std::memory_order_acquire) + Line::kSlots > number;
+}
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "a Line is shared between processes");
 
 // One rank's end. Ranks are numbered as in its transport.
@@ -40,6 +48,8 @@ class Neighbours {
   virtual ~Neighbours() = default;
   // Whether the peer, another rank, reaches this rank's memory and the other way round.
   virtual bool has(int peer) const = 0;
+  // Whether each of these ranks has every other: the same answer on all ranks.
+  virtual bool all_met(std::span<const int> members) const = 0;
 
   // Memory that neighbours reach, its content unspecified; ordinary memory where the system gives
   // no more of that.

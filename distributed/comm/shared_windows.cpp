@@ -209,10 +209,21 @@ std::vector<uint8_t> SharedWindows::meet(std::span<const Card> cards) {
   return met;
 }
 
-void SharedWindows::settle(std::span<const uint8_t> met_us) {
+void SharedWindows::settle(std::vector<uint8_t> met) {
+  met_ = std::move(met);
   for (size_t p = 0; p < peers_.size(); ++p) {
-    if (!met_us[p]) peers_[p].home.reset();
+    if (!met_[p * peers_.size() + static_cast<size_t>(rank_)]) peers_[p].home.reset();
   }
+}
+
+bool SharedWindows::all_met(std::span<const int> members) const {
+  for (int a : members) {
+    for (int b : members) {
+      bool met = met_[static_cast<size_t>(a) * peers_.size() + static_cast<size_t>(b)] != 0;
+      if (a != b && !met) return false;
+    }
+  }
+  return true;
 }
 
 bool SharedWindows::has(int peer) const {

@@ -56,10 +56,12 @@ class SharedWindows : public Neighbours {
   Card card() const;
   // Maps the homes of those whose cards are of this machine: says, with 1, whose it could.
   std::vector<uint8_t> meet(std::span<const Card> cards);
-  // `met_us` says who mapped ours: neighbours are those who did on both sides.
-  void settle(std::span<const uint8_t> met_us);
+  // Everybody's answers of meet: met[a * N + b] is a's about b. Neighbours are those of whom each
+  // met the other.
+  void settle(std::vector<uint8_t> met);
 
   bool has(int peer) const override;
+  bool all_met(std::span<const int> members) const override;
   std::shared_ptr<Storage> allocate(size_t bytes) override;
   Place place_of(const std::byte* begin, size_t bytes) override;
   std::byte* reach(int peer, Place place, size_t bytes) override;
@@ -87,6 +89,7 @@ class SharedWindows : public Neighbours {
   int rank_;
   std::unique_ptr<Window> home_;
   std::vector<Peer> peers_;
+  std::vector<uint8_t> met_;         // settle's
   std::vector<int64_t> free_lines_;  // offsets in our home
   std::vector<int> left_;            // contexts whose lines neighbours may still read
   int64_t lines_end_;

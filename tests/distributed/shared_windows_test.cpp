@@ -26,8 +26,9 @@ struct Pair {
     std::vector<SharedWindows::Card> cards{a.card(), b.card()};
     auto met_by_a = a.meet(cards);
     auto met_by_b = b.meet(cards);
-    a.settle(std::vector<uint8_t>{0, met_by_b[0]});
-    b.settle(std::vector<uint8_t>{met_by_a[1], 0});
+    std::vector<uint8_t> met{0, met_by_a[1], met_by_b[0], 0};
+    a.settle(met);
+    b.settle(met);
   }
 };
 
@@ -77,7 +78,7 @@ TEST(SharedWindows, AreNoNeighboursWhereOnlyOneReachesTheOther) {
   SharedWindows a(0, 2);
   SharedWindows b(1, 2);
   EXPECT_EQ(a.meet(std::vector{a.card(), b.card()})[1], 1);
-  a.settle(std::vector<uint8_t>{0, 0});
+  a.settle({0, 1, 0, 0});
   EXPECT_FALSE(a.has(1));
 }
 
