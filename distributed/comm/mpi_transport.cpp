@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <thread>
 
 namespace tessera {
@@ -35,11 +36,14 @@ class MpiMessage : public Message {
         request_(request),
         receives_(receives),
         bytes_(bytes),
-        owner_(std::move(owner)) {}
+        owner_(std::move(owner)) {
+    transport_->count_messages(1);
+  }
 
   ~MpiMessage() override {
     if (request_ == MPI_REQUEST_NULL) return;
     std::lock_guard lock(transport_->mutex_);
+    transport_->count_messages(-1);
     if (transport_->closed_) return;
     if (receives_) MPI_Cancel(&request_);
     int done = 0;
@@ -57,6 +61,7 @@ class MpiMessage : public Message {
     MPI_Status status;
     check_mpi(MPI_Test(&request_, &done, &status), "MPI_Test");
     if (!done) return false;
+    transport_->count_messages(-1);
     if (receives_) {
       int count = 0;
       check_mpi(MPI_Get_count(&status, MPI_BYTE, &count), "MPI_Get_count");
@@ -83,6 +88,31 @@ MpiTransport::MpiTransport(MPI_Comm comm, bool shares_memory) : comm_(comm) {
   TESSERA_CHECK(found, "[mpi] MPI does not tell its highest tag");
   max_tag_ = *bound;
   if (shares_memory && size_ > 1) meet_neighbours();
+  std::vector<int> everyone(static_cast<size_t>(size_));
+  std::iota(everyone.begin(), everyone.end(), 0);
+  bool all_near = size_ == 1 || (windows_ && windows_->all_met(everyone));
+  if (!all_near) mover_ = std::thread([this] { keep_moving(); });
+}
+
+MpiTransport::~MpiTransport() { close(); }
+
+void MpiTransport::count_messages(int more) {
+  under_way_ += more;
+  if (more > 0 && under_way_ == more) wake_.notify_one();
+}
+
+void MpiTransport::keep_moving() {
+  constexpr std::chrono::microseconds kNap(50);
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return closed_ || under_way_ > 0; });
+    if (closed_) return;
+    int found = 0;
+    MPI_Iprobe(MPI_ANY_SOURCE, kFailureTag, comm_, &found, MPI_STATUS_IGNORE);
+    lock.unlock();
+    std::this_thread::sleep_for(kNap);
+    lock.lock();
+  }
 }
 
 void MpiTransport::meet_neighbours() {
@@ -214,8 +244,12 @@ void MpiTransport::take_split(int number) {
 }
 
 void MpiTransport::close() {
-  std::lock_guard lock(mutex_);
-  closed_ = true;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    wake_.notify_one();
+  }
+  if (mover_.joinable()) mover_.join();
 }
 
 }  // namespace tessera

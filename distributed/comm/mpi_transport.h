@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 
 // The C++ bindings, removed from MPI 3, warn when compiled.
 #ifndef OMPI_SKIP_MPICXX
@@ -11,6 +12,7 @@
 
 #include <map>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "distributed/comm/shared_windows.h"
@@ -23,11 +25,16 @@ void check_mpi(int code, const char* call);
 
 // Context and tag share MPI's tag, which leaves 32767 contexts to a process. Failures travel as
 // messages of their own, which waiters look for.
+//
+// MPI moves messages on only when it is called. Where some rank shares no memory with this one, as
+// on another machine, a thread calls it while messages are under way, so that they travel during
+// whatever else this rank does.
 class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTransport> {
  public:
   // comm stays the caller's; its errors are returned (MPI_ERRORS_RETURN).
   // Shares memory with the ranks of this machine unless told not to. A collective.
   MpiTransport(MPI_Comm comm, bool shares_memory);
+  ~MpiTransport() override;
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
@@ -52,6 +59,8 @@ class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTr
   friend class MpiMessage;
   int mpi_tag(const Route& route) const;
   void meet_neighbours();
+  void keep_moving();
+  void count_messages(int more);  // under the mutex
 
   MPI_Comm comm_;
   int rank_ = 0;
@@ -68,6 +77,9 @@ class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTr
   // MPI may still read these.
   std::vector<std::unique_ptr<std::vector<std::byte>>> sent_failures_;
   std::vector<std::shared_ptr<const void>> given_up_;
+  int under_way_ = 0;             // messages
+  std::condition_variable wake_;  // the thread: there is something to do
+  std::thread mover_;             // none where all ranks are neighbours
 };
 
 }  // namespace tessera

@@ -3,6 +3,11 @@
 #include "distributed/comm/mpi_communicator.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "tests/distributed/communicator_suite.h"
 #include "tests/support/mpi_tests.h"
@@ -44,6 +49,36 @@ TEST(MpiEnvironment, KnowsItsJob) {
   EXPECT_TRUE(launched_by_mpi());
   EXPECT_EQ(environment->world()->size(), environment->size());
   EXPECT_THROW(MpiEnvironment(), Error);  // one in a process
+}
+
+// Without shared memory, as between machines: MPI alone would leave the sender's part undone.
+TEST(MpiCommunicator, MessagesTravelWhileNobodyCalls) {
+  if (!std::getenv("TESSERA_TEST_MESSAGES_ONLY") || environment->size() < 2) {
+    GTEST_SKIP() << "ranks of one machine move on inside calls";
+  }
+  auto comm = environment->world();
+  Array process = Array::from(std::vector<int64_t>{getpid()}, {1});
+  comm->broadcast(process, 0).wait();
+  std::string arrived =
+      fmt::format("{}/tessera-arrived-{}", testing::TempDir(), process.item<int64_t>());
+  Array array = Array::full({8 << 20}, comm->rank() + 1.0);
+  if (comm->rank() == 0) {
+    Work work = comm->send(array, 1);
+    auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    bool there = false;
+    while (!there && std::chrono::steady_clock::now() < give_up) {
+      there = std::filesystem::exists(arrived);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    EXPECT_TRUE(there) << "the message did not travel by itself";
+    work.wait();
+    std::filesystem::remove(arrived);
+  } else if (comm->rank() == 1) {
+    comm->recv(array, 0).wait();
+    EXPECT_EQ(array.to_vector<float>().back(), 1);
+    std::ofstream(arrived) << "1";
+  }
+  comm->barrier().wait();
 }
 
 }  // namespace
