@@ -38,9 +38,7 @@ class Mesh {
   // Who divides the optimizer's state.
   Communicator& owners() const { return strategy_ == Strategy::zero1 ? data() : shards(); }
   // Whether the parameters of blocks are there only while they are used.
-  bool gathers_blocks() const {
-    return shards().size() > 1 && (strategy_ == Strategy::zero3 || strategy_ == Strategy::hybrid);
-  }
+  bool gathers_blocks() const { return shards().size() > 1 && shards_blocks(strategy_); }
 
  private:
   Strategy strategy_;

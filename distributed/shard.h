@@ -24,6 +24,10 @@ enum class Strategy { ddp, zero1, zero2, zero3, hybrid };
 // Throws Error naming the strategies there are.
 Strategy strategy_of(std::string_view name);
 std::string_view name(Strategy strategy);
+// Whether parameters are sharded, which needs a model with blocks (nn/block.h).
+inline bool shards_blocks(Strategy strategy) {
+  return strategy == Strategy::zero3 || strategy == Strategy::hybrid;
+}
 
 // [begin, end)
 struct Run {

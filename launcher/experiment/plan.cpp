@@ -168,9 +168,12 @@ Plan make_plan(const Config& config, const PlanOptions& options) {
   StepOptions step = step_options(config, node);
   Plan plan;
   const auto& model_section = config.model.as<ModelSection>();
+  bool has_blocks = false;
   {
     nn::DeferInit defer;
-    plan.num_parameters = model_section.make()->num_parameters();
+    auto model = model_section.make();
+    plan.num_parameters = model->num_parameters();
+    has_blocks = !model->blocks().empty();
   }
   plan.leaves_of_rank = (step.leaves + options.ranks - 1) / options.ranks;
   DataSection::Example example = config.data.as<DataSection>().example(model_section);
@@ -180,13 +183,15 @@ Plan make_plan(const Config& config, const PlanOptions& options) {
     step.group = strategy == Strategy::hybrid
                      ? static_cast<int>(config.parallel.group.value.value_or(node))
                      : 1;
-    if (options.ranks % step.group != 0) {
-      plan.strategies.push_back({.strategy = std::string(name(strategy)),
-                                 .refusal = fmt::format("{} ranks do not divide into groups of {}",
-                                                        options.ranks, step.group)});
-      continue;
+    std::string refusal;
+    if (shards_blocks(strategy) && !has_blocks) {
+      refusal = "the model has no blocks whose parameters could be sharded";
+    } else if (options.ranks % step.group != 0) {
+      refusal = fmt::format("{} ranks do not divide into groups of {}", options.ranks, step.group);
     }
-    plan.strategies.push_back(plan_strategy(config, step, options.ranks, example));
+    StrategyPlan refused{.strategy = std::string(name(strategy)), .refusal = refusal};
+    plan.strategies.push_back(refusal.empty() ? plan_strategy(config, step, options.ranks, example)
+                                              : refused);
   }
   return plan;
 }

@@ -379,6 +379,11 @@ TEST(TrainStep, ALeafThatThrowsFailsAllRanksAtOnce) {
       EXPECT_TRUE(contains(error_of(run), "aborted by rank 2: leaf 5 is bad"));
     }
     EXPECT_TRUE(same_bits(task.net.w.data(), before));
+    // It stays failed.
+    EXPECT_TRUE(contains(error_of([&] {
+                           step.run(kLr, [&](Leaf) { return nn::Loss{sum(task.net.w), 1}; });
+                         }),
+                         "aborted by rank 2: leaf 5 is bad"));
   });
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
