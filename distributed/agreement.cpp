@@ -1,7 +1,11 @@
 #include "distributed/agreement.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <set>
 #include <sstream>
 
 namespace tessera {
@@ -52,6 +56,22 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& tex
     texts.emplace_back(part.data<uint8_t>(), part.data<uint8_t>() + part.numel());
   }
   return texts;
+}
+
+int ranks_per_machine(Communicator& comm) {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  std::vector<std::string> hosts = gather_texts(comm, host.data());
+  auto first_end = std::find_if(hosts.begin(), hosts.end(),
+                                [&](const std::string& other) { return other != hosts[0]; });
+  auto count = static_cast<size_t>(first_end - hosts.begin());
+  if (hosts.size() % count != 0) return 0;
+  std::set<std::string> machines;
+  for (size_t rank = 0; rank < hosts.size(); ++rank) {
+    if (hosts[rank] != hosts[rank / count * count]) return 0;
+    machines.insert(hosts[rank]);
+  }
+  return machines.size() * count == hosts.size() ? static_cast<int>(count) : 0;
 }
 
 void require_agreement(Communicator& comm,

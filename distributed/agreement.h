@@ -12,6 +12,10 @@ namespace tessera {
 // Every rank's text, by rank. A collective.
 std::vector<std::string> gather_texts(Communicator& comm, const std::string& text);
 
+// The number of ranks on each machine, if machines have the same number and consecutive ranks; else
+// 0. A collective.
+int ranks_per_machine(Communicator& comm);
+
 // An error that every rank has alike and knows that the others have: one of them may speak for all.
 class SharedError : public Error {
  public:

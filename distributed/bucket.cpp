@@ -140,8 +140,7 @@ class Filling {
 
   void fill(Bucket& bucket) const {
     DType dtype = dtype_.value_or(bucket.segments[0].parameter.dtype());
-    Communicator& owners = mesh_.owners();
-    bucket.own = shard_of(bucket.numel, owners.rank(), owners.size());
+    bucket.own = mesh_.owners().own_shard(bucket.numel);
     if (bucket.sharded) {
       bucket.own_params = mesh_.data().allocate({bucket.own.size()}, dtype);
       bucket.params = Array::empty({bucket.numel}, dtype, bucket.own_params.device());

@@ -1,25 +1,33 @@
 // The sum of one bucket's gradients over the leaves of a step, on whatever grid of ranks.
 #pragma once
 
+#include <optional>
+
 #include "distributed/mesh.h"
-#include "distributed/round_sum.h"
+#include "distributed/tree_exchange.h"
 
 namespace tessera {
 
-// Rounds of leaves are summed among mesh.shards(), then what that gives among mesh.replicas(). Ends
-// with the elements that this rank updates: all of them, or its shard among mesh.owners(). The same
-// bits for any mesh, in exact mode.
+// How sums over leaves are taken. `exact`: in the one binary tree over leaves (core/tree.h).
+// `fast`: leaf after leaf on each rank, then the communicator's own reduction, whose bits depend on
+// the number of ranks. `fast_bf16`: the same, with numbers that travel rounded to bf16.
+enum class ReductionMode { exact, fast, fast_bf16 };
+
+// Rounds of leaves are summed into shards among mesh.shards(), then what that gives among
+// mesh.replicas(). Ends with the elements that this rank updates: its shard among mesh.owners(),
+// all of them in ddp. The same bits for any mesh, in exact mode.
 class GradientSum {
  public:
-  // The mesh outlives this.
+  // Of flat arrays of `elements` elements of f32 or f64. The mesh outlives this.
   GradientSum(int64_t num_leaves, int64_t elements, DType dtype, ReductionMode mode,
               const Mesh& mesh);
 
   // The leaf that this rank has in this round, (elements,), which belongs to the sum now; undefined
-  // if it has none. A collective where rounds are shared, and so are the others.
+  // if it has none. It starts on its way. A collective where rounds are shared, and so are the
+  // others.
   void add(const Array& gradient);
-  // Waits for what the last add started.
-  void settle() { rounds_.settle(); }
+  // Waits for what the last add started, and adds it. Nothing after the first step.
+  void settle();
   // After the last add, as often as it returns true: the next of the stages that the sum goes
   // through. Waits for what the last one started.
   bool step();
@@ -27,14 +35,36 @@ class GradientSum {
   Array result();
 
  private:
-  enum class Stage { rounds, pieces, gathering, done };
+  enum class Stage { rounds, near, far, gathering, done };
 
-  RoundSum rounds_;
+  std::vector<Run> leaves_by_rank(int64_t first) const;
+  std::vector<Run> leaves_by_machine(int64_t first) const;
+  void add_fast(const Array& gradient);
+  void settle_exact();
+  void start_replicas();
+  void start_replicas_fast();
+  Array summed_shard();
+  void start_gathering();
+
+  int64_t num_leaves_;
+  int64_t elements_;
+  DType dtype_;
   ReductionMode mode_;
-  bool has_replicas_;
-  LeafSum::Keep keep_;
-  LeafSum replicas_;
+  const Mesh& mesh_;
+  bool keeps_whole_;  // whether replicas all get the whole of it
+  Run run_;           // the leaves of this rank's group
+  int64_t next_leaf_;
+  ArrayFold fold_;  // exact: of this rank's shard among mesh.shards()
+  Array fast_sum_;  // the other modes: likewise
+
+  // Under way: of a round, then of the replicas.
+  std::optional<TreeExchange> exchange_;
+  int64_t exchanged_leaf_ = 0;
+  std::vector<Array> packed_;  // the other modes: what travels
+  Work work_;
+  std::optional<Gather> gather_;
   Stage stage_ = Stage::rounds;
+  Array result_;
 };
 
 }  // namespace tessera

@@ -36,17 +36,26 @@ Mesh::Mesh(Communicator& world, Strategy strategy, MeshShape shape)
                                    data_size * shape.tensor, shape.pipeline)
                          : make_self_communicator();
 
+  int machine = shape.machine == 0 ? data_size : shape.machine;
+  TESSERA_CHECK(machine >= 1 && data_size % machine == 0,
+                "[Mesh] {} ranks of data parallelism do not divide into machines of {}", data_size,
+                machine);
   if (strategy == Strategy::ddp || strategy == Strategy::zero1) {
-    shards_ = make_self_communicator();
+    shards_ = std::make_unique<Levels>(make_self_communicator(), 1);
+    replicas_ = std::make_unique<Levels>(data(), machine);
   } else if (strategy != Strategy::hybrid) {
-    replicas_ = make_self_communicator();
+    shards_ = std::make_unique<Levels>(data(), machine);
+    replicas_ = std::make_unique<Levels>(make_self_communicator(), 1);
   } else {
-    TESSERA_CHECK(data_size % shape.group == 0,
-                  "hybrid: groups of {} ranks do not divide {} ranks of data parallelism",
-                  shape.group, data_size);
+    int group = shape.group;
+    TESSERA_CHECK(data_size % group == 0,
+                  "hybrid: groups of {} ranks do not divide {} ranks of data parallelism", group,
+                  data_size);
     int rank = data().rank();
-    shards_ = line_of(data(), rank - rank % shape.group, 1, shape.group);
-    replicas_ = line_of(data(), rank % shape.group, shape.group, data_size / shape.group);
+    shards_ = std::make_unique<Levels>(line_of(data(), rank - rank % group, 1, group),
+                                       group % machine == 0 ? machine : group);
+    replicas_ = std::make_unique<Levels>(line_of(data(), rank % group, group, data_size / group),
+                                         machine % group == 0 ? machine / group : 1);
   }
 }
 

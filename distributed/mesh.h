@@ -4,8 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "distributed/comm/communicator.h"
-#include "distributed/shard.h"
+#include "distributed/levels.h"
 
 namespace tessera {
 
@@ -16,6 +15,9 @@ struct MeshShape {
   // Of the data axis, in hybrid: so many consecutive ranks share one copy of the model; they divide
   // the axis. Other strategies have no use for it.
   int group = 1;
+  // Consecutive ranks of the data axis that share a machine, the same number on each; they divide
+  // the axis. 0: one machine, or nothing is known. No bits depend on it.
+  int machine = 0;
 };
 
 // Where a rank stands. All ranks with the same place on the other axes form the data axis, which
@@ -33,18 +35,19 @@ class Mesh {
   Communicator& tensor() const { return *tensor_; }
   Communicator& pipeline() const { return *pipeline_; }
 
-  Communicator& shards() const { return shards_ ? *shards_ : data(); }
-  Communicator& replicas() const { return replicas_ ? *replicas_ : data(); }
+  const Levels& shards() const { return *shards_; }
+  const Levels& replicas() const { return *replicas_; }
   // Who divides the optimizer's state.
-  Communicator& owners() const { return strategy_ == Strategy::zero1 ? data() : shards(); }
+  const Levels& owners() const { return strategy_ == Strategy::zero1 ? replicas() : shards(); }
   // Whether the parameters of blocks are there only while they are used.
   bool gathers_blocks() const { return shards().size() > 1 && shards_blocks(strategy_); }
 
  private:
   Strategy strategy_;
   Communicator& world_;
-  // Null: as the comment in the getter has it.
-  std::unique_ptr<Communicator> data_, tensor_, pipeline_, shards_, replicas_;
+  std::unique_ptr<Communicator> data_;  // null: world
+  std::unique_ptr<Communicator> tensor_, pipeline_;
+  std::unique_ptr<Levels> shards_, replicas_;
 };
 
 }  // namespace tessera

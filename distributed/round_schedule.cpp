@@ -122,6 +122,10 @@ void RoundSchedule::gather_in_turn(size_t block, size_t end, const char* what) {
 }
 
 void RoundSchedule::run_entry(Entry entry) {
+  // At the same point on every rank.
+  for (Block& block : blocks_) {
+    for (Gather& gather : block.gathers) gather.step();
+  }
   if (entry.kind == Kind::gather) start_gather(blocks_[entry.index]);
   else reduce(entry.index);
 }
@@ -150,19 +154,18 @@ void RoundSchedule::flush() {
 void RoundSchedule::start_gather(Block& block) {
   if (block.state != State::absent) return;
   nn::ModuleScope scope(*block.module);  // for messages
-  Communicator& comm = mesh_.shards();
   for (size_t i : block.sharded) {
     const Bucket& bucket = buckets_[i];
     bucket.params.storage()->refill();
-    block.works.push_back(
-        comm.all_gather(bucket.own_params, cut_into_shards(bucket.params, comm.size())));
+    block.gathers.emplace_back(mesh_.shards(), bucket.own_params, bucket.params);
   }
   block.state = State::arriving;
 }
 
 void RoundSchedule::finish_gather(Block& block) {
-  for (const Work& work : block.works) work.wait();
-  block.works.clear();
+  for (Gather& gather : block.gathers) gather.step();
+  for (Gather& gather : block.gathers) gather.wait();
+  block.gathers.clear();
   block.state = State::whole;
 }
 

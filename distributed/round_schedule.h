@@ -54,7 +54,7 @@ class RoundSchedule final : public nn::BlockRunner {
     const nn::Module* module;
     std::vector<size_t> sharded;  // buckets
     State state = State::absent;
-    std::vector<Work> works;
+    std::vector<Gather> gathers;
   };
   class Watch;
 

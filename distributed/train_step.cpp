@@ -26,7 +26,8 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Comm
       optimizer_(optimizer),
       comm_(comm),
       options_(options),
-      mesh_((comm.set_where(where_in_model), comm), options.strategy, {.group = options.group}),
+      mesh_((comm.set_where(where_in_model), comm), options.strategy,
+            {.group = options.group, .machine = options.machine}),
       buckets_(make_buckets(module, optimizer, {options.bucket_bytes, options.dtype}, mesh_)),
       statistics_(module),
       schedule_(module, buckets_, mesh_, options.recompute) {
@@ -207,14 +208,13 @@ void TrainStep::check_use(const LeafTable& table, int64_t num_leaves) const {
 // One sum of squares per chunk, folded over all chunks of all parameters in one tree: how the
 // parameters are cut into buckets, and these into shards, changes nothing.
 double TrainStep::norm_of(const std::vector<Array>& gradients) const {
-  Communicator& owners = mesh_.owners();
+  const Levels& owners = mesh_.owners();
   auto own = static_cast<size_t>(owners.rank());
   std::vector<Array> parts;  // of each rank: its chunks of every trained bucket
   for (int rank = 0; rank < owners.size(); ++rank) {
     int64_t count = 0;
     for (const Bucket& bucket : buckets_) {
-      if (!bucket.trained) continue;
-      count += shard_of(bucket.numel, rank, owners.size()).size();
+      if (bucket.trained) count += owners.shard(bucket.numel, rank).size();
     }
     parts.push_back(
         Array::empty({count / kChunkElements}, DType::f64, buckets_[0].own_params.device()));
@@ -228,28 +228,32 @@ double TrainStep::norm_of(const std::vector<Array>& gradients) const {
         .chunk_square_sums(gradients[i], part(parts[own], {filled, filled + count}));
     filled += count;
   }
-  if (owners.size() > 1) owners.all_gather(parts[own], parts).wait();
-  if (on_meta()) return 0;
+  if (owners.size() > 1) owners.all().all_gather(parts[own], parts).wait();
+  return on_meta() ? 0 : std::sqrt(tree_sum(chunks_in_order(parts)));
+}
 
+// From what ranks have of every bucket to the order of the parameters.
+std::vector<double> TrainStep::chunks_in_order(const std::vector<Array>& parts) const {
+  const Levels& owners = mesh_.owners();
   std::vector<double> chunks(static_cast<size_t>(num_chunks_));
   std::vector<const double*> next;  // of each rank
   for (const Array& sums : parts) next.push_back(sums.data<double>());
   for (const Bucket& bucket : buckets_) {
     if (!bucket.trained) continue;
-    std::vector<double> of_bucket;
-    std::vector<Run> shards = shards_of(bucket.numel, owners.size());
-    for (size_t rank = 0; rank < shards.size(); ++rank) {
-      int64_t count = shards[rank].size() / kChunkElements;
-      of_bucket.insert(of_bucket.end(), next[rank], next[rank] + count);
+    std::vector<double> of_bucket(static_cast<size_t>(bucket.numel / kChunkElements));
+    for (size_t rank = 0; rank < parts.size(); ++rank) {
+      Run shard = owners.shard(bucket.numel, static_cast<int>(rank));
+      int64_t count = shard.size() / kChunkElements;
+      std::copy_n(next[rank], count, of_bucket.begin() + shard.begin / kChunkElements);
       next[rank] += count;
     }
     for (const Segment& segment : bucket.segments) {
       auto first = of_bucket.begin() + segment.begin / kChunkElements;
       int64_t count = (segment.end - segment.begin + kChunkElements - 1) / kChunkElements;
-      std::copy(first, first + count, chunks.begin() + segment.first_chunk);
+      std::copy_n(first, count, chunks.begin() + segment.first_chunk);
     }
   }
-  return std::sqrt(tree_sum(chunks));
+  return chunks;
 }
 
 void TrainStep::update(double lr, const std::vector<Array>& gradients, double scale) {
@@ -274,15 +278,15 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
 }
 
 void TrainStep::gather_parameters() const {
-  Communicator& owners = mesh_.owners();
+  const Levels& owners = mesh_.owners();
   if (owners.size() == 1) return;
-  std::vector<Work> works;
+  std::vector<Gather> gathers;
   for (const Bucket& bucket : buckets_) {
     if (bucket.sharded || !bucket.trained) continue;
-    works.push_back(
-        owners.all_gather(bucket.own_params, cut_into_shards(bucket.params, owners.size())));
+    gathers.emplace_back(owners, bucket.own_params, bucket.params);
   }
-  for (const Work& work : works) work.wait();
+  for (Gather& gather : gathers) gather.step();
+  for (Gather& gather : gathers) gather.wait();
 }
 
 double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch) {
@@ -317,12 +321,11 @@ void TrainStep::whole_parameters(const std::function<void()>& body) {
 nn::StateDict TrainStep::state() {
   return guarded([&] {
     std::unordered_map<const void*, Array> whole;
-    Communicator& owners = mesh_.owners();
     for (const Bucket& bucket : buckets_) {
       Array values = bucket.params;
       if (bucket.sharded || bucket.master.dtype() != bucket.params.dtype()) {
         values = Array::empty({bucket.numel}, bucket.master.dtype());
-        owners.all_gather(bucket.master, cut_into_shards(values, owners.size())).wait();
+        Gather(mesh_.owners(), bucket.master, values).wait();
       }
       for (const Segment& segment : bucket.segments) {
         Array data = part(values, {segment.begin, segment.end});

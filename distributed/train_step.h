@@ -26,7 +26,8 @@ struct StepOptions {
   int64_t leaves = 1;    // in a global batch; at least one for every rank
   double clip_norm = 0;  // of the whole gradient; 0 does not clip
   Strategy strategy = Strategy::ddp;
-  int group = 1;  // hybrid: ranks that share a copy of the model
+  int group = 1;    // hybrid: ranks that share a copy of the model
+  int machine = 0;  // MeshShape::machine
   ReductionMode reduction = ReductionMode::exact;
   int64_t bucket_bytes = int64_t{25} << 20;
   uint64_t seed = 1;  // of the random numbers inside leaves
@@ -124,6 +125,7 @@ class TrainStep {
   void add_use_columns(std::vector<double>& row) const;
   void check_use(const LeafTable& table, int64_t num_leaves) const;
   double norm_of(const std::vector<Array>& gradients) const;
+  std::vector<double> chunks_in_order(const std::vector<Array>& parts) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
   void gather_parameters() const;
 

@@ -180,6 +180,7 @@ Plan make_plan(const Config& config, const PlanOptions& options) {
   for (Strategy strategy :
        {Strategy::ddp, Strategy::zero1, Strategy::zero2, Strategy::zero3, Strategy::hybrid}) {
     step.strategy = strategy;
+    step.machine = options.ranks_per_node;
     step.group = strategy == Strategy::hybrid
                      ? static_cast<int>(config.parallel.group.value.value_or(node))
                      : 1;

@@ -4,16 +4,23 @@
 
 namespace tessera::experiment {
 
-StepOptions step_options(const Config& config, int local_ranks) {
+StepOptions step_options(const Config& config, int machine) {
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_norm = config.optim.as<OptimSection>().clip_norm,
                       .strategy = strategy_of(parallel.strategy),
+                      .machine = machine,
                       .bucket_bytes = parallel.bucket_mib << 20,
                       .seed = static_cast<uint64_t>(config.run.seed),
                       .recompute = config.compute.recompute == "blocks"};
   if (options.strategy == Strategy::hybrid) {
-    options.group = static_cast<int>(parallel.group.value.value_or(local_ranks));
+    if (machine == 0 && !parallel.group.value) {
+      throw ConfigError(
+          "parallel.group: auto stands for the ranks of a machine, and here machines have "
+          "different "
+          "numbers or ranks are mixed among them");
+    }
+    options.group = static_cast<int>(parallel.group.value.value_or(machine));
   }
   bool narrow = parallel.gradient_dtype == "bf16";
   if (parallel.reduction == "fast") {

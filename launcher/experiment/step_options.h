@@ -6,9 +6,9 @@
 
 namespace tessera::experiment {
 
-// `local_ranks`, of one machine, is what parallel.group: auto stands for. Throws ConfigError where
-// keys contradict each other.
-StepOptions step_options(const Config& config, int local_ranks);
+// `machine` is ranks_per_machine: parallel.group: auto stands for it, and 0 is an error then. Throws
+// ConfigError where keys contradict each other.
+StepOptions step_options(const Config& config, int machine);
 
 // ConfigError if that many ranks cannot share the work.
 void check_ranks(const Config& config, int num_ranks);

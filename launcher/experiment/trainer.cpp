@@ -11,10 +11,8 @@
 #include "core/io/file_system.h"
 #include "core/parallel.h"
 #include "distributed/agreement.h"
-#include "distributed/comm/mpi_communicator.h"
 #include "launcher/experiment/checkpoint.h"
 #include "launcher/experiment/process_info.h"
-#include "launcher/experiment/ranks.h"
 #include "launcher/experiment/step_options.h"
 #include "nn/data/sampler.h"
 
@@ -30,15 +28,6 @@ double seconds_since(Clock::time_point start) {
 void write_text(const std::string& path, const std::string& text) {
   std::span<const std::byte> bytes = std::as_bytes(std::span(text));
   FileSystem::real().write_atomically(path, std::span(&bytes, 1));
-}
-
-// How many ranks this machine has; an Error where machines differ in it.
-int agreed_local_ranks(Communicator& comm) {
-  int local = launched_by_mpi() ? std::min(local_ranks_of_job(), comm.size()) : comm.size();
-  require_agreement(comm,
-                    {{"the number of ranks of a machine, which parallel.group: auto stands for",
-                      std::to_string(local)}});
-  return local;
 }
 
 // A full disk may have failed the run and may fail the log too: the first error is the one to tell.
@@ -181,9 +170,8 @@ void Trainer::run(Communicator& comm) {
   require_agreement(comm, {{"the build", build_id()},
                            {"the instruction set", cpu::instruction_set()},
                            {"the config", dump_yaml(config_)}});
-  bool needs_machines = config_.parallel.strategy == "hybrid" && !config_.parallel.group.value;
-  TrainStep step(*model_, *optimizer_, comm,
-                 step_options(config_, needs_machines ? agreed_local_ranks(comm) : 1));
+  StepOptions options = step_options(config_, ranks_per_machine(comm));
+  TrainStep step(*model_, *optimizer_, comm, options);
   std::string path;
   if (first) path = RunDirectory::create(config_.run.dir.value_or(""), config_.run.name);
   RunDirectory directory(gather_texts(comm, path)[0]);

@@ -25,13 +25,20 @@ const std::vector<int> kRanks{1, 2, 3, 4, 6, 8};
 const std::vector<int64_t> kBucketBytes{1, kWholeBuckets};
 
 // How many values each factor of a Setting has.
-const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2};
+const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2, 2};
 using Levels = std::vector<int>;
 
 Setting setting_of(const Levels& levels) {
   auto at = [&](size_t i) { return static_cast<size_t>(levels[i]); };
-  return {kTasks[at(0)], levels[1] == 1, kBackends[at(2)],    static_cast<Strategy>(levels[3]),
-          kRanks[at(4)], 1 + levels[5],  kBucketBytes[at(6)], levels[7] == 1};
+  return {.task = kTasks[at(0)],
+          .bf16 = levels[1] == 1,
+          .backend = kBackends[at(2)],
+          .strategy = static_cast<Strategy>(levels[3]),
+          .ranks = kRanks[at(4)],
+          .threads = 1 + levels[5],
+          .bucket_bytes = kBucketBytes[at(6)],
+          .recompute = levels[7] == 1,
+          .machines = levels[8] == 1};
 }
 
 std::vector<Levels> product() {
@@ -92,9 +99,10 @@ std::unique_ptr<Task> make_task(const std::string& name) {
 }  // namespace
 
 std::string to_string(const Setting& setting) {
-  return fmt::format("{} {} {} {} ranks={} threads={} bucket={} recompute={}", setting.task,
-                     setting.bf16 ? "bf16" : "f32", setting.backend, name(setting.strategy),
-                     setting.ranks, setting.threads, setting.bucket_bytes, setting.recompute);
+  return fmt::format("{} {} {} {} ranks={} threads={} bucket={} recompute={} machines={}",
+                     setting.task, setting.bf16 ? "bf16" : "f32", setting.backend,
+                     name(setting.strategy), setting.ranks, setting.threads, setting.bucket_bytes,
+                     setting.recompute, setting.machines);
 }
 
 const std::vector<Setting>& settings() {
@@ -119,6 +127,7 @@ std::string digest_after_training(Communicator& comm, const Setting& setting, Re
                       .bucket_bytes = setting.bucket_bytes,
                       .recompute = setting.recompute};
   if (setting.strategy == Strategy::hybrid) options.group = group_of(comm.size());
+  if (setting.machines && comm.size() % 2 == 0) options.machine = 2;
   if (setting.bf16) options.dtype = DType::bf16;
   TrainStep step(task->module(), optimizer, comm, options);
   for (int i = 0; i < kSteps; ++i) {
@@ -134,7 +143,10 @@ std::string expected_digest(const Setting& setting) {
   std::lock_guard lock(mutex);
   std::string& digest = known[{setting.task, setting.bf16}];
   if (digest.empty()) {
-    Setting alone{setting.task, setting.bf16, "thread", Strategy::ddp, 1, 1, kWholeBuckets, false};
+    Setting alone{.task = setting.task,
+                  .bf16 = setting.bf16,
+                  .backend = "thread",
+                  .bucket_bytes = kWholeBuckets};
     digest = digest_after_training(*make_self_communicator(), alone);
   }
   return digest;

@@ -17,6 +17,7 @@ struct Setting {
   int threads = 1;  // of a rank
   int64_t bucket_bytes = 1;
   bool recompute = false;
+  bool machines = false;  // whether pairs of ranks count as machines, where ranks are even
 };
 std::string to_string(const Setting& setting);
 

@@ -25,7 +25,7 @@ TEST(StepMatrix, SettingsDoNotChangeTheDigest) {
 // What is no setting but changes the sums: the digest would show it.
 TEST(StepMatrix, ButFastSumsDo) {
   for (const char* task : {"gpt", "conv"}) {
-    Setting setting{task, false, "thread", Strategy::zero3, 2, 1, 1, false};
+    Setting setting{.task = task, .backend = "thread", .strategy = Strategy::zero3, .ranks = 2};
     std::string expected = expected_digest(setting);
     run_ranks(2, [&](Communicator& comm) {
       EXPECT_NE(digest_after_training(comm, setting, ReductionMode::fast), expected) << task;
