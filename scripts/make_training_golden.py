@@ -18,57 +18,23 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+from torch_gpt import Gpt  # noqa: E402
+
 STEPS, LEAVES, CLIP, LR = 10, 9, 0.05, 0.01
-WIDTH, HEADS, CONTEXT, VOCABULARY = 16, 2, 8, 256
+CONTEXT = 8
 
 
-class Attention(nn.Module):
+class SmallGpt(Gpt):
     def __init__(self):
-        super().__init__()
-        self.c_attn = nn.Linear(WIDTH, 3 * WIDTH)
-        self.c_proj = nn.Linear(WIDTH, WIDTH)
-
-    def forward(self, x):
-        b, t, c = x.shape
-        heads = (p.view(b, t, HEADS, -1).transpose(1, 2) for p in self.c_attn(x).split(c, 2))
-        y = F.scaled_dot_product_attention(*heads, is_causal=True)
-        return self.c_proj(y.transpose(1, 2).reshape(b, t, c))
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.ln1 = nn.LayerNorm(WIDTH)
-        self.attn = Attention()
-        self.ln2 = nn.LayerNorm(WIDTH)
-        self.c_fc = nn.Linear(WIDTH, 4 * WIDTH)
-        self.c_proj = nn.Linear(4 * WIDTH, WIDTH)
-
-    def forward(self, x):
-        x = x + self.attn(self.ln1(x))
-        return x + self.c_proj(F.gelu(self.c_fc(self.ln2(x))))
-
-
-class Gpt(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.wte = nn.Embedding(VOCABULARY, WIDTH)
-        self.wpe = nn.Embedding(CONTEXT, WIDTH)
-        self.blocks = nn.ModuleList(Block() for _ in range(2))
-        self.ln_f = nn.LayerNorm(WIDTH)
-        for parameter in self.parameters():
-            if parameter.dim() >= 2:
-                nn.init.normal_(parameter, 0.0, 0.1)
+        super().__init__(layers=2, heads=2, width=16, context=CONTEXT, std=0.1)
 
     def loss(self, step, leaf):
         rows = 1 if leaf == 4 else 2
         x = torch.tensor([(step * 71 + leaf * 13 + i * i) % 256 for i in range(rows * CONTEXT)])
-        y = ((x * 5 + 1) % 256).view(-1)
-        h = self.wte(x.view(rows, CONTEXT)) + self.wpe.weight
-        for block in self.blocks:
-            h = block(h)
-        logits = self.ln_f(h) @ self.wte.weight.T
-        return F.cross_entropy(logits.view(-1, VOCABULARY), y, reduction="sum"), rows * CONTEXT
+        targets = (x * 5 + 1) % 256
+        return self(x.view(rows, CONTEXT), targets, reduction="sum"), rows * CONTEXT
 
 
 class Conv(nn.Module):
@@ -120,12 +86,11 @@ def train(model):
 
 
 def main():
-    root = pathlib.Path(__file__).resolve().parents[1]
-    path = sys.argv[1] if len(sys.argv) > 1 else root / "tests/golden/training.safetensors"
+    path = sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/training.safetensors"
     torch.set_num_threads(1)
     torch.manual_seed(3)
     tensors = {}
-    for name, model in {"gpt": Gpt(), "conv": Conv()}.items():
+    for name, model in {"gpt": SmallGpt(), "conv": Conv()}.items():
         for key, parameter in model.named_parameters():
             tensors[f"{name}.{key}"] = parameter.detach().clone()
         losses, norms = train(model)

@@ -35,7 +35,7 @@ struct Plan {
 };
 
 // Runs two steps of every strategy on the device meta with one rank that stands for all, then goes
-// through the schedule of other ranks: of all, or of sixteen and every kind where there are more
+// through the schedule of other ranks: of all, or of some and every kind where there are more
 // than 64. An Error where two ranks would not issue the same collectives in the same order.
 // ConfigError as in training.
 Plan make_plan(const Config& config, const PlanOptions& options);

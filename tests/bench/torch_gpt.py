@@ -15,37 +15,38 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-LAYERS, HEADS, WIDTH, CONTEXT, VOCABULARY, BATCH = 6, 6, 384, 256, 256, 12
+CONTEXT, VOCABULARY, BATCH = 256, 256, 12
 
 
 class Attention(nn.Module):
-    def __init__(self):
+    def __init__(self, width, heads, context):
         super().__init__()
-        self.c_attn = nn.Linear(WIDTH, 3 * WIDTH)
-        self.c_proj = nn.Linear(WIDTH, WIDTH)
-        hidden = torch.triu(torch.ones(CONTEXT, CONTEXT, dtype=torch.bool), diagonal=1)
+        self.heads = heads
+        self.c_attn = nn.Linear(width, 3 * width)
+        self.c_proj = nn.Linear(width, width)
+        hidden = torch.triu(torch.ones(context, context, dtype=torch.bool), diagonal=1)
         self.register_buffer("hidden", hidden, persistent=False)
 
     def forward(self, x):
         b, t, c = x.shape
         q, k, v = (
-            part.view(b, t, HEADS, c // HEADS).transpose(1, 2)
-            for part in self.c_attn(x).split(WIDTH, dim=2)
+            part.view(b, t, self.heads, c // self.heads).transpose(1, 2)
+            for part in self.c_attn(x).split(c, dim=2)
         )
-        scores = q @ k.transpose(-2, -1) / math.sqrt(c // HEADS)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(c // self.heads)
         scores = scores.masked_fill(self.hidden[:t, :t], float("-inf"))
         out = F.softmax(scores, dim=-1) @ v
         return self.c_proj(out.transpose(1, 2).reshape(b, t, c))
 
 
 class Block(nn.Module):
-    def __init__(self):
+    def __init__(self, width, heads, context):
         super().__init__()
-        self.ln1 = nn.LayerNorm(WIDTH)
-        self.attn = Attention()
-        self.ln2 = nn.LayerNorm(WIDTH)
-        self.c_fc = nn.Linear(WIDTH, 4 * WIDTH)
-        self.c_proj = nn.Linear(4 * WIDTH, WIDTH)
+        self.ln1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads, context)
+        self.ln2 = nn.LayerNorm(width)
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_proj = nn.Linear(4 * width, width)
 
     def forward(self, x):
         x = x + self.attn(self.ln1(x))
@@ -53,27 +54,27 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    def __init__(self):
+    def __init__(self, layers=6, heads=6, width=384, context=CONTEXT, vocabulary=VOCABULARY, std=0.02):
         super().__init__()
-        self.wte = nn.Embedding(VOCABULARY, WIDTH)
-        self.wpe = nn.Embedding(CONTEXT, WIDTH)
-        self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))
-        self.ln_f = nn.LayerNorm(WIDTH)
+        self.wte = nn.Embedding(vocabulary, width)
+        self.wpe = nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(Block(width, heads, context) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(width)
         for name, parameter in self.named_parameters():
             if parameter.dim() < 2:
                 continue
-            std = 0.02 / math.sqrt(2 * LAYERS) if "c_proj" in name else 0.02
-            nn.init.normal_(parameter, 0.0, std)
+            scale = math.sqrt(2 * layers) if "c_proj" in name else 1
+            nn.init.normal_(parameter, 0.0, std / scale)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
 
-    def forward(self, tokens, targets):
+    def forward(self, tokens, targets, reduction="mean"):
         x = self.wte(tokens) + self.wpe.weight[: tokens.size(1)]
         for block in self.blocks:
             x = block(x)
         logits = self.ln_f(x) @ self.wte.weight.T
-        return F.cross_entropy(logits.view(-1, VOCABULARY), targets.reshape(-1))
+        return F.cross_entropy(logits.flatten(0, 1), targets.reshape(-1), reduction=reduction)
 
 
 def main():
