@@ -17,11 +17,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = ROOT / "data" / "kjv.txt"
 
 
-def run_tessera(tessera, config, *overrides):
+def run_tessera(tessera, config, *overrides, ranks=1):
     """The records of a run's metrics.jsonl."""
     with tempfile.TemporaryDirectory() as folder:
         run = os.path.join(folder, "run")
         command = [tessera, "train", str(ROOT / "configs" / config), f"run.dir={run}", *overrides]
+        if ranks > 1:
+            command = ["mpirun", "-np", str(ranks), "--bind-to", "none", *command]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         with open(os.path.join(run, "metrics.jsonl")) as file:
             return [json.loads(line) for line in file]
