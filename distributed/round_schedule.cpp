@@ -152,7 +152,7 @@ void RoundSchedule::flush() {
 }
 
 void RoundSchedule::start_gather(Block& block) {
-  if (block.state != State::absent) return;
+  TESSERA_ASSERT(block.state == State::absent);
   nn::ModuleScope scope(*block.module);  // for messages
   for (size_t i : block.sharded) {
     const Bucket& bucket = buckets_[i];
@@ -212,6 +212,7 @@ void RoundSchedule::before_backward(size_t block) {
   if (in_backward_ == block) return;  // another output of it
   in_backward_ = block;
   while (next_ < forward_.size()) run_entry(list_[next_++]);  // blocks that the leaf skipped
+  drop_all_but(block);
   if (blocks_[block].state == State::absent) gather_in_turn(block, list_.size(), "the backward");
   drop_all_but(block);
   bool another = next_ < list_.size() && list_[next_].kind == Kind::gather;

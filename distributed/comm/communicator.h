@@ -50,9 +50,8 @@ struct CommOptions {
 
 // A transfer under way. Copies are handles of the same transfer; a default-constructed one is
 // done. Until the transfer is done its arrays may be neither written nor, where they receive, read.
-// It moves on inside calls and waits on its communicator, and peers may need this rank's part of
-// it: so every Work is waited for (or a later collective, for a collective), and Works of several
-// communicators in the same order on every rank.
+// It moves on inside calls and waits on any communicator of this rank and job, and peers may need
+// this rank's part of it: so every Work is waited for, or a later one on the same communicator.
 class Work {
  public:
   class State {

@@ -78,7 +78,7 @@ class Operation {
   bool done_ = false;
 };
 
-class Engine {
+class Engine final : public Progressing {
  public:
   Engine(std::shared_ptr<Transport> transport, Group group, CommOptions options);
   ~Engine();
@@ -104,7 +104,10 @@ class Engine {
   // messages need no number of their own.
   void start_collective(std::shared_ptr<Operation> op);
   void start_point_to_point(std::shared_ptr<Operation> op);
-  // Moves everything on until op is done.
+  // What is told in the order of its calls and can go on, goes on; a failure is for its own waits.
+  void move_on() noexcept override;
+  // Moves everything on until op is done, and so do the transport's other engines: whoever they
+  // wait for may wait for them first.
   void finish(const Operation& op, std::chrono::milliseconds timeout);
 
  private:

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "distributed/comm/neighbours.h"
@@ -34,6 +35,15 @@ class Message {
 struct Failure {
   int origin = -1;  // the rank that found it, in the transport's numbering
   std::string message;
+};
+
+// What a rank moves on whenever it waits for anything: peers may wait for its part.
+class Progressing {
+ public:
+  virtual void move_on() noexcept = 0;
+
+ protected:
+  ~Progressing() = default;
 };
 
 // One rank's end. Used by one thread; fail alone may be called from any.
@@ -67,11 +77,17 @@ class Transport {
   // What this rank shares memory with; null where that is nobody.
   virtual Neighbours* neighbours() { return nullptr; }
 
+  // Those of this rank's communicators.
+  std::vector<Progressing*>& progressing() { return progressing_; }
+
   // This rank's counts of communicators: of those that have all ranks, made by every rank in the
   // same order, and of splits, whose number their members agree on. Contexts are made of these.
   virtual int take_world() = 0;
   virtual int next_split() = 0;
   virtual void take_split(int number) = 0;
+
+ private:
+  std::vector<Progressing*> progressing_;
 };
 
 }  // namespace tessera

@@ -439,6 +439,24 @@ void another_operation_is_detected(Communicator& comm) {
       "all_reduce(sum, f32, 6 elements)");
 }
 
+// Whoever is waited for may wait elsewhere first.
+void waits_move_other_communicators_on(Communicator& comm) {
+  auto first = comm.split(0, comm.rank());
+  auto second = comm.split(0, comm.rank());
+  for (int64_t count : {7, 300000}) {
+    Array a = Array::full({count}, 1);
+    Array b = Array::full({count}, 2);
+    Work of_a = first->all_reduce(a);
+    Work of_b = second->all_reduce(b);
+    bool even = comm.rank() % 2 == 0;
+    (even ? of_a : of_b).wait();
+    comm.barrier().wait();
+    (even ? of_b : of_a).wait();
+    EXPECT_EQ(a.to_vector<float>()[6], comm.size());
+    EXPECT_EQ(b.to_vector<float>()[6], 2 * comm.size());
+  }
+}
+
 // Both sides' places in the source and in the model.
 void places_of_a_mismatch_are_named(Communicator& comm) {
   bool is_odd = comm.rank() == comm.size() - 1;
@@ -616,6 +634,7 @@ constexpr CommunicatorCase kCases[] = {
     TESSERA_CASE(wrong_arguments_are_refused),
     TESSERA_CASE(another_operation_is_detected),
     TESSERA_CASE(places_of_a_mismatch_are_named),
+    TESSERA_CASE(waits_move_other_communicators_on),
     TESSERA_CASE(another_dtype_is_detected),
     TESSERA_CASE(another_size_is_detected),
     TESSERA_CASE(another_kind_is_detected),

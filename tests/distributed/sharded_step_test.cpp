@@ -160,6 +160,45 @@ TEST(Zero3, HasTheParametersOfBlocksOnlyWhileTheyRun) {
   });
 }
 
+// Ranks keep to one list of collectives whichever blocks their leaves use: the first ones, the last
+// ones, some between, or none.
+struct SkippingTask : test::Task {
+  struct Net : nn::Module {
+    nn::ModuleList<nn::Linear> layers{this, "layers"};
+    nn::Linear head{this, "head", 4, 1};
+    Net() {
+      for (int i = 0; i < 4; ++i) layers.emplace_back(4, 4).make_block();
+    }
+  } net;
+
+  nn::Module& module() override { return net; }
+  nn::Loss loss(Leaf leaf) override {
+    // Bit i says whether layer i is used: every pattern in sixteen leaves.
+    Tensor x(Array::full({2, 4}, 0.1 * static_cast<double>(leaf.index + 1)));
+    for (size_t i = 0; i < net.layers.size(); ++i) {
+      if ((leaf.index >> i & 1) != 0) x = run_block(net.layers[i], x);
+    }
+    return {sum(net.head(x)), 1};
+  }
+};
+
+TEST(Zero3, SkipsAnyBlocksOnAnyRank) {
+  for (bool recompute : {false, true}) {
+    StepOptions options{.leaves = 16, .recompute = recompute};
+    Outcome expected = train_alone(make<SkippingTask>(), options);
+    for (Strategy strategy : {Strategy::zero3, Strategy::hybrid}) {
+      options.strategy = strategy;
+      for (int world : {2, 3, 4}) {
+        for (int machine : {0, 1, 2}) {
+          if (machine > 0 && world % machine != 0) continue;
+          options.machine = machine;
+          expect_same_on_ranks(make<SkippingTask>(), options, world, expected);
+        }
+      }
+    }
+  }
+}
+
 TEST(Zero3, RefusesBlocksOutsideOfAStep) {
   run_ranks(2, [](Communicator& comm) {
     GptTask task;
