@@ -40,10 +40,8 @@ struct Failure {
 // What a rank moves on whenever it waits for anything: peers may wait for its part.
 class Progressing {
  public:
+  virtual ~Progressing() = default;
   virtual void move_on() noexcept = 0;
-
- protected:
-  ~Progressing() = default;
 };
 
 // One rank's end. Used by one thread; fail alone may be called from any.
