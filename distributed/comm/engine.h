@@ -81,7 +81,7 @@ class Operation {
 class Engine final : public Progressing {
  public:
   Engine(std::shared_ptr<Transport> transport, Group group, CommOptions options);
-  ~Engine();
+  ~Engine() override;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 

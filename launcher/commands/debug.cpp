@@ -15,12 +15,12 @@ struct Options {
 };
 
 int debug_run(const Options& options, const experiment::Catalog& catalog) {
-  using namespace experiment;
-  return train_threads(options.ranks, [&] {
-    Config config = load_config_file(options.config, options.overrides, catalog);
+  return experiment::train_threads(options.ranks, [&] {
+    experiment::Config config =
+        experiment::load_config_file(options.config, options.overrides, catalog);
     // One thread for each rank unless told otherwise: a debugger shows one stack a rank.
     set_num_threads(static_cast<int>(config.compute.threads.value.value_or(1)));
-    return std::make_unique<Trainer>(std::move(config));
+    return std::make_unique<experiment::Trainer>(std::move(config));
   });
 }
 

@@ -50,28 +50,29 @@ void print_plan(const experiment::Plan& plan, int64_t memory) {
   }
   for (const experiment::StrategyPlan& one : plan.strategies) {
     if (!one.refusal.empty()) continue;
-    fmt::print("{}: {} collectives a step and {:.3g} TFLOP a rank, the same schedule on {} ranks\n",
-               one.strategy, one.collectives, one.flops / 1e12, one.ranks_checked);
+    fmt::print("{}: {} collectives a step and {:.3g} GFLOP a rank, the same schedule on {} ranks\n",
+               one.strategy, one.collectives, one.flops / 1e9, one.ranks_checked);
   }
 }
 
 int plan_run(const Options& options, const experiment::Catalog& catalog) {
-  using namespace experiment;
-  Config config = load_config_file(options.config, options.overrides, catalog);
+  experiment::Config config =
+      experiment::load_config_file(options.config, options.overrides, catalog);
   if (options.ranks_per_node > 0 && options.ranks % options.ranks_per_node != 0) {
-    throw ConfigError(fmt::format("--ranks-per-node: {} ranks do not divide into nodes of {}",
-                                  options.ranks, options.ranks_per_node));
+    throw experiment::ConfigError(
+        fmt::format("--ranks-per-node: {} ranks do not divide into nodes of {}", options.ranks,
+                    options.ranks_per_node));
   }
-  Plan plan = make_plan(config, {options.ranks, options.ranks_per_node});
+  experiment::Plan plan = experiment::make_plan(config, {options.ranks, options.ranks_per_node});
   int per_node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
   int64_t memory = options.memory_gib > 0 ? static_cast<int64_t>(options.memory_gib * (1 << 30))
                                           : memory_of_this_machine(per_node);
   fmt::print("{}: {} parameters, {} ranks, {} {} of {} samples a rank and step\n", config.run.name,
              plan.num_parameters, options.ranks, plan.leaves_of_rank,
              plan.leaves_of_rank == 1 ? "leaf" : "leaves",
-             config.data.as<DataSection>().micro_batch);
+             config.data.as<experiment::DataSection>().micro_batch);
   print_plan(plan, memory);
-  const StrategyPlan* best = choose(plan, memory);
+  const experiment::StrategyPlan* best = experiment::choose(plan, memory);
   if (!best) {
     throw_error(fmt::format("no strategy fits in {} a rank", in_bytes(memory)));
   }

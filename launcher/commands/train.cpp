@@ -15,16 +15,17 @@ struct Options {
 };
 
 int train_from(const Options& options, const experiment::Catalog& catalog) {
-  using namespace experiment;
   if (options.explain) {
-    fmt::print("{}", explain(catalog));
+    fmt::print("{}", experiment::explain(catalog));
     return 0;
   }
-  if (options.config.empty()) throw ConfigError("train: expected a config file");
-  return train_job([&] {
-    Config config = load_config_file(options.config, options.overrides, catalog);
-    set_num_threads(threads_for(config.compute.threads, local_ranks_of_job()));
-    return std::make_unique<Trainer>(std::move(config));
+  if (options.config.empty()) throw experiment::ConfigError("train: expected a config file");
+  return experiment::train_job([&] {
+    experiment::Config config =
+        experiment::load_config_file(options.config, options.overrides, catalog);
+    set_num_threads(
+        experiment::threads_for(config.compute.threads, experiment::local_ranks_of_job()));
+    return std::make_unique<experiment::Trainer>(std::move(config));
   });
 }
 

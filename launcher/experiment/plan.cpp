@@ -18,7 +18,7 @@ constexpr int kCheckSome = 32;
 class DryRun {
  public:
   DryRun(const Config& config, const StepOptions& options, int rank, int ranks)
-      : config_(config), comm_(rank, ranks, kMeta) {
+      : comm_(rank, ranks, kMeta) {
     manual_seed(options.seed);
     {
       nn::DeferInit defer;
@@ -51,7 +51,6 @@ class DryRun {
   }
 
  private:
-  const Config& config_;
   FakeCommunicator comm_;
   std::unique_ptr<nn::Model> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;

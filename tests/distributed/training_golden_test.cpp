@@ -27,7 +27,7 @@ void expect_as_in_pytorch(const std::string& name, const MakeTask& make_task, Co
   TrainingGolden golden;
   std::unique_ptr<Task> task = make_task();
   for (const auto& [key, parameter] : task->module().named_parameters()) {
-    parameter.data().copy_(golden.at(name + "." + key));
+    parameter.data().copy_(golden.at(fmt::format("{}.{}", name, key)));
   }
   optim::AdamW optimizer = adamw_of(task->module());
   TrainStep step(task->module(), optimizer, comm, options);
@@ -74,7 +74,7 @@ TEST(TrainingGolden, OtherTrainingIsNotNear) {
   TrainingGolden golden;
   GptTask task;
   for (const auto& [key, parameter] : task.model.named_parameters()) {
-    parameter.data().copy_(golden.at("gpt." + key));
+    parameter.data().copy_(golden.at(fmt::format("gpt.{}", key)));
   }
   optim::AdamW optimizer = adamw_of(task.model);
   auto comm = make_self_communicator();
