@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/training.safetensors: ten steps of two small models in one PyTorch process.
+"""Writes tests/golden/training/ten_steps.safetensors: ten steps of two small models in one PyTorch process.
 
 usage: scripts/make_training_golden.py [FILE]        needs torch and numpy; runs on the CPU
 
@@ -86,7 +86,7 @@ def train(model):
 
 
 def main():
-    path = sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/training.safetensors"
+    path = sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/training/ten_steps.safetensors"
     torch.set_num_threads(1)
     torch.manual_seed(3)
     tensors = {}
