@@ -20,7 +20,7 @@ struct Place {
 // each collective, and how far it has got itself. It lies in memory that both reach.
 struct Line {
   static constexpr uint64_t kSlots = 16;
-  static constexpr size_t kSmallBytes = 2048;
+  static constexpr size_t kSmallBytes = 6144;
 
   struct alignas(128) Slot {
     std::atomic<uint64_t> told{0};  // 1 + the number of the collective that the rest is about

@@ -73,8 +73,15 @@ int plan_run(const Options& options, const experiment::Catalog& catalog) {
              config.data.as<experiment::DataSection>().micro_batch);
   print_plan(plan, memory);
   const experiment::StrategyPlan* best = experiment::choose(plan, memory);
-  if (!best) {
+  if (!best && options.memory_gib > 0) {
     throw_error(fmt::format("no strategy fits in {} a rank", in_bytes(memory)));
+  }
+  if (!best) {
+    fmt::print(
+        "choice: none fits in this machine's share of {} a rank; --memory says what a rank "
+        "really has\n",
+        in_bytes(memory));
+    return 0;
   }
   fmt::print("choice: {}, which sends least of those that fit\n", best->strategy);
   return 0;

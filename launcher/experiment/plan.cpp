@@ -12,7 +12,7 @@ namespace {
 
 constexpr Device kMeta{DeviceType::meta};
 constexpr int kCheckAll = 64;
-constexpr int kCheckSome = 32;
+constexpr int kCheckSome = 16;
 
 // One rank's run up to its steps, on meta.
 class DryRun {

@@ -112,6 +112,16 @@ TEST(Plan, OfSevenBillionParametersOnAThousandRanksIsReadyInSeconds) {
   EXPECT_EQ(printed(outcome, "choice:"), "zero3, which sends least of those that fit");
 }
 
+// A plan for machines that are not this one: nothing fits here, and that is no error.
+TEST(Plan, OfOtherMachinesNeedsNoMemoryToBeGiven) {
+  Command command = tessera({"plan", kSourceDir + "/configs/gpt_7b.yaml", "--ranks", "1024"});
+  command.timeout = seconds(180);
+  Outcome outcome = run(command);
+  ASSERT_TRUE(succeeded(outcome));
+  EXPECT_EQ(table_of(outcome).size(), 5U);
+  EXPECT_TRUE(contains(printed(outcome, "choice:"), "none fits in this machine's share"));
+}
+
 TEST(Plan, ChoosesWhatFits) {
   Words config{kQuickstart, "data.leaves=4", "--ranks", "4"};
   EXPECT_EQ(printed(plan_of(config + Words{"--memory", "1"}), "choice:"),
