@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -33,7 +34,11 @@ auto retry(F&& fn) {
 class Descriptor {
  public:
   Descriptor(std::string_view operation, const std::string& path, int flags)
-      : fd_(retry([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); })) {
+      : Descriptor(operation, path, AT_FDCWD, path, flags) {}
+  // `name` in the folder that `at` is open on; errors call it `path`.
+  Descriptor(std::string_view operation, const std::string& path, int at, const std::string& name,
+             int flags)
+      : fd_(retry([&] { return ::openat(at, name.c_str(), flags | O_CLOEXEC, 0666); })) {
     if (fd_ == -1) fail(operation, path, errno);
   }
   ~Descriptor() {
@@ -55,10 +60,11 @@ class RealReadableFile final : public ReadableFile {
   // Without O_NONBLOCK, opening a pipe would wait for its writer instead of being refused.
   explicit RealReadableFile(const std::string& path)
       : path_(path), descriptor_("open", path, O_RDONLY | O_NONBLOCK) {
-    struct stat status {};
-    if (fstat(descriptor_.get(), &status) == -1) fail("open", path, errno);
-    TESSERA_CHECK(S_ISREG(status.st_mode), "[open] {}: expected a regular file", path);
-    size_ = static_cast<uint64_t>(status.st_size);
+    look();
+  }
+  RealReadableFile(const std::string& path, int folder, const std::string& name)
+      : path_(path), descriptor_("open", path, folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW) {
+    look();
   }
 
   uint64_t size() const override { return size_; }
@@ -77,6 +83,13 @@ class RealReadableFile final : public ReadableFile {
   }
 
  private:
+  void look() {
+    struct stat status {};
+    if (fstat(descriptor_.get(), &status) == -1) fail("open", path_, errno);
+    TESSERA_CHECK(S_ISREG(status.st_mode), "[open] {}: expected a regular file", path_);
+    size_ = static_cast<uint64_t>(status.st_size);
+  }
+
   std::string path_;
   Descriptor descriptor_;
   uint64_t size_ = 0;
@@ -111,6 +124,15 @@ class RealFileSystem final : public FileSystem {
     return std::make_unique<RealReadableFile>(path);
   }
 
+  std::unique_ptr<ReadableFile> open_beneath(const std::string& folder,
+                                             const std::string& name) override {
+    std::string path = folder + "/" + name;
+    TESSERA_CHECK(is_plain_name(name), "[open] {}: expected the name of a file in the folder",
+                  path);
+    Descriptor descriptor("open", folder, O_RDONLY | O_DIRECTORY);
+    return std::make_unique<RealReadableFile>(path, descriptor.get(), name);
+  }
+
   std::unique_ptr<WritableFile> create(const std::string& path) override {
     return std::make_unique<RealWritableFile>(path);
   }
@@ -132,6 +154,27 @@ class RealFileSystem final : public FileSystem {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) fail("make_directories", path, error.value());
+  }
+
+  FileKind kind(const std::string& path) override {
+    struct stat status {};
+    if (lstat(path.c_str(), &status) == -1) return FileKind::none;
+    if (S_ISREG(status.st_mode)) return FileKind::file;
+    if (S_ISDIR(status.st_mode)) return FileKind::directory;
+    return S_ISLNK(status.st_mode) ? FileKind::link : FileKind::other;
+  }
+
+  std::vector<std::string> list(const std::string& path) override {
+    std::error_code error;
+    std::vector<std::string> names;
+    std::filesystem::directory_iterator entries(path, error);
+    while (!error && entries != std::filesystem::directory_iterator()) {
+      names.push_back(entries->path().filename().string());
+      entries.increment(error);
+    }
+    if (error) fail("list", path, error.value());
+    std::sort(names.begin(), names.end());
+    return names;
   }
 };
 
@@ -170,6 +213,11 @@ std::string temporary_name(const std::filesystem::path& path) {
 
 }  // namespace
 
+bool is_plain_name(std::string_view text) {
+  return !text.empty() && text != "." && text != ".." &&
+         text.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+}
+
 FileSystem& FileSystem::real() {
   static RealFileSystem instance;
   return instance;
@@ -184,8 +232,32 @@ std::vector<std::byte> FileSystem::read(const std::string& path, uint64_t max_by
   return data;
 }
 
+void FileSystem::remove_all(const std::string& path) {
+  // Folders after what is in them.
+  std::vector<std::string> folders;
+  std::vector<std::string> waiting{path};
+  while (!waiting.empty()) {
+    std::string next = std::move(waiting.back());
+    waiting.pop_back();
+    if (kind(next) != FileKind::directory) {
+      remove(next);
+      continue;
+    }
+    for (const std::string& name : list(next)) waiting.push_back(fmt::format("{}/{}", next, name));
+    folders.push_back(std::move(next));
+  }
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) remove(*folder);
+}
+
 void FileSystem::write_atomically(const std::string& path,
                                   std::span<const std::span<const std::byte>> pieces) {
+  produce_atomically(path, [&](WritableFile& file) {
+    for (auto piece : pieces) file.append(piece);
+  });
+}
+
+void FileSystem::produce_atomically(const std::string& path,
+                                    const std::function<void(WritableFile&)>& write) {
   std::filesystem::path target(path);
   TESSERA_CHECK(target.has_filename(), "[write] '{}': expected a path that ends in a file's name",
                 path);
@@ -194,7 +266,7 @@ void FileSystem::write_atomically(const std::string& path,
   try {
     auto file = create(temporary_path);
     Temporary temporary(*this, temporary_path);
-    for (auto piece : pieces) file->append(piece);
+    write(*file);
     file->finish();
     rename(temporary_path, path);
     temporary.keep();

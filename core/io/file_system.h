@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tessera {
@@ -31,6 +33,11 @@ class WritableFile {
   virtual void finish() = 0;
 };
 
+enum class FileKind { none, file, directory, link, other };
+
+// Whether text can name a file inside a folder: not empty, no '/' or zero byte, not "." or "..".
+bool is_plain_name(std::string_view text);
+
 // What the library needs of a file system. Every failure throws Error naming the operation, the
 // path and the system's reason. All functions may be called from any thread.
 class FileSystem {
@@ -41,17 +48,30 @@ class FileSystem {
 
   // An error when path is anything but a regular file (or a link to one).
   virtual std::unique_ptr<ReadableFile> open(const std::string& path) = 0;
+  // The same for the entry `name` of a folder, which need not be trusted: an error when it is no
+  // plain name, or a link.
+  virtual std::unique_ptr<ReadableFile> open_beneath(const std::string& folder,
+                                                     const std::string& name) = 0;
   // An error when path exists.
   virtual std::unique_ptr<WritableFile> create(const std::string& path) = 0;
   // Replaces what is at `to`; readers see either the old or the new, never a mixture. It survives
   // a loss of power once the folder has been synced.
   virtual void rename(const std::string& from, const std::string& to) = 0;
+  // A file, or an empty folder.
   virtual void remove(const std::string& path) = 0;
   // Forces the folder's list of names to the disk.
   virtual void sync_directory(const std::string& path) = 0;
   // Makes the folder and its missing parents; one that exists already is no error.
   virtual void make_directories(const std::string& path) = 0;
+  // What is at path, a link not followed; none also where it cannot be looked at.
+  virtual FileKind kind(const std::string& path) = 0;
+  // The names in a folder, sorted.
+  virtual std::vector<std::string> list(const std::string& path) = 0;
 
+  // Whether path is a folder, or a link to one.
+  bool is_directory(const std::string& path) { return kind(path + "/.") == FileKind::directory; }
+  // Removes a file, or a folder with everything in it; links are removed, not followed.
+  void remove_all(const std::string& path);
   // The whole file; an error when it is larger than max_bytes.
   std::vector<std::byte> read(const std::string& path, uint64_t max_bytes);
   // Puts the pieces, one after the other, under `path`: written to a temporary file in the same
@@ -60,6 +80,8 @@ class FileSystem {
   // sync of the folder, fails does path hold the new content, whole.
   void write_atomically(const std::string& path,
                         std::span<const std::span<const std::byte>> pieces);
+  // The same for what `write` appends.
+  void produce_atomically(const std::string& path, const std::function<void(WritableFile&)>& write);
 };
 
 }  // namespace tessera

@@ -1,7 +1,7 @@
 #include "core/io/safetensors.h"
 
 #include <algorithm>
-#include <cstring>
+#include <numeric>
 
 #include "core/io/elements.h"
 #include "core/json_text.h"
@@ -45,6 +45,16 @@ Array SafetensorsReader::read(const SafetensorsEntry& entry) const {
                        fmt::format("{}: tensor {}", what_, excerpt(entry.name)));
 }
 
+void SafetensorsReader::read(const SafetensorsEntry& entry, uint64_t first,
+                             std::span<std::byte> out) const {
+  TESSERA_ASSERT(first <= entry.nbytes() && out.size() <= entry.nbytes() - first);
+  try {
+    file_->read(data_begin_ + entry.begin + first, out);
+  } catch (const Error& error) {
+    throw_error(fmt::format("{}: tensor {}: {}", what_, excerpt(entry.name), error.what()));
+  }
+}
+
 SafetensorsFile read_safetensors(const std::string& path, FileSystem& files) {
   SafetensorsReader reader(path, files);
   SafetensorsFile out{reader.metadata(), {}};
@@ -55,29 +65,30 @@ SafetensorsFile read_safetensors(const std::string& path, FileSystem& files) {
   return out;
 }
 
-void write_safetensors(const std::string& path,
-                       std::span<const std::pair<std::string, Array>> tensors,
-                       const std::map<std::string, std::string>& metadata, FileSystem& files) {
-  std::string what = fmt::format("[write_safetensors] {}", path);
-  std::vector<std::pair<std::string, Array>> sorted;
-  sorted.reserve(tensors.size());
-  for (const auto& [name, array] : tensors) {
-    std::string tensor = fmt::format("{}: tensor {}", what, excerpt(name));
-    sorted.emplace_back(name, packed_on_cpu(array, tensor));
-    TESSERA_CHECK(array.dim() <= kMaxFileDims, "{}: expected at most {} dims, got {}", tensor,
-                  kMaxFileDims, array.dim());
-  }
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
-    if (a.second.dtype() == b.second.dtype()) return a.first < b.first;
-    return safetensors_before(a.second.dtype(), b.second.dtype());
+SafetensorsLayout layout_safetensors(std::span<const SafetensorsEntry> tensors,
+                                     const std::map<std::string, std::string>& metadata,
+                                     const std::string& what) {
+  SafetensorsLayout layout;
+  layout.order.resize(tensors.size());
+  std::iota(layout.order.begin(), layout.order.end(), size_t{0});
+  std::sort(layout.order.begin(), layout.order.end(), [&](size_t i, size_t j) {
+    const SafetensorsEntry &a = tensors[i], &b = tensors[j];
+    if (a.dtype == b.dtype) return a.name < b.name;
+    return safetensors_before(a.dtype, b.dtype);
   });
-
   SafetensorsHeader header{metadata, {}};
   uint64_t position = 0;
-  for (const auto& [name, array] : sorted) {
+  for (size_t index : layout.order) {
+    const SafetensorsEntry& tensor = tensors[index];
+    TESSERA_CHECK(tensor.shape.size() <= kMaxFileDims,
+                  "{}: tensor {}: expected at most {} dims, got {}", what, excerpt(tensor.name),
+                  kMaxFileDims, tensor.shape.size());
+    std::optional<uint64_t> bytes = data_bytes(tensor.shape, tensor.dtype);
+    TESSERA_CHECK(bytes, "{}: tensor {}: shape {} of {} is too large", what, excerpt(tensor.name),
+                  tensor.shape, tensor.dtype);
     header.tensors.push_back(
-        {name, array.dtype(), array.shape(), position, position + array.nbytes()});
-    position += array.nbytes();
+        {tensor.name, tensor.dtype, tensor.shape, position, position + *bytes});
+    position += *bytes;
   }
   std::string text = format_safetensors_header(header, what);
   text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
@@ -85,10 +96,25 @@ void write_safetensors(const std::string& path,
   TESSERA_CHECK(length <= kMaxSafetensorsHeaderBytes,
                 "{}: expected a header of at most {} bytes, got {}", what,
                 kMaxSafetensorsHeaderBytes, length);
+  layout.head.assign(reinterpret_cast<const char*>(&length), kLengthBytes);
+  layout.head += text;
+  layout.tensors = std::move(header.tensors);
+  return layout;
+}
 
-  std::vector<std::span<const std::byte>> pieces{std::as_bytes(std::span(&length, 1)),
-                                                 std::as_bytes(std::span(text))};
-  for (const auto& [name, array] : sorted) pieces.push_back(bytes_of(array));
+void write_safetensors(const std::string& path,
+                       std::span<const std::pair<std::string, Array>> tensors,
+                       const std::map<std::string, std::string>& metadata, FileSystem& files) {
+  std::string what = fmt::format("[write_safetensors] {}", path);
+  std::vector<SafetensorsEntry> entries;
+  std::vector<Array> packed;
+  for (const auto& [name, array] : tensors) {
+    packed.push_back(packed_on_cpu(array, fmt::format("{}: tensor {}", what, excerpt(name))));
+    entries.push_back({name, array.dtype(), array.shape(), 0, 0});
+  }
+  SafetensorsLayout layout = layout_safetensors(entries, metadata, what);
+  std::vector<std::span<const std::byte>> pieces{std::as_bytes(std::span(layout.head))};
+  for (size_t index : layout.order) pieces.push_back(bytes_of(packed[index]));
   files.write_atomically(path, pieces);
 }
 

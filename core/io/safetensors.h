@@ -26,6 +26,8 @@ class SafetensorsReader {
   // The tensor's data, in memory of its own; entry is one of tensors(). May be called from several
   // threads at once.
   Array read(const SafetensorsEntry& entry) const;
+  // Fills out with the bytes of the tensor's data from `first` on.
+  void read(const SafetensorsEntry& entry, uint64_t first, std::span<std::byte> out) const;
 
  private:
   std::string what_;
@@ -38,6 +40,20 @@ struct SafetensorsFile {
   std::map<std::string, std::string> metadata;
   std::vector<std::pair<std::string, Array>> tensors;  // in the order of the data
 };
+
+// What a new file will look like.
+struct SafetensorsLayout {
+  std::string head;                       // all bytes before the data
+  std::vector<SafetensorsEntry> tensors;  // in the order of the data, as the reference lays it out
+  std::vector<size_t> order;              // tensors[i] is the order[i]-th that was asked for
+  uint64_t file_bytes() const { return head.size() + (tensors.empty() ? 0 : tensors.back().end); }
+};
+
+// For tensors of these names, dtypes and shapes, whose places are ignored. Errors begin with
+// `what`.
+SafetensorsLayout layout_safetensors(std::span<const SafetensorsEntry> tensors,
+                                     const std::map<std::string, std::string>& metadata,
+                                     const std::string& what);
 
 SafetensorsFile read_safetensors(const std::string& path, FileSystem& files = FileSystem::real());
 

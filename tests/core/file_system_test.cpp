@@ -160,6 +160,55 @@ TEST(FileSystem, LeavesNothingBehindWhenTheDiskIsFull) {
   EXPECT_EQ(dir.read("old"), "old content");
 }
 
+TEST(FileSystem, ListsNamesInOrderAndSaysWhatTheyAre) {
+  TempDir dir;
+  FileSystem& files = FileSystem::real();
+  dir.write("b", "x");
+  files.make_directories(dir / "a/deep");
+  std::filesystem::create_symlink("a", dir / "c");
+  EXPECT_EQ(files.list(dir.path()), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(files.kind(dir / "a"), FileKind::directory);
+  EXPECT_EQ(files.kind(dir / "b"), FileKind::file);
+  EXPECT_EQ(files.kind(dir / "c"), FileKind::link);
+  EXPECT_EQ(files.kind(dir / "d"), FileKind::none);
+  EXPECT_EQ(files.kind("/dev/null"), FileKind::other);
+  EXPECT_TRUE(files.is_directory(dir / "c")) << "through the link";
+  EXPECT_FALSE(files.is_directory(dir / "b"));
+  EXPECT_TRUE(contains(error_of([&] { files.list(dir / "d"); }), "[list] " + (dir / "d") + ": No"));
+}
+
+TEST(FileSystem, RemovesAFolderAndFollowsNoLink) {
+  TempDir dir;
+  FileSystem& files = FileSystem::real();
+  files.make_directories(dir / "a/b/c");
+  files.make_directories(dir / "kept");
+  dir.write("a/b/f", "x");
+  dir.write("kept/f", "x");
+  std::filesystem::create_symlink(dir / "kept", dir / "a/b/link");
+  files.remove_all(dir / "a");
+  EXPECT_EQ(dir.names(), Names{"kept"});
+  EXPECT_EQ(dir.read("kept/f"), "x");
+  files.remove_all(dir / "kept/f");
+  EXPECT_TRUE(std::filesystem::is_empty(dir / "kept"));
+}
+
+TEST(FileSystem, OpensBeneathAFolderOnlyWhatIsThere) {
+  TempDir dir;
+  FileSystem& files = FileSystem::real();
+  files.make_directories(dir / "in");
+  dir.write("in/f", "inside");
+  dir.write("secret", "outside");
+  std::filesystem::create_symlink(dir / "secret", dir / "in/link");
+  std::filesystem::create_symlink("f", dir / "in/harmless");
+  EXPECT_EQ(files.open_beneath(dir / "in", "f")->size(), 6U);
+  for (const char* name : {"../secret", "/etc/passwd", "..", ".", "", "./f", "link", "harmless"}) {
+    EXPECT_NE(error_of([&] { files.open_beneath(dir / "in", name); }), "") << name;
+  }
+  EXPECT_NE(error_of([&] { files.open_beneath(dir / "in", std::string("f\0x", 3)); }), "");
+  std::filesystem::create_symlink("in", dir / "way");
+  EXPECT_EQ(files.open_beneath(dir / "way", "f")->size(), 6U) << "the folder may be a link";
+}
+
 // Fails at the n-th step of writing, counted from 0, and remembers whether it did.
 class FailingAt final : public FileSystem {
  public:
@@ -167,6 +216,10 @@ class FailingAt final : public FileSystem {
   bool failed() const { return failed_; }
 
   std::unique_ptr<ReadableFile> open(const std::string& path) override { return real().open(path); }
+  std::unique_ptr<ReadableFile> open_beneath(const std::string& folder,
+                                             const std::string& name) override {
+    return real().open_beneath(folder, name);
+  }
   std::unique_ptr<WritableFile> create(const std::string& path) override {
     tick();
     return std::make_unique<File>(*this, real().create(path));
@@ -181,6 +234,8 @@ class FailingAt final : public FileSystem {
     real().sync_directory(path);
   }
   void make_directories(const std::string& path) override { real().make_directories(path); }
+  FileKind kind(const std::string& path) override { return real().kind(path); }
+  std::vector<std::string> list(const std::string& path) override { return real().list(path); }
 
  private:
   struct File final : WritableFile {

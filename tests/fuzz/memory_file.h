@@ -31,11 +31,16 @@ class MemoryFileSystem final : public FileSystem {
   std::unique_ptr<ReadableFile> open(const std::string&) override {
     return std::make_unique<MemoryFile>(bytes_);
   }
+  std::unique_ptr<ReadableFile> open_beneath(const std::string&, const std::string&) override {
+    return std::make_unique<MemoryFile>(bytes_);
+  }
   std::unique_ptr<WritableFile> create(const std::string& path) override { refuse(path); }
   void rename(const std::string& from, const std::string&) override { refuse(from); }
   void remove(const std::string& path) override { refuse(path); }
   void sync_directory(const std::string& path) override { refuse(path); }
   void make_directories(const std::string& path) override { refuse(path); }
+  FileKind kind(const std::string&) override { return FileKind::file; }
+  std::vector<std::string> list(const std::string& path) override { refuse(path); }
 
  private:
   [[noreturn]] static void refuse(const std::string& path) {
