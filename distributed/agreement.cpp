@@ -36,6 +36,13 @@ void require_same(Communicator& comm, const std::string& what, const std::string
 
 }  // namespace
 
+std::string first_error(Communicator& comm, const std::string& own) {
+  std::vector<std::string> all = gather_texts(comm, own);
+  auto found = std::find_if(all.begin(), all.end(), [](const auto& text) { return !text.empty(); });
+  if (found == all.end()) return "";
+  return all.size() == 1 ? *found : fmt::format("rank {}: {}", found - all.begin(), *found);
+}
+
 std::vector<std::string> gather_texts(Communicator& comm, const std::string& text) {
   auto world = static_cast<size_t>(comm.size());
   Array length = Array::scalar(static_cast<double>(text.size()), DType::i64).view({1});

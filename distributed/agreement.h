@@ -16,6 +16,10 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& tex
 // 0. A collective.
 int ranks_per_machine(Communicator& comm);
 
+// The first rank's text that is not empty, as "rank 2: ..." where there are several ranks; empty on
+// every rank if all are. A collective.
+std::string first_error(Communicator& comm, const std::string& own);
+
 // An error that every rank has alike and knows that the others have: one of them may speak for all.
 class SharedError : public Error {
  public:

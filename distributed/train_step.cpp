@@ -277,16 +277,29 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
   }
 }
 
-void TrainStep::gather_parameters() const {
+void TrainStep::gather_parameters(bool frozen_too) const {
   const Levels& owners = mesh_.owners();
   if (owners.size() == 1) return;
   std::vector<Gather> gathers;
   for (const Bucket& bucket : buckets_) {
-    if (bucket.sharded || !bucket.trained) continue;
+    if (bucket.sharded || !(bucket.trained || frozen_too)) continue;
     gathers.emplace_back(owners, bucket.own_params, bucket.params);
   }
   for (Gather& gather : gathers) gather.step();
   for (Gather& gather : gathers) gather.wait();
+}
+
+void TrainStep::restored(int64_t steps_done) {
+  guarded([&] {
+    for (const Bucket& bucket : buckets_) {
+      if (bucket.master.storage() != bucket.own_params.storage()) {
+        bucket.own_params.copy_(bucket.master);
+      }
+      bucket.params.storage()->mark_changed("TrainStep::restored");
+    }
+    gather_parameters(true);
+  });
+  steps_done_ = steps_done;
 }
 
 double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch) {

@@ -9,6 +9,7 @@
 #include "distributed/leaf_table.h"
 #include "distributed/round_schedule.h"
 #include "distributed/statistics.h"
+#include "distributed/train_state.h"
 #include "nn/loss.h"
 
 namespace tessera {
@@ -93,6 +94,12 @@ class TrainStep {
   // rank. A collective. Shares memory with the module where that has what is asked for.
   nn::StateDict state();
 
+  // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
+  std::vector<HeldTensor> held() const { return held_state(module_, optimizer_, buckets_, mesh_); }
+  // To be called when held() has been overwritten: the parameters follow, and the next step is the
+  // one after `steps_done`. A collective.
+  void restored(int64_t steps_done);
+
   int64_t steps_done() const { return steps_done_; }
   const std::vector<Bucket>& buckets() const { return buckets_; }
   const Mesh& mesh() const { return mesh_; }
@@ -127,7 +134,8 @@ class TrainStep {
   double norm_of(const std::vector<Array>& gradients) const;
   std::vector<double> chunks_in_order(const std::vector<Array>& parts) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
-  void gather_parameters() const;
+  // Makes whole what is not sharded, of trained parameters or of all.
+  void gather_parameters(bool frozen_too = false) const;
 
   nn::Module& module_;
   const optim::Optimizer& optimizer_;

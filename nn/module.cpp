@@ -43,8 +43,8 @@ Module::~Module() {
 }
 
 void Module::check_name(const std::string& name) const {
-  TESSERA_CHECK(!name.empty() && name.find('.') == std::string::npos,
-                "[Module] expected a name without a dot, got '{}'", name);
+  TESSERA_CHECK(!name.empty() && name.find_first_of("./") == std::string::npos,
+                "[Module] expected a name without a dot or a slash, got '{}'", name);
   auto named = [&](const auto& entry) { return entry.first == name; };
   bool taken =
       std::any_of(parts_.begin(), parts_.end(), [&](auto* part) { return part->name_ == name; }) ||

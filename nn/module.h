@@ -57,7 +57,8 @@ using StateDict = std::vector<std::pair<std::string, Array>>;
 class Module {
  public:
   Module() = default;  // a root
-  // A part of `parent`, which must outlive it. Names hold no dot and are unique in their parent.
+  // A part of `parent`, which must outlive it. Names hold no dot or slash and are
+  // unique in their parent.
   Module(Module* parent, std::string name);
   virtual ~Module();
   Module(const Module&) = delete;

@@ -50,6 +50,7 @@ Call CheckedCommunicator::next_call(CommOp op, DType dtype, int64_t elements,
   call.elements = elements;
   call.sizes_hash = hash_shapes(same_shapes);
   set_place(call, site_, where_ ? where_() : std::string_view());
+  if (on_call_) on_call_(fmt::format("{} at {}", describe(call), call.place.data()));
   return call;
 }
 

@@ -45,6 +45,9 @@ class CheckedCommunicator : public Communicator {
   // An all_gather by another name.
   Work gather_for_all(CommOp op, const Array& send, std::span<const Array> recvs, CallSite site);
   const Where& where() const { return where_; }
+  void set_observer(std::function<void(const std::string&)> on_call) {
+    on_call_ = std::move(on_call);
+  }
 
  private:
   // Takes the next sequence number. same_shapes: those that are to be equal on all ranks.
@@ -64,6 +67,7 @@ class CheckedCommunicator : public Communicator {
 
   int64_t num_collectives_ = 0;
   Where where_;
+  std::function<void(const std::string&)> on_call_;
   CallSite site_{nullptr, 0};  // of the call under way
   int64_t num_point_to_point_ = 0;
 };

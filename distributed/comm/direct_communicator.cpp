@@ -41,6 +41,7 @@ DirectCommunicator::DirectCommunicator(std::shared_ptr<Transport> transport, Com
 DirectCommunicator::DirectCommunicator(std::shared_ptr<Transport> transport, Group group,
                                        CommOptions options)
     : engine_(std::make_shared<Engine>(std::move(transport), std::move(group), options)) {
+  set_observer(options.on_call);
   Neighbours* neighbours = engine_->transport().neighbours();
   all_met_ = neighbours && size() > 1 && neighbours->all_met(engine_->group().members);
 }

@@ -9,6 +9,8 @@ Command train(const experiment::Catalog& catalog);
 Command debug(const experiment::Catalog& catalog);
 Command generate(const experiment::Catalog& catalog);
 Command inspect();
+Command convert(const experiment::Catalog& catalog);
+Command verify();
 Command plan(const experiment::Catalog& catalog);
 Command doctor();
 

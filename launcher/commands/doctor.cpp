@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "distributed/comm/mpi_communicator.h"
 #include "launcher/commands/commands.h"
+#include "launcher/experiment/launched_job.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/experiment/ranks.h"
 
@@ -32,12 +33,6 @@ std::string cuda_text() {
                      available.num_devices == 1 ? "" : "s", cuda::describe(0));
 }
 
-std::string rank_text() {
-  if (!launched_by_mpi()) return "none: this process was started alone";
-  const char* size = std::getenv("OMPI_COMM_WORLD_SIZE");
-  return fmt::format("MPI, {} ranks", size ? size : "an unknown number of");
-}
-
 std::string data_text(const std::string& path) {
   return access(path.c_str(), R_OK) == 0 ? path
                                          : path + " is missing; scripts/prepare_data makes it";
@@ -52,7 +47,7 @@ int examine() {
                              threads_for(AutoInt(), local_ranks_of_job())));
   row("memory", memory_text());
   row("MPI", mpi_version());
-  row("launcher", rank_text());
+  row("launcher", describe_launcher());
   row("CUDA", cuda_text());
   row("data", data_text("data/kjv.txt"));
   row("", data_text("data/fashion-mnist/train-images-idx3-ubyte"));

@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "launcher/commands/commands.h"
-#include "launcher/experiment/checkpoint.h"
+#include "launcher/experiment/model_source.h"
 #include "launcher/experiment/sampling.h"
 
 namespace tessera::commands {
@@ -11,21 +11,24 @@ namespace {
 struct Options {
   std::string path;
   std::string prompt;
+  bool ema = false;
   experiment::SamplingOptions sampling;
 };
 
 int generate_text(const Options& options, const experiment::Catalog& catalog) {
-  using namespace experiment;
-  if (options.prompt.empty()) throw ConfigError("generate: the prompt is empty");
-  LoadedModel loaded = load_checkpoint(options.path, catalog);
-  const auto& section = loaded.config.model.as<ModelSection>();
+  using experiment::Weights;
+  if (options.prompt.empty()) throw experiment::ConfigError("generate: the prompt is empty");
+  experiment::LoadedModel loaded =
+      experiment::load_model(options.path, catalog, options.ema ? Weights::ema : Weights::trained);
+  const auto& section = loaded.config.model.as<experiment::ModelSection>();
   TESSERA_CHECK(section.context() > 0, "{}: '{}' is not a language model", options.path,
                 loaded.config.model.name);
   fmt::print("{}", options.prompt);
-  sample_text(*loaded.model, section.context(), options.prompt, options.sampling, [](char c) {
-    std::fputc(c, stdout);
-    std::fflush(stdout);
-  });
+  experiment::sample_text(*loaded.model, section.context(), options.prompt, options.sampling,
+                          [](char c) {
+                            std::fputc(c, stdout);
+                            std::fflush(stdout);
+                          });
   fmt::print("\n");
   return 0;
 }
@@ -42,6 +45,7 @@ Command generate(const experiment::Catalog& catalog) {
     command->add_option("--prompt", options->prompt, "The text to continue")
         ->type_name("TEXT")
         ->required();
+    command->add_flag("--ema", options->ema, "Use the moving averages of the parameters");
     command->add_option("--length", options->sampling.length, "Tokens to make")
         ->type_name("N")
         ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))

@@ -3,18 +3,20 @@
 
 #include "core/digest.h"
 #include "core/io/npy.h"
-#include "core/io/npz.h"
-#include "core/io/safetensors.h"
 #include "core/print.h"
+#include "distributed/checkpoint/checkpoint_reader.h"
 #include "launcher/commands/commands.h"
-#include "launcher/experiment/checkpoint.h"
+#include "launcher/commands/difference.h"
+#include "launcher/experiment/model_source.h"
 
 namespace tessera::commands {
 namespace {
 
 struct Options {
   std::string path;
+  std::string other;
   bool digest = false;
+  bool config = false;
 };
 
 struct Row {
@@ -50,34 +52,61 @@ int inspect_npy(const Options& options) {
   return 0;
 }
 
-int inspect_npz(const Options& options) {
-  auto arrays = load_npz(options.path);
-  if (options.digest) {
-    fmt::print("{}\n", digest(arrays));
-    return 0;
+int print_digest(std::unique_ptr<TensorSource> source) {
+  auto model = experiment::model_tensors(std::move(source), experiment::Weights::trained);
+  std::vector<std::pair<std::string, Array>> arrays;
+  for (const TensorInfo& tensor : model->tensors()) {
+    arrays.emplace_back(tensor.name, model->read(tensor));
   }
-  std::vector<Row> rows;
-  for (const auto& [name, array] : arrays) {
-    rows.push_back({name, array.dtype(), array.shape(), array.nbytes()});
-  }
-  print_table(rows);
+  fmt::print("{}\n", digest(arrays));
   return 0;
 }
 
-int inspect_safetensors(const std::string& path, const Options& options) {
-  if (options.digest) {
-    fmt::print("{}\n", digest(read_safetensors(path).tensors));
+int print_config(const TensorSource& source) {
+  auto metadata = source.metadata();
+  auto config = metadata.find(kConfigKey);
+  TESSERA_CHECK(config != metadata.end(), "{}: it has no config", source.path());
+  fmt::print("{}", config->second);
+  return 0;
+}
+
+// Where a sharded checkpoint came from, and its files.
+void print_manifest(const Manifest& manifest) {
+  for (const FileRecord& file : manifest.files) {
+    fmt::print("{}  {} bytes  {}\n", file.name, file.bytes, file.checksum);
+  }
+  const CheckpointInfo& info = manifest.info;
+  fmt::print("step {}, position {} in the data, seed {}, {} rank{}, {}, generation {}\n", info.step,
+             info.position, info.seed, info.ranks, info.ranks == 1 ? "" : "s", info.strategy,
+             info.generation);
+  fmt::print("run {}\nbuild {}\n", info.run, info.build);
+  if (info.valid_loss) fmt::print("validation loss {}\n", *info.valid_loss);
+}
+
+int inspect_tensors(const Options& options) {
+  auto source = experiment::open_tensors(options.path);
+  if (!options.other.empty()) {
+    print_differences(*source, *experiment::open_tensors(options.other));
     return 0;
   }
-  SafetensorsReader reader(path);
+  if (options.digest) return print_digest(std::move(source));
+  if (options.config) return print_config(*source);
   std::vector<Row> rows;
-  for (const SafetensorsEntry& e : reader.tensors()) {
-    rows.push_back({e.name, e.dtype, e.shape, e.nbytes()});
+  for (const TensorInfo& t : source->tensors()) {
+    rows.push_back({t.name, t.dtype, t.shape,
+                    static_cast<uint64_t>(num_elements(t.shape)) * item_size(t.dtype)});
   }
   print_table(rows);
-  for (const auto& [key, value] : reader.metadata()) {
-    // The config is a file of its own; here a line of each is enough.
-    fmt::print("{}: {}\n", key, value.substr(0, value.find('\n')));
+  auto* checkpoint = dynamic_cast<CheckpointReader*>(source.get());
+  if (checkpoint) print_manifest(checkpoint->manifest());
+  for (const auto& [key, value] : source->metadata()) {
+    if (key == kConfigKey) {
+      // It is long; --config prints it.
+      fmt::print("config: {} lines, --config prints them\n",
+                 std::count(value.begin(), value.end(), '\n'));
+    } else if (!checkpoint || key == kDigestKey) {
+      fmt::print("{}: {}\n", key, value);
+    }
   }
   return 0;
 }
@@ -86,19 +115,25 @@ int inspect_safetensors(const std::string& path, const Options& options) {
 
 Command inspect() {
   return [](CLI::App& app, std::function<int()>& action) {
-    CLI::App* command =
-        app.add_subcommand("inspect", "List a checkpoint's tensors, or print their digest");
+    CLI::App* command = app.add_subcommand(
+        "inspect", "List a checkpoint's tensors, print their digest, or compare two");
     auto options = std::make_shared<Options>();
     command
-        ->add_option("path", options->path, "A .safetensors, .npy or .npz file, or a run's folder")
+        ->add_option(
+            "path", options->path,
+            "A checkpoint, a run's folder, a GPT-2 folder, or a .safetensors, .npy or .npz "
+            "file")
         ->type_name("FILE|CHECKPOINT")
         ->required();
-    command->add_flag("--digest", options->digest, "Print the SHA-256 digest of all tensors only");
+    command->add_option("other", options->other, "Another one, whose differences are listed")
+        ->type_name("OTHER");
+    command->add_flag("--digest", options->digest,
+                      "Print the SHA-256 digest of the model's tensors only");
+    command->add_flag("--config", options->config, "Print the config of its run only");
     command->callback([=, &action] {
       action = [=] {
-        if (options->path.ends_with(".npy")) return inspect_npy(*options);
-        if (options->path.ends_with(".npz")) return inspect_npz(*options);
-        return inspect_safetensors(experiment::find_checkpoint(options->path), *options);
+        bool npy = options->path.ends_with(".npy") && options->other.empty();
+        return npy ? inspect_npy(*options) : inspect_tensors(*options);
       };
     });
   };

@@ -6,6 +6,7 @@
 #include "nn/models/gpt.h"
 #include "nn/models/mlp.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/ema.h"
 #include "nn/optim/schedule.h"
 
 namespace tessera::experiment {
@@ -20,6 +21,8 @@ class GptSection final : public ModelSection {
     v("context", options_.context, "tokens seen at once", in_range(1, 1 << 24));
     v("vocabulary", options_.vocabulary, "kinds of tokens; text has 256, its bytes",
       in_range(1, 1 << 24));
+    v("activation", activation_, "of the hidden layers: gelu, or its approximation by tanh",
+      one_of({"gelu", "gelu_tanh"}));
     v("dropout", options_.dropout, "probability of dropping an activation",
       at_least_and_below(0, 1));
   }
@@ -28,13 +31,16 @@ class GptSection final : public ModelSection {
       throw ConfigError(fmt::format("model.heads: {} heads do not divide a width of {}",
                                     options_.heads, options_.width));
     }
-    return std::make_unique<nn::Gpt>(options_);
+    nn::GptOptions options = options_;
+    options.activation = activation_ == "gelu" ? tessera::Gelu::exact : tessera::Gelu::tanh;
+    return std::make_unique<nn::Gpt>(options);
   }
   int64_t context() const override { return options_.context; }
   int64_t vocabulary() const override { return options_.vocabulary; }
 
  private:
   nn::GptOptions options_;
+  std::string activation_ = "gelu";
 };
 
 class MlpSection final : public ModelSection {
@@ -194,6 +200,15 @@ DataSection::Example DataSection::example(const ModelSection& model) const {
 void OptimSection::visit(FieldVisitor& v) {
   v("lr", lr, "highest learning rate", greater_than(0));
   v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0));
+  v("ema", ema, "decay of a moving average of every parameter, kept beside it; 0: none",
+    at_least_and_below(0, 1));
+}
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
+                                                 const nn::Module& module) {
+  auto optimizer = section.make(module);
+  if (section.ema == 0) return optimizer;
+  return std::make_unique<optim::Ema>(std::move(optimizer), section.ema);
 }
 
 Catalog builtin_catalog() {

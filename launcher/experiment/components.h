@@ -56,10 +56,15 @@ class OptimSection : public Section {
  public:
   double lr = 1e-3;
   double clip_norm = 1.0;
+  double ema = 0;
 
   void visit(FieldVisitor& v) override;
   virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
 };
+
+// The section's optimizer, with the moving averages that it asks for.
+std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
+                                                 const nn::Module& module);
 
 class ScheduleSection : public Section {
  public:

@@ -175,11 +175,23 @@ void RunConfig::visit(FieldVisitor& v) {
   v("dir", dir, "the run's directory, instead of runs/NAME/TIME");
   v("steps", steps, "number of optimizer steps", at_least(1));
   v("seed", seed, "seed of all random numbers", at_least(0));
-  v("resume", resume, "checkpoint to continue from",
-    one_of({"none"}).because("resuming is not supported yet"));
+  v("resume", resume,
+    "none: a new run; auto: go on with the run in run.dir, or the newest of run.name; or the path "
+    "of a checkpoint or a run");
+  v("stop_after", stop_after, "stop after this step, with a checkpoint, as if interrupted",
+    at_least(1));
   v("eval_every", eval_every, "steps from one evaluation to the next; 0: only at the end",
     at_least(0));
   v("eval_batches", eval_batches, "most batches of one evaluation", at_least(1));
+}
+
+void InitConfig::visit(FieldVisitor& v) {
+  v("from", from,
+    "take parameters from this checkpoint, file or GPT-2 folder where names and shapes are the "
+    "same");
+  v("map", map,
+    "OLD=NEW,...: tensors whose names begin with OLD are taken as if they began with NEW, and "
+    "none where NEW is -");
 }
 
 void ParallelConfig::visit(FieldVisitor& v) {
@@ -208,9 +220,16 @@ void ComputeConfig::visit(FieldVisitor& v) {
 }
 
 void CheckpointConfig::visit(FieldVisitor& v) {
-  v("every", every, "steps from one checkpoint to the next; 0: only at the end",
-    in_range(0, 0).because("periodic checkpoints are not supported yet"));
+  v("every", every, "steps from one checkpoint to the next; 0: only at the end", at_least(0));
   v("keep", keep, "number of checkpoints to keep, newest first", at_least(1));
+  v("best", best, "keep the one with the lowest validation loss too (run.eval_every)");
+  v("checksum", checksum, "xxh3 finds accidents, sha256 forgery too and is slower",
+    one_of({"xxh3", "sha256"}));
+  v("memory_every", memory_every,
+    "steps from one snapshot in memory to the next; 0: none; auto: 1 where tessera launch may "
+    "restart the ranks",
+    at_least(0));
+  v("memory_copies", memory_copies, "2: each snapshot on another machine too", in_range(1, 2));
 }
 
 void LogConfig::visit(FieldVisitor& v) {

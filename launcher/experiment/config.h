@@ -20,8 +20,15 @@ struct RunConfig {
   int64_t steps = 300;
   int64_t seed = 1;
   std::string resume = "none";
+  std::optional<int64_t> stop_after;
   int64_t eval_every = 0;
   int64_t eval_batches = 16;
+  void visit(FieldVisitor& v);
+};
+
+struct InitConfig {
+  std::optional<std::string> from;
+  std::string map;
   void visit(FieldVisitor& v);
 };
 
@@ -46,6 +53,10 @@ struct ComputeConfig {
 struct CheckpointConfig {
   int64_t every = 0;
   int64_t keep = 2;
+  bool best = false;
+  std::string checksum = "xxh3";
+  AutoInt memory_every;
+  int64_t memory_copies = 1;
   void visit(FieldVisitor& v);
 };
 
@@ -91,6 +102,7 @@ struct Choice {
 
 struct Config {
   RunConfig run;
+  InitConfig init;
   Choice model;
   Choice data;
   Choice optim;

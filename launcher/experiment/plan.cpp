@@ -27,7 +27,7 @@ class DryRun {
     for (const auto& [name, buffer] : model_->named_buffers()) {
       buffer.set_data(buffer.data().to(kMeta));
     }
-    optimizer_ = config.optim.as<OptimSection>().make(*model_);
+    optimizer_ = make_optimizer(config.optim.as<OptimSection>(), *model_);
     step_.emplace(*model_, *optimizer_, comm_, options);
   }
 
@@ -128,6 +128,15 @@ void count_state(const TrainStep& step, StrategyPlan& plan) {
   }
 }
 
+// Of what a rank writes to a checkpoint, which is copied first; the copy's memory stays.
+int64_t copy_bytes(const TrainStep& step) {
+  int64_t bytes = 0;
+  for (const Piece& piece : pieces_to_write(step.held())) {
+    bytes += static_cast<int64_t>(piece.data.nbytes());
+  }
+  return bytes;
+}
+
 StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int ranks,
                            const DataSection::Example& example) {
   StrategyPlan plan;
@@ -150,6 +159,7 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int
     plan.flops = meta::stats().flops - first.flops;
     plan.traffic = run.sent_bytes();
     plan.peak = meta::stats().peak_bytes - before + example.data_bytes;
+    if (config.checkpoint.every > 0) plan.peak += copy_bytes(run.step());
     count_state(run.step(), plan);
     plan.activations = plan.peak - plan.parameters - plan.gradients - plan.optimizer;
     calls = run.calls();

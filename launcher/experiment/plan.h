@@ -16,16 +16,18 @@ struct PlanOptions {
 // Of one strategy: bytes of the rank that has the most leaves.
 struct StrategyPlan {
   std::string strategy;
-  std::string refusal;      // why the strategy cannot be; empty where it can
-  int64_t parameters = 0;   // kept all the time: a share, where blocks are gathered
-  int64_t gradients = 0;    // that the update needs
-  int64_t optimizer = 0;    // its state, and f32 masters
-  int64_t activations = 0;  // at the peak: saved for backward, data, and buffers on their way
-  int64_t peak = 0;         // of the allocator: the sum of these
-  int64_t traffic = 0;      // that the rank sends in a step
-  double flops = 0;         // of its matrix products, convolutions and attention in a step
-  size_t collectives = 0;   // of a rank in a step
-  int ranks_checked = 0;    // whose schedules were compared
+  std::string refusal;     // why the strategy cannot be; empty where it can
+  int64_t parameters = 0;  // kept all the time: a share, where blocks are gathered
+  int64_t gradients = 0;   // that the update needs
+  int64_t optimizer = 0;   // its state, and f32 masters
+  // At the peak: saved for backward, data, buffers on their way, and where checkpoint.every is set
+  // the copy that is being written.
+  int64_t activations = 0;
+  int64_t peak = 0;        // of the allocator: the sum of these
+  int64_t traffic = 0;     // that the rank sends in a step
+  double flops = 0;        // of its matrix products, convolutions and attention in a step
+  size_t collectives = 0;  // of a rank in a step
+  int ranks_checked = 0;   // whose schedules were compared
 };
 
 struct Plan {

@@ -13,11 +13,16 @@
 #include "distributed/agreement.h"
 #include "distributed/comm/mpi_communicator.h"
 #include "distributed/comm/thread_communicator.h"
+#include "launcher/experiment/launched_job.h"
+#include "launcher/experiment/progress_board.h"
+#include "launcher/experiment/stack_signal.h"
+#include "launcher/experiment/stop_signals.h"
 
 namespace tessera::experiment {
 namespace {
 
 constexpr int kFailed = 1;
+constexpr int kStopped = 75;
 
 struct StartError {
   std::string text;
@@ -76,8 +81,7 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
   std::unique_ptr<Trainer> trainer = try_make(make, comm.size(), start);
   if (int code = agree_on_start(comm, start)) return code;
   try {
-    trainer->run(comm);
-    return 0;
+    return trainer->run(comm) == Trainer::Ended::done ? 0 : kStopped;
   } catch (const SharedError& error) {
     if (comm.rank() == 0) fmt::print(stderr, "tessera: {}\n", error.what());
   } catch (const CommError& error) {
@@ -92,12 +96,24 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
 }
 
 int train_job(const MakeTrainer& make) {
+  watch_stop_signals();
   if (!launched_by_mpi()) return train_rank(*make_self_communicator(), make);
-  MpiEnvironment mpi;
-  return train_rank(*mpi.world(), make);
+  auto signs = std::make_shared<ProgressSigns>();
+  if (*signs) print_stack_on_signal();
+  CommOptions options;
+  if (*signs) options.on_call = [signs](const std::string& call) { signs->begin_call(call); };
+  MpiEnvironment mpi(options);
+  auto world = mpi.world();
+  LaunchedJob job = launched_job();
+  if (job.num_ranks > 0 && job.num_ranks != world->size()) {
+    throw Error(fmt::format("MPI has {} ranks and the launcher {}: this MPI does not know it",
+                            world->size(), job.num_ranks));
+  }
+  return train_rank(*world, make);
 }
 
 int train_threads(int num_ranks, const MakeTrainer& make) {
+  watch_stop_signals();
   auto group = ThreadGroup::make(num_ranks);
   std::vector<int> codes(static_cast<size_t>(num_ranks));
   {
@@ -109,7 +125,10 @@ int train_threads(int num_ranks, const MakeTrainer& make) {
       });
     }
   }
-  return *std::max_element(codes.begin(), codes.end());
+  // All ranks stop alike; where one failed, that counts.
+  auto failed = std::find_if(codes.begin(), codes.end(),
+                             [](int code) { return code != 0 && code != kStopped; });
+  return failed == codes.end() ? codes.front() : *failed;
 }
 
 int threads_for(const AutoInt& threads, int local_ranks) {

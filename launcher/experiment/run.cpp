@@ -1,8 +1,10 @@
 #include "launcher/experiment/run.h"
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "core/parallel.h"
 #include "launcher/commands/commands.h"
@@ -33,13 +35,20 @@ std::string message_of(const CLI::App& app, const CLI::ParseError& error, int ar
                      experiment::suggestion(argv[1], names, "the subcommands are"));
 }
 
-int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  if (error.get_exit_code() == 0) return speaks() ? app.exit(error) : 0;  // --help, --version
+// Ends a rank whose words are wrong. A launcher ends a job at its first rank that fails, so the
+// silent ones leave the one that speaks the time to do so; they are ended while they wait.
+int bad_usage(std::string_view message) {
   if (speaks()) {
-    fmt::print(stderr, "tessera: {}\nRun with --help for more.\n",
-               message_of(app, error, argc, argv));
+    fmt::print(stderr, "tessera: {}\n", message);
+  } else {
+    std::this_thread::sleep_for(std::chrono::seconds(5));
   }
   return kBadUsage;
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (error.get_exit_code() == 0) return speaks() ? app.exit(error) : 0;  // --help, --version
+  return bad_usage(message_of(app, error, argc, argv) + "\nRun with --help for more.");
 }
 
 }  // namespace
@@ -54,8 +63,9 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
   app.set_version_flag("--version", "tessera " TESSERA_VERSION);
   app.require_subcommand(1);
   std::function<int()> action;
-  std::vector<Command> all{commands::train(catalog), commands::debug(catalog),
+  std::vector<Command> all{commands::train(catalog),    commands::debug(catalog),
                            commands::generate(catalog), commands::inspect(),
+                           commands::convert(catalog),  commands::verify(),
                            commands::plan(catalog)};
   all.insert(all.end(), more.begin(), more.end());
   for (const Command& command : all) command(app, action);
@@ -67,8 +77,7 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
   try {
     num_threads();  // reads the environment: what is wrong there is bad usage, on every rank alike
   } catch (const std::exception& error) {
-    if (speaks()) fmt::print(stderr, "tessera: {}\n", error.what());
-    return kBadUsage;
+    return bad_usage(error.what());
   }
   try {
     return action();

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/io/file_system.h"
@@ -32,10 +34,15 @@ std::string fresh_path(const std::string& name) {
 
 }  // namespace
 
-LineFile::LineFile(std::string path)
+LineFile::LineFile(std::string path, LineFileMode mode)
     : path_(std::move(path)),
-      descriptor_(open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666)) {
+      descriptor_(open(
+          path_.c_str(),
+          O_WRONLY | O_CREAT | (mode == LineFileMode::create ? O_EXCL : 0) | O_APPEND | O_CLOEXEC,
+          0666)) {
   TESSERA_CHECK(descriptor_ >= 0, "{}: cannot create: {}", path_, std::strerror(errno));
+  struct stat info {};
+  if (fstat(descriptor_, &info) == 0) size_ = info.st_size;
 }
 
 LineFile::~LineFile() { close(descriptor_); }
@@ -62,11 +69,27 @@ std::string RunDirectory::create(const std::string& dir, const std::string& name
   FileSystem& files = FileSystem::real();
   files.make_directories(run.checkpoints());
   files.make_directories(run.path() + "/log");
+  // Checkpoints survive a loss of power only in a folder that does.
+  files.sync_directory(run.path());
   return run.path();
 }
 
-std::string RunDirectory::checkpoint(int64_t step) const {
-  return fmt::format("{}/step-{:08}.safetensors", checkpoints(), step);
+void RunDirectory::cut_metrics(int64_t step) const {
+  FileSystem& files = FileSystem::real();
+  if (files.kind(metrics()) == FileKind::none) return;
+  auto bytes = files.read(metrics(), UINT64_MAX);
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::string kept;
+  while (!text.empty()) {
+    size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end);
+    auto record = nlohmann::json::parse(line, nullptr, false);
+    bool of_step = record.is_object() && record.value("step", int64_t{0}) <= step;
+    if (of_step && !record.contains("final")) kept += line;
+  }
+  auto out = std::as_bytes(std::span(kept));
+  files.write_atomically(metrics(), std::span(&out, 1));
 }
 
 std::string RunDirectory::log(int rank) const {

@@ -8,12 +8,15 @@
 
 namespace tessera::experiment {
 
+// Whether a file is made or goes on.
+enum class LineFileMode { create, extend };
+
 // A text file that grows a line at a time. Every line is in the file when append returns; a failed
 // write throws Error naming the path, and takes back the part of the line that was written.
 class LineFile {
  public:
-  // The file must not exist yet.
-  explicit LineFile(std::string path);
+  // The file must not exist yet, unless it is to be extended.
+  explicit LineFile(std::string path, LineFileMode mode = LineFileMode::create);
   ~LineFile();
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
@@ -38,8 +41,12 @@ class RunDirectory {
   std::string config() const { return path_ + "/config.yaml"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string checkpoints() const { return path_ + "/checkpoints"; }
-  std::string checkpoint(int64_t step) const;
   std::string log(int rank) const;
+  // The id of the launcher's job that began the run; a file with it, where there was one.
+  std::string job() const { return path_ + "/log/job"; }
+
+  // Leaves only the records of steps up to `step` in metrics.jsonl, for a run that goes on there.
+  void cut_metrics(int64_t step) const;
 
  private:
   std::string path_;

@@ -10,6 +10,7 @@ namespace tessera::experiment {
 template <class ConfigRef, class Fixed, class Chosen>
 void for_each_section(ConfigRef& config, Fixed&& fixed, Chosen&& chosen) {
   fixed("run", config.run);
+  fixed("init", config.init);
   chosen("model", config.model, &Catalog::model);
   chosen("data", config.data, &Catalog::data);
   chosen("optim", config.optim, &Catalog::optim);

@@ -1,6 +1,7 @@
 #include "launcher/experiment/trainer.h"
 
 #include <chrono>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -11,9 +12,12 @@
 #include "core/io/file_system.h"
 #include "core/parallel.h"
 #include "distributed/agreement.h"
-#include "launcher/experiment/checkpoint.h"
+#include "launcher/experiment/initial_weights.h"
 #include "launcher/experiment/process_info.h"
+#include "launcher/experiment/progress_board.h"
+#include "launcher/experiment/run_checkpoints.h"
 #include "launcher/experiment/step_options.h"
+#include "launcher/experiment/stop_signals.h"
 #include "nn/data/sampler.h"
 
 namespace tessera::experiment {
@@ -45,13 +49,31 @@ struct Trainer::Session {
   Communicator& comm;
   TrainStep& step;
   RunDirectory directory;
+  RunCheckpoints& checkpoints;
   LineFile log;
   std::optional<LineFile> metrics;  // rank 0's
   Progress progress;
+  ProgressSigns signs;   // to the launcher
+  int64_t position = 0;  // in the data: samples taken
   Clock::time_point start = Clock::now();
 
+  bool first() const { return comm.rank() == 0; }
   void record(const nlohmann::json& entry) {
     if (metrics) metrics->append(entry.dump());
+  }
+  // In the log, and rank 0 says it as well.
+  void say(const std::string& line) {
+    log.append(line);
+    progress.say(line);
+  }
+  // What saves in the background have to say.
+  void tell_of_saves() {
+    RunCheckpoints::Messages messages = checkpoints.take_messages();
+    for (const std::string& line : messages.done) log.append(line);
+    for (const std::string& line : messages.failed) {
+      log.append(line);
+      if (first()) fmt::print(stderr, "tessera: {}\n", line);
+    }
   }
 };
 
@@ -68,7 +90,8 @@ Trainer::Trainer(Config config)
     nn::DeferInit defer;  // a rank makes the values of what it keeps
     model_ = model_section_.make();
   }
-  optimizer_ = optim_section_.make(*model_);
+  optimizer_ = make_optimizer(optim_section_, *model_);
+  check_start(config_, *model_, *optimizer_);
 }
 
 void Trainer::check_ranks(int num_ranks) const { experiment::check_ranks(config_, num_ranks); }
@@ -82,46 +105,92 @@ nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t>
   return model_->loss(dataset.batch(indices));
 }
 
-StepResult Trainer::train_one(TrainStep& step, int64_t index) {
+StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) {
   data::Sampler sampler(static_cast<uint64_t>(config_.run.seed), data_.train->size());
   double lr = schedule_section_.lr_at(index, config_.run.steps, optim_section_.lr);
-  StepResult result = step.run(lr, [&](Leaf leaf) {
-    int64_t first = (leaf.step * data_section_.leaves + leaf.index) * data_section_.micro_batch;
-    std::vector<int64_t> indices;
-    for (int64_t i = 0; i < data_section_.micro_batch; ++i) {
-      indices.push_back(sampler.index_at(first + i));
-    }
-    return loss_of(*data_.train, indices);
-  });
+  StepResult result = step.run(lr,
+                               [&](Leaf leaf) {
+                                 int64_t first = position + leaf.index * data_section_.micro_batch;
+                                 std::vector<int64_t> indices;
+                                 for (int64_t i = 0; i < data_section_.micro_batch; ++i) {
+                                   indices.push_back(sampler.index_at(first + i));
+                                 }
+                                 return loss_of(*data_.train, indices);
+                               },
+                               {.stop_requested = stop_signal() != 0});
   if (result.finite) return result;
   throw SharedError(fmt::format("step {}: the loss is {} and the gradient's norm is {}", index + 1,
                                 result.loss, result.grad_norm));
 }
 
-void Trainer::train_all(Session& session) {
+void Trainer::record_step(Session& session, const StepResult& result, double seconds) {
+  int64_t done = session.step.steps_done();
+  double lr = schedule_section_.lr_at(done - 1, config_.run.steps, optim_section_.lr);
+  double rate = static_cast<double>(batch_units()) / seconds;
+  session.record({{"step", done},
+                  {"loss", result.loss},
+                  {"grad_norm", result.grad_norm},
+                  {"lr", lr},
+                  {data_section_.unit() + "_per_second", rate},
+                  {"step_ms", seconds * 1e3},
+                  {"memory_bytes", allocator::stats().peak_bytes},
+                  {"since_start_s", seconds_since_process_start()}});
+  session.progress.report({done, config_.run.steps, result.loss, result.grad_norm, lr, rate});
+}
+
+std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
+  int64_t every = config_.run.eval_every;
+  if (!data_.valid || every == 0 || step % every != 0) return std::nullopt;
+  session.signs.pause_steps();
+  double loss = validate(session.step);
+  session.record({{"step", step}, {"valid_loss", loss}});
+  session.progress.say(fmt::format("step {}: validation loss {:.4f}", step, loss));
+  return loss;
+}
+
+Trainer::Ended Trainer::train_all(Session& session) {
   TrainStep& step = session.step;
-  for (int64_t i = 0; i < config_.run.steps; ++i) {
+  while (step.steps_done() < config_.run.steps) {
     Clock::time_point start = Clock::now();
-    StepResult result = train_one(step, i);
+    session.signs.begin_step();
+    StepResult result = train_one(step, step.steps_done(), session.position);
+    session.position += data_section_.leaves * data_section_.micro_batch;
     double seconds = seconds_since(start);
-    double lr = schedule_section_.lr_at(i, config_.run.steps, optim_section_.lr);
-    double rate = static_cast<double>(batch_units()) / seconds;
-    session.record({{"step", i + 1},
-                    {"loss", result.loss},
-                    {"grad_norm", result.grad_norm},
-                    {"lr", lr},
-                    {data_section_.unit() + "_per_second", rate},
-                    {"step_ms", seconds * 1e3},
-                    {"memory_bytes", allocator::stats().peak_bytes},
-                    {"since_start_s", seconds_since_process_start()}});
-    session.progress.report({i + 1, config_.run.steps, result.loss, result.grad_norm, lr, rate});
-    int64_t every = config_.run.eval_every;
-    if (data_.valid && every > 0 && (i + 1) % every == 0 && i + 1 < config_.run.steps) {
-      double loss = validate(session.step);
-      session.record({{"step", i + 1}, {"valid_loss", loss}});
-      session.progress.say(fmt::format("step {}: validation loss {:.4f}", i + 1, loss));
+    session.signs.end_step(step.steps_done(), seconds * 1e3,
+                           static_cast<double>(batch_units()) / seconds);
+    record_step(session, result, seconds);
+    int64_t done = step.steps_done();
+    // The last step's evaluation and checkpoint are finish()'s.
+    if (done == config_.run.steps) break;
+    std::optional<double> valid_loss = evaluate_if_due(session, done);
+    bool reached = config_.run.stop_after && *config_.run.stop_after == done;
+    if (result.stop || reached) {
+      session.signs.pause_steps();
+      stop(session, reached ? "run.stop_after" : "a signal");
+      return Ended::stopped;
     }
+    session.checkpoints.after_step(session.position, valid_loss);
+    session.tell_of_saves();
   }
+  session.signs.pause_steps();
+  return Ended::done;
+}
+
+std::string Trainer::save_last(Session& session, std::optional<double> valid_loss,
+                               std::optional<std::string> digest) {
+  session.checkpoints.wait();
+  session.tell_of_saves();
+  return session.checkpoints.save(session.position, valid_loss, std::move(digest));
+}
+
+void Trainer::stop(Session& session, const std::string& why) {
+  std::string path = save_last(session, std::nullopt, std::nullopt);
+  int64_t done = session.step.steps_done();
+  session.record({{"step", done}, {"stopped", true}});
+  session.say(
+      fmt::format("stopped by {} after step {} of {}\ncheckpoint {}\nrun.resume=auto "
+                  "run.dir={} goes on",
+                  why, done, config_.run.steps, path, session.directory.path()));
 }
 
 double Trainer::validate(TrainStep& step) {
@@ -143,20 +212,19 @@ double Trainer::validate(TrainStep& step) {
 
 void Trainer::finish(Session& session) {
   nlohmann::json last{{"final", true}, {"step", config_.run.steps}};
+  std::optional<double> valid_loss;
   if (data_.valid) {
-    double loss = validate(session.step);
-    last["valid_loss"] = loss;
-    session.progress.say(fmt::format("validation loss {:.4f}", loss));
+    valid_loss = validate(session.step);
+    last["valid_loss"] = *valid_loss;
+    session.progress.say(fmt::format("validation loss {:.4f}", *valid_loss));
   }
-  nn::StateDict state = session.step.state();
-  std::string hash = digest(state);
+  std::string hash;
+  {
+    nn::StateDict state = session.step.state();
+    hash = digest(state);
+  }
   require_agreement(session.comm, {{"the weights after the last step", hash}});
-  std::string path = session.directory.checkpoint(config_.run.steps);
-  if (session.comm.rank() == 0) {
-    save_checkpoint(path, state, {config_.run.steps, hash, dump_yaml(config_)});
-  }
-  // Nobody reports success before the checkpoint is there.
-  session.comm.barrier().wait();
+  std::string path = save_last(session, valid_loss, hash);
   last["digest"] = hash;
   last["seconds"] = seconds_since(session.start);
   last["peak_rss_bytes"] = peak_rss_bytes();
@@ -165,34 +233,70 @@ void Trainer::finish(Session& session) {
   session.progress.say(fmt::format("checkpoint {}\ndigest {}", path, hash));
 }
 
-void Trainer::run(Communicator& comm) {
+// Puts model and optimizer where the run begins.
+void Trainer::start(Session& session, const StartPlan& plan) {
+  RunCheckpoints::Start start = session.checkpoints.start(plan);
+  for (const std::string& note : start.notes) session.say(note);
+  if (!start.from.empty()) {
+    session.position = start.position;
+    session.say(fmt::format("going on after step {} from {}", start.step, start.from));
+  } else if (config_.init.from) {
+    InitReport report;
+    std::string error;
+    try {
+      report = take_initial_weights(config_.init, *model_, session.step.held());
+    } catch (const Error& e) {
+      error = e.what();
+    }
+    // Which is the same on every rank, as a rule.
+    error = first_error(session.comm, error);
+    if (!error.empty()) throw SharedError(error);
+    session.step.restored(0);
+    for (const std::string& line : report) session.say(line);
+  }
+  if (session.first() && plan.continues) session.directory.cut_metrics(start.step);
+}
+
+Trainer::Ended Trainer::run(Communicator& comm) {
   bool first = comm.rank() == 0;
   require_agreement(comm, {{"the build", build_id()},
                            {"the instruction set", cpu::instruction_set()},
                            {"the config", dump_yaml(config_)}});
   StepOptions options = step_options(config_, ranks_per_machine(comm));
   TrainStep step(*model_, *optimizer_, comm, options);
-  std::string path;
-  if (first) path = RunDirectory::create(config_.run.dir.value_or(""), config_.run.name);
-  RunDirectory directory(gather_texts(comm, path)[0]);
-  Session session{comm,         step,
-                  directory,    LineFile(directory.log(comm.rank())),
-                  std::nullopt, Progress(!first, config_.log.every, data_section_.unit())};
+  StartPlan plan = start_plan_of(
+      gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job())) : "")[0]);
+  RunDirectory directory(plan.directory);
+  RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, comm}, directory);
+  auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
+  Session session{comm,
+                  step,
+                  directory,
+                  checkpoints,
+                  LineFile(directory.log(comm.rank()), LineFileMode::extend),
+                  std::nullopt,
+                  Progress(!first, config_.log.every, data_section_.unit()),
+                  ProgressSigns()};
   session.log.append(fmt::format("rank {} of {}, {} threads, process {}", comm.rank(), comm.size(),
                                  num_threads(), process_id()));
-  if (first) {
-    session.metrics.emplace(directory.metrics());
-    write_text(directory.config(), dump_yaml(config_));
-    session.progress.say(fmt::format(
-        "{}: {} parameters, {} {} of {} {} a step, {} rank{} of {} thread{}, in {}",
-        config_.run.name, model_->num_parameters(), data_section_.leaves,
-        data_section_.leaves == 1 ? "leaf" : "leaves", batch_units() / data_section_.leaves,
-        data_section_.unit(), comm.size(), comm.size() == 1 ? "" : "s", num_threads(),
-        num_threads() == 1 ? "" : "s", directory.path()));
-  }
+  session.log.append("launcher: " + describe_launcher());
   try {
-    train_all(session);
-    finish(session);
+    if (first) {
+      session.progress.say(fmt::format(
+          "{}: {} parameters, {} {} of {} {} a step, {} rank{} of {} thread{}, in {}",
+          config_.run.name, model_->num_parameters(), data_section_.leaves,
+          data_section_.leaves == 1 ? "leaf" : "leaves", batch_units() / data_section_.leaves,
+          data_section_.unit(), comm.size(), comm.size() == 1 ? "" : "s", num_threads(),
+          num_threads() == 1 ? "" : "s", directory.path()));
+    }
+    start(session, plan);
+    if (first) {
+      session.metrics.emplace(directory.metrics(), mode);
+      write_text(directory.config(), dump_yaml(config_));
+    }
+    Ended ended = train_all(session);
+    if (ended == Ended::done) finish(session);
+    return ended;
   } catch (const std::exception& error) {
     log_failure(session.log, error);
     throw;

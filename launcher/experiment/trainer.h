@@ -3,12 +3,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "distributed/train_step.h"
 #include "launcher/experiment/components.h"
 #include "launcher/experiment/progress.h"
 #include "launcher/experiment/run_directory.h"
+#include "launcher/experiment/start_plan.h"
 
 namespace tessera::experiment {
 
@@ -22,19 +24,29 @@ class Trainer {
   // ConfigError if that many ranks cannot share the work.
   void check_ranks(int num_ranks) const;
 
-  // Trains and saves. Rank 0 keeps the run's directory and prints; each rank keeps its own log.
-  // Collective: the ranks first compare what their bits depend on.
-  void run(Communicator& comm);
+  // Trains and saves, from where run.resume says, to the end or until some rank is asked to stop.
+  // Rank 0 keeps the run's directory and prints; each rank keeps its own log. Collective: the ranks
+  // first compare what their bits depend on.
+  enum class Ended { done, stopped };
+  Ended run(Communicator& comm);
 
  private:
   struct Session;
 
   nn::Loss loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const;
-  StepResult train_one(TrainStep& step, int64_t index);
-  void train_all(Session& session);
+  StepResult train_one(TrainStep& step, int64_t index, int64_t position);
+  Ended train_all(Session& session);
+  // The validation loss after a step, if one is due.
+  std::optional<double> evaluate_if_due(Session& session, int64_t step);
+  void record_step(Session& session, const StepResult& result, double seconds);
+  // The checkpoint that a run ends with; its path.
+  std::string save_last(Session& session, std::optional<double> valid_loss,
+                        std::optional<std::string> digest);
+  void stop(Session& session, const std::string& why);
   // The mean loss over the validation data, the same bits for any number of ranks.
   double validate(TrainStep& step);
   void finish(Session& session);
+  void start(Session& session, const StartPlan& plan);
   int64_t batch_units() const;
 
   Config config_;

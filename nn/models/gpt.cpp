@@ -36,13 +36,14 @@ GptBlock::GptBlock(Module* parent, std::string name, const GptOptions& options)
       c_fc_(this, "c_fc", options.width, 4 * options.width, {.bias = true, .init_std = kInitStd}),
       c_proj_(this, "c_proj", 4 * options.width, options.width,
               {.bias = true, .init_std = residual_std(options)}),
-      dropout_(this, "dropout", options.dropout) {
+      dropout_(this, "dropout", options.dropout),
+      activation_(options.activation) {
   make_block();
 }
 
 Tensor GptBlock::operator()(const Tensor& x) const {
   Tensor y = x + attn_(ln1_(x));
-  return y + dropout_(c_proj_(gelu(c_fc_(ln2_(y)))));
+  return y + dropout_(c_proj_(gelu(c_fc_(ln2_(y)), activation_)));
 }
 
 Gpt::Gpt(const GptOptions& options)

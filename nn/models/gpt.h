@@ -1,6 +1,7 @@
 // GPT: a decoder-only transformer.
 #pragma once
 
+#include "autograd/ops/activation.h"
 #include "nn/layers.h"
 #include "nn/models/model.h"
 
@@ -13,6 +14,7 @@ struct GptOptions {
   int64_t context = 128;
   int64_t vocabulary = 256;
   double dropout = 0;
+  tessera::Gelu activation = tessera::Gelu::exact;
 };
 
 // x + attn(ln1(x)), then x + mlp(ln2(x)) with a hidden layer of 4 widths.
@@ -28,6 +30,7 @@ class GptBlock : public Module {
   Linear c_fc_;
   Linear c_proj_;
   Dropout dropout_;
+  tessera::Gelu activation_;
 };
 
 // Pre-norm, learned positions, the output layer tied to the token embedding (Radford et al. 2019).

@@ -15,7 +15,7 @@ class AdamW final : public Optimizer {
   };
   AdamW(std::vector<ParamGroup> groups, Options options);
 
-  size_t num_states() const override { return 2; }
+  std::vector<std::string> state_names() const override { return {"exp_avg", "exp_avg_sq"}; }
   void update(const Slice& slice, const Array& grad_scale, double lr, int64_t step) const override;
 
  private:

@@ -1,6 +1,7 @@
 // Optimizers: how parameters follow their gradients.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "autograd/tensor.h"
@@ -30,8 +31,9 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   const std::vector<ParamGroup>& groups() const { return groups_; }
-  // State arrays of a parameter's size.
-  virtual size_t num_states() const = 0;
+  // The names of its state arrays, each of a parameter's size: how checkpoints call them.
+  virtual std::vector<std::string> state_names() const = 0;
+  size_t num_states() const { return state_names().size(); }
   // Updates param and state in place from grad * grad_scale, a 0-d f64 array. Steps count from 1.
   virtual void update(const Slice& slice, const Array& grad_scale, double lr,
                       int64_t step) const = 0;

@@ -1,16 +1,15 @@
 #include "tests/distributed/step_matrix.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "autograd/context.h"
 #include "core/digest.h"
 #include "core/parallel.h"
 #include "distributed/comm/thread_communicator.h"
 #include "tests/distributed/tasks.h"
+#include "tests/support/pairwise.h"
 
 namespace tessera::test {
 namespace {
@@ -26,7 +25,6 @@ const std::vector<int64_t> kBucketBytes{1, kWholeBuckets};
 
 // How many values each factor of a Setting has.
 const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2, 2};
-using Levels = std::vector<int>;
 
 Setting setting_of(const Levels& levels) {
   auto at = [&](size_t i) { return static_cast<size_t>(levels[i]); };
@@ -39,56 +37,6 @@ Setting setting_of(const Levels& levels) {
           .bucket_bytes = kBucketBytes[at(6)],
           .recompute = levels[7] == 1,
           .machines = levels[8] == 1};
-}
-
-std::vector<Levels> product() {
-  std::vector<Levels> all{{}};
-  for (int count : kFactors) {
-    std::vector<Levels> longer;
-    for (const Levels& levels : all) {
-      for (int level = 0; level < count; ++level) {
-        longer.push_back(levels);
-        longer.back().push_back(level);
-      }
-    }
-    all = std::move(longer);
-  }
-  return all;
-}
-
-using Pair = std::array<int, 4>;  // two factors and their levels
-
-std::vector<Pair> pairs_of(const Levels& levels) {
-  std::vector<Pair> pairs;
-  for (int i = 0; i < static_cast<int>(levels.size()); ++i) {
-    for (int j = 0; j < i; ++j) {
-      pairs.push_back({i, j, levels[static_cast<size_t>(i)], levels[static_cast<size_t>(j)]});
-    }
-  }
-  return pairs;
-}
-
-// Greedily: the combination with the most pairs that none before has.
-std::vector<Levels> pairwise() {
-  std::vector<Levels> all = product();
-  std::set<Pair> missing;
-  for (const Levels& levels : all) {
-    for (const Pair& pair : pairs_of(levels)) missing.insert(pair);
-  }
-  std::vector<Levels> chosen;
-  while (!missing.empty()) {
-    auto gain = [&](const Levels& levels) {
-      auto pairs = pairs_of(levels);
-      return std::count_if(pairs.begin(), pairs.end(),
-                           [&](const Pair& pair) { return missing.contains(pair); });
-    };
-    auto best = std::max_element(all.begin(), all.end(), [&](const Levels& a, const Levels& b) {
-      return gain(a) < gain(b);
-    });
-    chosen.push_back(*best);
-    for (const Pair& pair : pairs_of(*best)) missing.erase(pair);
-  }
-  return chosen;
 }
 
 std::unique_ptr<Task> make_task(const std::string& name) {
@@ -109,7 +57,8 @@ const std::vector<Setting>& settings() {
   static const std::vector<Setting> all = [] {
     std::vector<Setting> out;
     bool whole = std::getenv("TESSERA_TEST_WHOLE_PRODUCT") != nullptr;
-    for (const Levels& levels : whole ? product() : pairwise()) out.push_back(setting_of(levels));
+    for (const Levels& levels : whole ? product(kFactors) : pairwise(kFactors))
+      out.push_back(setting_of(levels));
     return out;
   }();
   return all;

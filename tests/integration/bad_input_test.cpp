@@ -110,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(
                                      {"compute.threads", "from 1 to 1024"}),
                     override_mistake("NotANumber", "optim.lr=.nan", {"optim.lr"}),
                     override_mistake("UnknownModel", "model.name=gtp", {"model.name", "'gpt'"}),
-                    override_mistake("NotSupported", "run.resume=auto", {"run.resume"})),
+                    override_mistake("NotSupported", "compute.device=cuda", {"compute.device"})),
     [](const auto& instance) { return instance.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -181,6 +181,25 @@ TEST_F(BadInput, ManyRanksPrintOneError) {
   EXPECT_FALSE(left_a_run());
 }
 
+TEST_F(BadInput, TheRankThatSpeaksIsHeardWhereTheOthersAreFaster) {
+  Command command = mpirun(1, {});
+  command.argv = {MPIRUN,
+                  "--bind-to",
+                  "none",
+                  "-np",
+                  "1",
+                  "sh",
+                  "-c",
+                  "sleep 0.5; exec \"$0\" trian",
+                  TESSERA_BINARY,
+                  ":",
+                  "-np",
+                  "2",
+                  TESSERA_BINARY,
+                  "trian"};
+  EXPECT_TRUE(failed(run_soon(command), kBadUsage, {"'trian'"}));
+}
+
 TEST_F(BadInput, ARunThatDivergesEndsWithTheStep) {
   Words diverging = kTinyModel + Words{"optim.lr=1e30", "optim.clip_norm=0", "run.steps=50"};
   Outcome outcome = run_soon(mpirun(2, train(kQuickstart, diverging)));
@@ -188,7 +207,8 @@ TEST_F(BadInput, ARunThatDivergesEndsWithTheStep) {
 }
 
 TEST_F(BadInput, TruncatedCheckpointsAreNamed) {
-  std::string whole = trained_language_model() + "/checkpoints/step-00000002.safetensors";
+  std::string whole = folder_ / "whole.safetensors";
+  ASSERT_TRUE(succeeded(run_soon(tessera({"convert", trained_language_model(), whole}))));
   int count = 0;
   for (double part : {0.0, 0.0001, 0.01, 0.5, 0.99}) {
     std::string path = truncated(whole, part, std::to_string(++count) + ".safetensors");
@@ -232,7 +252,8 @@ TEST_F(BadInput, ForeignFilesAreNoCheckpoints) {
   EXPECT_TRUE(failed(run_soon(tessera({"inspect", text})), kFailed, {text + ": "}));
   std::string empty = folder_ / "nothing";
   std::filesystem::create_directory(empty);
-  EXPECT_TRUE(failed(run_soon(tessera({"inspect", empty})), kFailed, {empty, "no checkpoint"}));
+  EXPECT_TRUE(
+      failed(run_soon(tessera({"inspect", empty})), kFailed, {empty, "no complete checkpoint"}));
   std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   std::string file = std::string(1, static_cast<char>(header.size())) + std::string(7, '\0');
   std::string other = folder_.write("other.safetensors", file + header + "1234");

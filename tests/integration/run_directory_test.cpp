@@ -11,7 +11,21 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kCheckpoint = "checkpoints/step-00000003.safetensors";
+constexpr const char* kCheckpoint = "checkpoints/step-00000003";
+
+// The files of a run with a checkpoint of that many ranks' parts.
+std::set<std::string> run_files(int ranks) {
+  std::set<std::string> files{"config.yaml", "metrics.jsonl", "checkpoints/latest",
+                              kCheckpoint + std::string("/manifest.json")};
+  for (int rank = 0; rank < ranks; ++rank) {
+    files.insert("log/rank-" + std::to_string(rank) + ".txt");
+    std::string part =
+        std::string(kCheckpoint) + "/rank-" + std::to_string(rank) + "-of-" + std::to_string(ranks);
+    files.insert(part + ".json");
+    files.insert(part + ".safetensors");
+  }
+  return files;
+}
 
 class RunDirectory : public testing::Test {
  protected:
@@ -55,8 +69,7 @@ std::set<std::string> files_in(const std::string& dir) {
 TEST_F(RunDirectory, HoldsTheseFiles) {
   Outcome outcome = train_in("run");
   ASSERT_TRUE(succeeded(outcome));
-  EXPECT_EQ(files_in(folder_ / "run"),
-            (std::set<std::string>{"config.yaml", "metrics.jsonl", "log/rank-0.txt", kCheckpoint}));
+  EXPECT_EQ(files_in(folder_ / "run"), run_files(1));
   EXPECT_EQ(printed(outcome, "checkpoint"), (folder_ / "run/") + kCheckpoint);
   EXPECT_TRUE(contains(folder_.read("run/log/rank-0.txt"), printed(outcome, "digest")));
 }
@@ -64,9 +77,7 @@ TEST_F(RunDirectory, HoldsTheseFiles) {
 TEST_F(RunDirectory, EachRankKeepsALog) {
   ASSERT_TRUE(succeeded(run(tessera(Words{"debug", "-n", "2", kQuickstart} + kTinyModel +
                                     Words{"run.steps=3", "run.dir=" + (folder_ / "run")}))));
-  EXPECT_EQ(files_in(folder_ / "run"),
-            (std::set<std::string>{"config.yaml", "metrics.jsonl", "log/rank-0.txt",
-                                   "log/rank-1.txt", kCheckpoint}));
+  EXPECT_EQ(files_in(folder_ / "run"), run_files(2));
 }
 
 TEST_F(RunDirectory, ConfigGivesTheSameRunAgain) {
@@ -160,7 +171,7 @@ TEST_F(RunDirectory, InspectListsTheCheckpoint) {
   Outcome folder = run(tessera({"inspect", folder_ / "run"}));
   ASSERT_TRUE(succeeded(folder));
   EXPECT_TRUE(contains(folder.out, "blocks.0."));
-  EXPECT_TRUE(contains(folder.out, "step: 3"));
+  EXPECT_TRUE(contains(folder.out, "step 3, "));
   Outcome file = run(tessera({"inspect", (folder_ / "run/") + kCheckpoint}));
   EXPECT_EQ(file.out, folder.out);
 }

@@ -122,8 +122,8 @@ TEST(Config, NamesUnknownWords) {
             "q.yaml:1:7: unknown key 'colour' in section 'log'; its keys are every");
   EXPECT_EQ(error_of("modle: {}"), "q.yaml:1:1: unknown section 'modle'; did you mean 'model'?");
   EXPECT_EQ(error_of("x: {}"),
-            "q.yaml:1:1: unknown section 'x'; the sections are run, model, data, optim, schedule, "
-            "parallel, compute, checkpoint, log");
+            "q.yaml:1:1: unknown section 'x'; the sections are run, init, model, data, optim, "
+            "schedule, parallel, compute, checkpoint, log");
   EXPECT_EQ(error_of("model: {name: towr}"),
             "q.yaml:1:15: model.name: expected one of tower, flat, got 'towr'; did you mean "
             "'tower'?");
@@ -200,11 +200,21 @@ TEST(Config, ChecksNumbersAndWords) {
   EXPECT_EQ(load("compute: {threads: auto}").compute.threads, AutoInt{});
 }
 
-TEST(Config, RefusesWhatIsNotSupported) {
-  EXPECT_EQ(value_error("checkpoint", "every", "5"),
-            "expected 0, got '5': periodic checkpoints are not supported yet");
-  EXPECT_EQ(value_error("run", "resume", "auto"),
-            "expected 'none', got 'auto': resuming is not supported yet");
+TEST(Config, ReadsWhatCheckpointsNeed) {
+  Config config = load(
+      "run: {resume: auto, stop_after: 7}\n"
+      "init: {from: a.safetensors, map: \"h.=blocks.\"}\n"
+      "checkpoint: {every: 5, best: true, checksum: sha256, memory_every: 2, memory_copies: 2}\n");
+  EXPECT_EQ(config.run.resume, "auto");
+  EXPECT_EQ(config.run.stop_after, 7);
+  EXPECT_EQ(config.init.from, "a.safetensors");
+  EXPECT_EQ(config.checkpoint.memory_copies, 2);
+  EXPECT_EQ(value_error("checkpoint", "every", "-1"),
+            "expected an integer of at least 0, got '-1'");
+  EXPECT_EQ(value_error("checkpoint", "checksum", "md5"),
+            "expected one of xxh3, sha256, got 'md5'");
+  EXPECT_EQ(value_error("run", "stop_after", "0"),
+            "expected null or an integer of at least 1, got '0'");
 }
 
 TEST(Config, OverridesReplace) {
@@ -275,7 +285,7 @@ TEST(Config, ExplainsEverything) {
         "    window: null  (null or an integer of at least 1)\n", "  model flat: one layer\n",
         "    hidden: 256  (an integer of at least 1)\n        units\n", "data:\n", "optim:\n",
         "schedule:\n", "parallel:\n", "threads: auto  (auto or an integer from 1 to 1024)\n",
-        "  every: 0  (0; periodic checkpoints are not supported yet)\n", "log:\n"}) {
+        "  every: 0  (an integer of at least 0)\n", "log:\n"}) {
     EXPECT_NE(text.find(expected), std::string::npos) << expected << "\n in \n" << text;
   }
 }

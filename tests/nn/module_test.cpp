@@ -104,10 +104,11 @@ TEST(Module, RefusesBadNames) {
   root.add("w", {2});
   Free part(&root, "part");
   EXPECT_EQ(error_of([&] { Free(&root, "a.b"); }),
-            "[Module] expected a name without a dot, got 'a.b'");
-  EXPECT_EQ(error_of([&] { Free(&root, ""); }), "[Module] expected a name without a dot, got ''");
+            "[Module] expected a name without a dot or a slash, got 'a.b'");
+  EXPECT_EQ(error_of([&] { Free(&root, ""); }),
+            "[Module] expected a name without a dot or a slash, got ''");
   EXPECT_EQ(error_of([&] { root.add("x.y", {1}); }),
-            "[Module] expected a name without a dot, got 'x.y'");
+            "[Module] expected a name without a dot or a slash, got 'x.y'");
   EXPECT_EQ(error_of([&] { Free(&root, "part"); }), "[Module] 'part' is there twice");
   EXPECT_EQ(error_of([&] { Free(&root, "w"); }), "[Module] 'w' is there twice");
   EXPECT_EQ(error_of([&] { root.add("part", {1}); }), "[Module] 'part' is there twice");

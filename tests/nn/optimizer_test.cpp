@@ -6,6 +6,7 @@
 
 #include "autograd/ops.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/ema.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -238,6 +239,38 @@ TEST(ClipGradNorm, RefusesNormsThatAreNotPositive) {
   for (double max_norm : {0.0, -1.0, std::nan("")}) {
     EXPECT_TRUE(contains(error_of([&] { clip_grad_norm({}, max_norm); }),
                          "[clip_grad_norm] expected a norm above 0"));
+  }
+}
+
+// Against the formula, by hand, on a parameter that another optimizer moves.
+TEST(Ema, FollowsTheParameter) {
+  auto make = [] { return Tensor(Array::from(std::vector<float>{1, -2, 3}, {3}), true); };
+  Tensor plain = make();
+  Tensor averaged = make();
+  optim::AdamW adamw({{{plain}, 0.1}}, {});
+  optim::Ema ema(std::make_unique<optim::AdamW>(std::vector{optim::ParamGroup{{averaged}, 0.1}},
+                                                optim::AdamW::Options{}),
+                 0.75);
+  EXPECT_EQ(ema.state_names(), (std::vector<std::string>{"exp_avg", "exp_avg_sq", "ema"}));
+  Array state = Array::zeros({3});
+  std::vector<double> expected{1, -2, 3};
+  std::vector<Array> arrays{Array::zeros({3}), Array::zeros({3}), state};
+  for (int64_t step = 1; step <= 4; ++step) {
+    Array grad = Array::from(std::vector<float>{0.5F, 1, static_cast<float>(-step)}, {3});
+    plain.set_grad(Tensor(grad));
+    adamw.step(0.1);
+    ema.update({averaged.data(), grad, arrays, 0.1}, Array::scalar(1, DType::f64), 0.1, step);
+    EXPECT_EQ(averaged.data().to_vector<float>(), plain.data().to_vector<float>());
+    for (size_t i = 0; i < 3; ++i) {
+      expected[i] = 0.75 * expected[i] + 0.25 * static_cast<double>(plain.data().data<float>()[i]);
+      EXPECT_NEAR(state.data<float>()[i], expected[i], 1e-6) << "step " << step;
+    }
+  }
+  for (double decay : {0.0, 1.0, -0.5}) {
+    auto inner = std::make_unique<optim::AdamW>(std::vector{optim::ParamGroup{{make()}, 0}},
+                                                optim::AdamW::Options{});
+    EXPECT_EQ(test::error_of([&] { optim::Ema(std::move(inner), decay); }),
+              fmt::format("[Ema] expected a decay in (0, 1), got {}", decay));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <map>
 #include <memory>
@@ -52,6 +53,10 @@ class Process {
   // The command and what it started, as far as they live; with an entry NAME=VALUE, those that
   // have it in their environment.
   std::vector<pid_t> members(const std::string& entry = "") const;
+
+  pid_t pid() const { return pid_; }
+  // Sends a signal to the command itself.
+  void signal(int number) const { ::kill(pid_, number); }
 
   // Waits for the end, at most until the timeout. To be called once.
   Outcome wait();

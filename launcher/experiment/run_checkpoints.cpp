@@ -1,0 +1,296 @@
+#include "launcher/experiment/run_checkpoints.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+
+#include "core/cpu/cpu.h"
+#include "distributed/agreement.h"
+#include "launcher/experiment/initial_weights.h"
+#include "launcher/experiment/launched_job.h"
+#include "launcher/experiment/process_info.h"
+
+namespace tessera::experiment {
+namespace {
+
+// Stands for the snapshot in memory among paths of checkpoints.
+constexpr const char* kMemory = "";
+
+std::string canonical(const std::string& path) {
+  std::error_code error;
+  auto found = std::filesystem::weakly_canonical(path, error);
+  return error ? path : found.string();
+}
+
+SaveOptions save_options(const CheckpointConfig& config) {
+  return {.keep = config.keep,
+          .keep_best = config.best,
+          .checksum = config.checksum == "sha256" ? ChecksumKind::sha256 : ChecksumKind::xxh3};
+}
+
+// The lines in which two configs differ, as "optim.lr: 0.003 -> 0.001"; run and log aside.
+std::vector<std::string> differences(const std::string& before, const std::string& now) {
+  auto keys = [](const std::string& text) {
+    std::vector<std::pair<std::string, std::string>> out;
+    std::string section;
+    for (size_t begin = 0; begin < text.size();) {
+      size_t end = std::min(text.find('\n', begin), text.size());
+      std::string line = text.substr(begin, end - begin);
+      begin = end + 1;
+      size_t colon = line.find(": ");
+      if (!line.starts_with(' ')) section = line.substr(0, line.find(':'));
+      else if (colon != std::string::npos)
+        out.emplace_back(
+            section + "." +
+                line.substr(line.find_first_not_of(' '), colon - line.find_first_not_of(' ')),
+            line.substr(colon + 2));
+    }
+    return out;
+  };
+  auto old_keys = keys(before);
+  std::vector<std::string> out;
+  for (const auto& [key, value] : keys(now)) {
+    if (key.starts_with("run.") || key.starts_with("log.")) continue;
+    auto found = std::find_if(old_keys.begin(), old_keys.end(),
+                              [&, &k = key](const auto& old) { return old.first == k; });
+    if (found != old_keys.end() && found->second != value) {
+      out.push_back(fmt::format("{}: {} -> {}", key, found->second, value));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void check_start(const Config& config, const nn::Module& model, const optim::Optimizer& optimizer) {
+  const std::string& resume = config.run.resume;
+  if (resume == "none" && config.init.from) take_initial_weights(config.init, model, {});
+  if (resume == "none" || resume == "auto") return;
+  CheckpointReader reader(checkpoint_to_resume(resume));
+  check_same_tensors(reader.manifest(), model, optimizer, "run.resume: " + reader.path());
+}
+
+RunCheckpoints::RunCheckpoints(const Parts& parts, const RunDirectory& directory)
+    : config_(parts.config),
+      model_(parts.model),
+      optimizer_(parts.optimizer),
+      step_(parts.step),
+      comm_(parts.comm),
+      run_(canonical(directory.path())),
+      config_text_(dump_yaml(parts.config)) {
+  CheckpointFolder folder(directory.checkpoints());
+  std::string generation;
+  if (comm_.rank() == 0) generation = std::to_string(folder.next_generation());
+  generation = gather_texts(comm_, generation)[0];
+  std::from_chars(generation.data(), generation.data() + generation.size(), generation_);
+  saver_.emplace(folder, comm_.rank(), save_options(config_.checkpoint));
+  check_visible();
+  const char* named = std::getenv(kSnapshotFolder);
+  std::string snapshots = named ? named : "";
+  // The launcher names a folder where it may restart the ranks.
+  bool launched = !snapshots.empty() && !launched_job().id.empty();
+  memory_every_ = config_.checkpoint.memory_every.value.value_or(launched ? 1 : 0);
+  if (memory_every_ > 0) {
+    if (snapshots.empty()) {
+      throw SharedError(fmt::format(
+          "checkpoint.memory_every: snapshots in memory need a folder for them, named by {}: one "
+          "in /dev/shm, say",
+          kSnapshotFolder));
+    }
+    memory_.emplace(snapshots, run_, comm_, config_.checkpoint.memory_copies > 1);
+  }
+}
+
+void RunCheckpoints::check_visible() {
+  if (comm_.size() == 1) return;
+  FileSystem& files = saver_->folder().files();
+  std::string path;
+  if (comm_.rank() == 0) {
+    std::random_device random;
+    path = fmt::format("{}/.visible-{:08x}{:08x}", saver_->folder().path(), random(), random());
+    files.create(path)->finish();
+  }
+  path = gather_texts(comm_, path)[0];
+  bool seen = files.kind(path) == FileKind::file;
+  std::vector<std::string> all = gather_texts(comm_, seen ? "1" : "");
+  if (comm_.rank() == 0) files.remove(path);
+  auto blind = std::find(all.begin(), all.end(), "");
+  if (blind == all.end()) return;
+  throw SharedError(
+      fmt::format("{}: rank {} does not see what rank 0 writes there; the run's folder must be one "
+                  "that all ranks share",
+                  saver_->folder().path(), blind - all.begin()));
+}
+
+// What no checkpoint for this run can be has the same reason on every rank.
+void RunCheckpoints::check_fits(const CheckpointInfo& info, const Manifest& manifest,
+                                const std::string& path) {
+  try {
+    check_same_tensors(manifest, model_, optimizer_, path);
+  } catch (const Error& error) {
+    throw SharedError(error.what());
+  }
+  if (info.seed != config_.run.seed) {
+    throw SharedError(
+        fmt::format("{}: its run has the seed {}, and this one {}: samples would be repeated and "
+                    "skipped",
+                    path, info.seed, config_.run.seed));
+  }
+}
+
+void RunCheckpoints::begin_at(const CheckpointInfo& info, const std::string& from, Start& start) {
+  step_.restored(info.step);
+  start.from = from;
+  start.step = info.step;
+  start.position = info.position;
+  for (const std::string& line : differences(info.config, config_text_)) {
+    start.notes.push_back("since that checkpoint, " + line);
+  }
+}
+
+std::string RunCheckpoints::try_memory(Start& start) {
+  const CheckpointInfo& info = memory_->info();
+  check_fits(info, memory_->manifest(), "the snapshot in memory");
+  std::string error;
+  try {
+    memory_->read(step_.held());
+  } catch (const CommError&) {
+    throw;
+  } catch (const Error& e) {
+    error = e.what();
+  }
+  std::string failed = first_error(comm_, error);
+  from_memory_ = failed.empty();
+  if (failed.empty())
+    begin_at(info, fmt::format("a snapshot in memory of step {}", info.step), start);
+  return failed;
+}
+
+std::string RunCheckpoints::try_checkpoint(const std::string& path, Start& start) {
+  std::string error;
+  std::optional<CheckpointReader> reader;
+  try {
+    reader.emplace(path);
+  } catch (const Error& e) {
+    error = e.what();
+  }
+  if (std::string failed = first_error(comm_, error); !failed.empty()) return failed;
+  const CheckpointInfo& info = reader->manifest().info;
+  check_fits(info, reader->manifest(), path);
+  try {
+    read_state(*reader, step_.held());
+  } catch (const Error& e) {
+    error = e.what();
+  }
+  std::string failed = first_error(comm_, error);
+  if (failed.empty()) begin_at(info, path, start);
+  return failed;
+}
+
+std::vector<std::string> RunCheckpoints::candidates(const StartPlan& plan) {
+  std::vector<std::string> paths = plan.checkpoints;
+  if (!memory_ || !plan.may_pass_over) return paths;
+  if (std::optional<int64_t> step = memory_->newest()) {
+    // Before what is on disk of the same step.
+    std::string same = saver_->folder().checkpoint(*step);
+    auto place = std::find_if(paths.begin(), paths.end(),
+                              [&](const std::string& path) { return path <= same; });
+    paths.insert(place, kMemory);
+  }
+  return paths;
+}
+
+RunCheckpoints::Start RunCheckpoints::start(const StartPlan& plan) {
+  Start start;
+  std::vector<std::string> damaged;
+  std::vector<std::string> errors;
+  for (const std::string& path : candidates(plan)) {
+    std::string failed = path == kMemory ? try_memory(start) : try_checkpoint(path, start);
+    if (failed.empty()) break;
+    if (!plan.may_pass_over) throw SharedError("run.resume: " + failed);
+    damaged.push_back(path);
+    errors.push_back(failed);
+  }
+  if (start.from.empty() && !damaged.empty()) {
+    throw SharedError(
+        fmt::format("run.resume: auto: none of the {} checkpoints in {} can be used; {}",
+                    damaged.size(), saver_->folder().path(), errors.front()));
+  }
+  for (size_t i = 0; i < damaged.size(); ++i) {
+    start.notes.push_back("passed over a damaged checkpoint: " + errors[i]);
+    if (damaged[i] != kMemory) set_aside(damaged[i], start);
+  }
+  if (memory_ && !from_memory_) memory_->clear();
+  if (comm_.rank() == 0) saver_->folder().sweep(generation_, 0);
+  return start;
+}
+
+// Otherwise the same step could not be saved again.
+void RunCheckpoints::set_aside(const std::string& path, Start& start) {
+  if (comm_.rank() != 0) return;
+  const CheckpointFolder& folder = saver_->folder();
+  for (int64_t step : folder.steps()) {
+    if (folder.checkpoint(step) != path) continue;
+    start.notes.push_back("it is now called " + folder.set_aside(step));
+  }
+}
+
+CheckpointInfo RunCheckpoints::info(int64_t position, std::optional<double> valid_loss,
+                                    std::optional<std::string> digest) const {
+  return {.step = step_.steps_done(),
+          .generation = generation_,
+          .ranks = comm_.size(),
+          .position = position,
+          .seed = config_.run.seed,
+          .run = run_,
+          .build = fmt::format("{}, {}", build_id(), cpu::instruction_set()),
+          .strategy = config_.parallel.strategy,
+          .valid_loss = valid_loss,
+          .digest = std::move(digest),
+          .config = config_text_};
+}
+
+void RunCheckpoints::after_step(int64_t position, std::optional<double> valid_loss) {
+  const CheckpointConfig& config = config_.checkpoint;
+  int64_t step = step_.steps_done();
+  if (memory_ && step % memory_every_ == 0) {
+    std::string failed =
+        memory_->take(pieces_to_write(step_.held()), info(position, std::nullopt, std::nullopt));
+    if (!failed.empty()) {
+      messages_.failed.push_back(
+          fmt::format("step {}: no snapshot in memory was taken: {}", step, failed));
+    }
+  }
+  if (config.every > 0 && step % config.every == 0) {
+    saver_->start(pieces_to_write(step_.held()), info(position, valid_loss, std::nullopt));
+  }
+}
+
+std::string RunCheckpoints::save(int64_t position, std::optional<double> valid_loss,
+                                 std::optional<std::string> digest) {
+  SaveOutcome outcome =
+      saver_->save(pieces_to_write(step_.held()), info(position, valid_loss, std::move(digest)));
+  // Nobody reports success before the checkpoint is there.
+  std::string failed = first_error(comm_, outcome.error);
+  if (failed.empty()) return outcome.path;
+  // Nobody writes any more.
+  if (comm_.rank() == 0) saver_->folder().sweep(generation_, step_.steps_done() + 1);
+  throw SharedError(failed);
+}
+
+RunCheckpoints::Messages RunCheckpoints::take_messages() {
+  for (const SaveOutcome& outcome : saver_->take_outcomes()) {
+    if (outcome.error.empty()) {
+      messages_.done.push_back(fmt::format("step {}: checkpoint {} ({:.1f} s)", outcome.step,
+                                           outcome.path, outcome.seconds));
+    } else {
+      messages_.failed.push_back(
+          fmt::format("step {}: no checkpoint was saved: {}", outcome.step, outcome.error));
+    }
+  }
+  return std::exchange(messages_, {});
+}
+
+}  // namespace tessera::experiment
