@@ -31,10 +31,10 @@ endif()
 
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 
-# tessera_module(NAME SOURCES... LINK ... PRIVATE_LINK ...): the library tessera_NAME, known as
-# tessera::NAME.
+# tessera_module(NAME SOURCES... LINK ... PRIVATE_LINK ... [NOT_INSTALLED]): the library
+# tessera_NAME, known as tessera::NAME.
 function(tessera_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  cmake_parse_arguments(ARG "NOT_INSTALLED" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   add_library(tessera_${name} STATIC ${ARG_SOURCES})
   add_library(tessera::${name} ALIAS tessera_${name})
   set_target_properties(tessera_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
@@ -44,7 +44,9 @@ function(tessera_module name)
            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/tessera>)
   target_link_libraries(tessera_${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
   tessera_compile_options(tessera_${name})
-  set_property(GLOBAL APPEND PROPERTY TESSERA_MODULES tessera_${name})
+  if(NOT ARG_NOT_INSTALLED)
+    set_property(GLOBAL APPEND PROPERTY TESSERA_MODULES tessera_${name})
+  endif()
 endfunction()
 
 # For modules that use Highway. SSE4 stands for every x86-64-v2 machine, AVX3 for AVX-512; the
