@@ -1,0 +1,123 @@
+// The agent of one node: keeps its ranks as the rendezvous orders, and tells of them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "launcher/agent/agent_machine.h"
+#include "launcher/agent/hang_watch.h"
+#include "launcher/agent/pmix_process.h"
+#include "launcher/agent/private_folders.h"
+#include "launcher/agent/rank_environment.h"
+#include "launcher/agent/rank_output.h"
+#include "launcher/rendezvous/client.h"
+
+namespace tessera::agent {
+
+struct AgentOptions {
+  std::vector<std::string> program;
+  v1::Node node;
+  v1::Job job;
+  std::string pmix_program;  // tessera-pmix
+  std::string log_folder;    // for the ranks' output; empty: none
+  bool bind = true;
+  // Ranks that are without a sign of progress for so long hang; 0: none ever does.
+  int64_t hang_ms = 10'000;
+};
+
+// Signals that ask the agent for something; to be blocked before any thread is started, so that
+// only the agent sees them.
+void block_agent_signals();
+
+class Agent {
+ public:
+  // Begins at once with what takes its time and needs no rendezvous.
+  explicit Agent(AgentOptions options);
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  // Joins the job that meets there. Returns when it is over, or when a second signal ends it at
+  // once: the exit code. To be called once.
+  int run(const rendezvous::Endpoint& server, const rendezvous::Credentials& credentials);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void wait();
+  void take_messages();
+  void take(const rendezvous::Joined& joined);
+  void take(const rendezvous::Connected&) { beat_due_ = true; }
+  void take(const v1::Order& order);
+  void take(const rendezvous::FenceEnded& fence);
+  void take(const rendezvous::TurnedAway& refusal);
+  void take(const rendezvous::NotYet& refusal);
+  void take_reports();
+  void take_report(const Frame& frame);
+  void take_exit(const Frame& frame);
+  void take_fence(const Frame& frame);
+  void take_signals();
+  void look_after_time();
+
+  void act(const Actions& actions);
+  void act(const Prepare& prepare);
+  void act(const Start&);
+  void act(const Stop&);
+  void act(const Kill&);
+  void act(const Rejoin&) { join(); }
+  void act(const Exit& exit);
+
+  void join();
+  void send_beat();
+  void send_lease();
+  void keep_one_warm();
+  void look_for_hangs();
+  bool may_restart() const;
+  void bury();
+  void ask_to_leave(int signal);
+  void send_program();
+  v1::Failure failure_of(int local_rank, bool by_signal, int value);
+  v1::Failure launch_failure(const std::string& text) const;
+  void say(const std::string& text) const;
+  void tell_end(const v1::Order& order) const;
+  PmixProcess::Options pmix_options();
+
+  AgentOptions options_;
+  PrivateFolders folders_;
+  Descriptor signals_;
+  Descriptor board_memory_;
+  experiment::ProgressBoard board_;
+  RankOutput output_;
+  std::optional<rendezvous::Client> client_;  // while it runs
+  AgentMachine machine_;
+  std::string secret_;  // of the membership that is asked for
+
+  std::unique_ptr<PmixProcess> warm_;  // for the next generation
+  std::unique_ptr<PmixProcess> ranks_;
+  int num_processes_ = 0;
+  RankEnvironment environment_;
+  std::set<int> connected_;       // local ranks that called MPI_Init
+  std::vector<pid_t> processes_;  // of the local ranks; 0: has ended
+  std::optional<HangWatch> hangs_;
+  std::optional<Hang> hang_;  // that was found
+  Clock::time_point hang_since_;
+  std::map<int, std::string> launch_errors_;
+  Clock::time_point started_;
+  std::optional<Clock::time_point> dying_since_;
+
+  bool beat_due_ = false;
+  Clock::time_point last_beat_;
+  Millis lease_told_ = 0;
+  int asked_to_leave_ = 0;  // the signal
+  std::string told_;        // the last reason that the user was told
+  std::optional<int> exit_code_;
+};
+
+}  // namespace tessera::agent

@@ -1,0 +1,86 @@
+// tessera-pmix: the PMIx server of one node for one generation of a job. It starts the node's
+// ranks, relays what libpmix has to tell other nodes, and ends with all of them; see frames.h for
+// what it says to its agent. One server serves one job: libpmix 4.2 does not survive ranks that
+// are killed at a bad moment.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "launcher/agent/pmix_server/control_channel.h"
+#include "launcher/agent/pmix_server/lease.h"
+#include "launcher/agent/pmix_server/options.h"
+#include "launcher/agent/pmix_server/private_dir.h"
+#include "launcher/agent/pmix_server/rank_processes.h"
+#include "launcher/agent/pmix_server/relay.h"
+#include "launcher/agent/pmix_server/upcalls.h"
+
+namespace tessera::agent {
+
+class Server {
+ public:
+  // Throws Error.
+  explicit Server(Options options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Serves until the agent orders the end, is gone or fails to renew its lease, until SIGTERM or
+  // a failure; then kills what it started and removes its folders. Returns the exit code: 0, or 1
+  // after a failure. The process has to end with _exit: threads of libpmix still run, and its
+  // own way to end may never return.
+  int run();
+
+ private:
+  struct RankOrder {
+    std::vector<int64_t> cpus;
+    std::vector<std::string> environment;
+  };
+  struct ProgramOrder {
+    std::string folder;
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+  };
+
+  void set_up();
+  void serve();
+  void take_signals();
+  void take_events();
+  void take_orders();
+  bool clean_up();
+  void clean_up_after_agent() const;
+
+  void obey(Fields order);
+  void prepare(Fields order);
+  void read_program(Fields order);
+  void read_rank(Fields order);
+  void start(const Fields& order);
+  void signal_ranks(Fields order);
+  void renew_lease(Fields order);
+  void pass_on(Fields order);
+
+  RankProgram program_of(size_t local_index) const;
+  void report_exit(const RankExit& exit);
+  // Tells the agent, and those who read this process's errors.
+  void report_failure(const std::string& text);
+
+  Options options_;
+  ControlChannel control_{kControlDescriptor};
+  std::vector<PrivateDir> dirs_;
+  // Never freed: threads of libpmix use it until the process ends.
+  EventQueue& events_;
+  Descriptor signals_;
+  Lease lease_;
+  bool ending_ = false;
+  const pid_t agent_;  // this process's parent
+  bool hung_up_ = false;
+
+  std::optional<JobLayout> layout_;
+  std::optional<Relay> relay_;
+  std::optional<ProgramOrder> program_;
+  std::vector<std::optional<RankOrder>> rank_orders_;
+  bool started_ = false;
+  RankProcesses processes_;
+};
+
+}  // namespace tessera::agent

@@ -1,0 +1,76 @@
+#include "launcher/agent/private_folders.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "tests/support/temp_dir.h"
+
+namespace tessera::agent {
+namespace {
+
+class PrivateFoldersBelow : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const char* before = std::getenv("TMPDIR")) before_ = before;
+    setenv("TMPDIR", folder_.path().c_str(), 1);
+  }
+  void TearDown() override {
+    if (before_) {
+      setenv("TMPDIR", before_->c_str(), 1);
+    } else {
+      unsetenv("TMPDIR");
+    }
+  }
+
+  test::TempDir folder_;
+  std::optional<std::string> before_;
+};
+
+TEST_F(PrivateFoldersBelow, AreTheUsersAloneAndGoWithEverythingInThem) {
+  std::string files;
+  std::string memory;
+  {
+    PrivateFolders folders;
+    files = folders.files();
+    memory = folders.memory();
+    EXPECT_EQ(std::filesystem::path(files).parent_path(), folder_.path());
+    struct stat status {};
+    ASSERT_EQ(stat(files.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777U, 0700U);
+    std::filesystem::create_directories(files + "/a/b");
+  }
+  EXPECT_FALSE(std::filesystem::exists(files));
+  EXPECT_FALSE(std::filesystem::exists(memory));
+}
+
+TEST_F(PrivateFoldersBelow, WhatAKilledAgentLeftIsRemovedAndWhatALivingOneHasIsNot) {
+  pid_t child = fork();
+  if (child == 0) {
+    PrivateFolders left;
+    _exit(0);  // without destructors, as after kill -9
+  }
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(folder_.names().size(), 1u);
+  PrivateFolders first;
+  EXPECT_EQ(folder_.names().size(), 1u);
+  PrivateFolders second;
+  EXPECT_EQ(folder_.names().size(), 2u);
+  EXPECT_TRUE(std::filesystem::exists(first.files()));
+}
+
+TEST_F(PrivateFoldersBelow, FoldersOfOthersAreLeftAlone) {
+  std::filesystem::create_directories(folder_ / "other");
+  std::filesystem::create_directories(folder_ / "tessera-agent-without-lock");
+  std::filesystem::create_directory_symlink("/", folder_ / "tessera-agent-link");
+  PrivateFolders folders;
+  EXPECT_EQ(folder_.names().size(), 4u);
+}
+
+}  // namespace
+}  // namespace tessera::agent

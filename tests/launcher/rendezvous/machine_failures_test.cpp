@@ -1,0 +1,433 @@
+// Generations that end early: failures, losses, newcomers, leaving and draining.
+#include "launcher/rendezvous/machine.h"
+#include "tests/launcher/rendezvous/machine_driver.h"
+#include "tests/support/error_of.h"
+
+namespace tessera::rendezvous {
+namespace {
+
+using State = Machine::State;
+using Hosts = std::vector<std::string>;
+
+// A job whose ranks run on the nodes a, b, ...
+MachineDriver running(int num_nodes, const v1::Job& job, const Settings& settings = {}) {
+  MachineDriver driver(job, settings);
+  for (int i = 0; i < num_nodes; ++i) driver.join(std::string(1, static_cast<char>('a' + i)));
+  if (num_nodes < job.max_nodes()) driver.wait(1100);
+  driver.start_all();
+  EXPECT_EQ(driver.state(), State::running);
+  return driver;
+}
+
+MachineDriver two_running(int max_restarts = 3, const Settings& settings = {}) {
+  return running(2, MachineDriver::job(2, 2, max_restarts), settings);
+}
+
+TEST(MachineFailure, EndsAllRanksAndCountsARestart) {
+  MachineDriver driver = two_running();
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 7, 100));
+  EXPECT_EQ(driver.state(), State::ending);
+  EXPECT_EQ(driver.kind("b"), v1::Order::KIND_END);
+  EXPECT_FALSE(driver.order("b").graceful());
+  EXPECT_EQ(driver.order("b").reason(), "rank 0 failed");
+  driver.beat("a", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.state(), State::ending);
+  driver.beat("b", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.state(), State::preparing);
+  EXPECT_EQ(driver.machine().generation(), 2);
+  EXPECT_EQ(driver.restarts(), 1);
+  EXPECT_EQ(driver.beat("b").plan().restarts(), 1);
+  driver.start_all();
+  driver.all(v1::PHASE_DONE);
+  EXPECT_EQ(driver.machine().exit_code(), 0);
+}
+
+TEST(MachineFailure, OneTooManyEndsTheJobWithItsCode) {
+  MachineDriver driver = two_running(1);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(driver.restarts(), i);
+    driver.start_all();
+    driver.fail("b", failure_of(v1::Failure::KIND_EXIT, 7 + i, 100, 3));
+    driver.all(v1::PHASE_ENDED);
+  }
+  EXPECT_EQ(driver.state(), State::finished);
+  EXPECT_EQ(driver.order("a").exit_code(), 8);
+  EXPECT_EQ(driver.order("a").failure().rank(), 3);
+  EXPECT_EQ(driver.order("a").reason(), "rank 3 failed");
+}
+
+struct Code {
+  v1::Failure::Kind kind;
+  int value;
+  int expected;
+};
+
+TEST(MachineFailure, GivesTheJobItsExitCode) {
+  for (auto [kind, value, expected] :
+       {Code{v1::Failure::KIND_EXIT, 3, 3}, Code{v1::Failure::KIND_EXIT, 255, 255},
+        Code{v1::Failure::KIND_EXIT, 0, 1}, Code{v1::Failure::KIND_EXIT, 256, 1},
+        Code{v1::Failure::KIND_EXIT, -1, 1}, Code{v1::Failure::KIND_SIGNAL, 9, 137},
+        Code{v1::Failure::KIND_HANG, 0, 1}, Code{v1::Failure::KIND_LAUNCH, 0, 1}}) {
+    MachineDriver driver = two_running(0);
+    driver.fail("a", failure_of(kind, value, 100));
+    driver.all(v1::PHASE_ENDED);
+    EXPECT_EQ(driver.machine().exit_code(), expected) << kind << " " << value;
+  }
+}
+
+// A signal's value may come from anyone who can reach the server.
+TEST(MachineFailure, ASignalThatDoesNotExistIsJustAFailure) {
+  for (int value : {0, -128, -200, 65, 200, 2'147'483'647}) {
+    MachineDriver driver = two_running(0);
+    driver.fail("a", failure_of(v1::Failure::KIND_SIGNAL, value, 100));
+    driver.all(v1::PHASE_ENDED);
+    EXPECT_EQ(driver.machine().exit_code(), 1) << value;
+  }
+}
+
+TEST(MachineFailure, BadUsageIsNotTriedAgain) {
+  MachineDriver driver = two_running();
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 2, 100));
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.state(), State::finished);
+  EXPECT_EQ(driver.machine().exit_code(), 2);
+}
+
+TEST(MachineFailure, TheEarliestIsTheCause) {
+  MachineDriver driver = running(3, MachineDriver::job(3, 3, 0));
+  driver.fail("b", failure_of(v1::Failure::KIND_EXIT, 5, 900, 2));
+  driver.fail("c", failure_of(v1::Failure::KIND_EXIT, 6, 700, 4));
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 4, 800, 0));
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().exit_code(), 6);
+}
+
+TEST(MachineFailure, ASignalCausesAnErrorThatWasSeenShortlyBefore) {
+  MachineDriver driver = two_running(0);
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 5, 700, 0));
+  driver.fail("b", failure_of(v1::Failure::KIND_SIGNAL, 9, 1000, 2));
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().exit_code(), 137);
+}
+
+TEST(MachineFailure, ALostNodeCausesTheErrorsOfTheOthers) {
+  MachineDriver driver = two_running(0);
+  driver.agent("b").silent = true;
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 5, 700));
+  driver.beat("a", v1::PHASE_ENDED);
+  driver.wait(6000);
+  EXPECT_EQ(driver.state(), State::finished);
+  EXPECT_EQ(driver.machine().finish().failure().kind(), v1::Failure::KIND_LOST);
+  EXPECT_EQ(driver.machine().finish().failure().host(), "b");
+}
+
+TEST(MachineFailure, OnlyTheFirstOfANodeCounts) {
+  MachineDriver driver = two_running(0);
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 5, 700));
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 6, 1));
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().exit_code(), 5);
+}
+
+TEST(MachineFailure, ANodeThatEndsWithoutAReasonIsOne) {
+  MachineDriver driver = two_running(0);
+  driver.beat("a", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.kind("b"), v1::Order::KIND_END);
+  driver.beat("b", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().exit_code(), 1);
+  EXPECT_EQ(driver.machine().finish().reason(), "a node ended its ranks");
+}
+
+TEST(MachineFailure, ALapsedLeaseIsNotCounted) {
+  MachineDriver driver = two_running(0);
+  driver.fail("a", failure_of(v1::Failure::KIND_LAPSED, 0, 0, -1));
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.state(), State::preparing);
+  EXPECT_EQ(driver.machine().generation(), 2);
+  EXPECT_EQ(driver.restarts(), 0);
+}
+
+TEST(MachineFailure, ALapsedLeaseIsNeverTheCauseOfAnother) {
+  MachineDriver driver = running(3, MachineDriver::job(3, 3, 0));
+  driver.fail("a", failure_of(v1::Failure::KIND_LAPSED, 0, 0, -1));
+  driver.fail("b", failure_of(v1::Failure::KIND_EXIT, 5, 9000, 2));
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().exit_code(), 5);
+}
+
+TEST(MachineFailure, WhilePreparingEndsTheGeneration) {
+  MachineDriver driver(MachineDriver::job(2, 2));
+  driver.join("a");
+  driver.join("b");
+  driver.beat("a", v1::PHASE_PREPARING);
+  driver.fail("a", failure_of(v1::Failure::KIND_LAUNCH, 0, 0));
+  // b has not heard of the plan yet, and will not run it.
+  EXPECT_EQ(driver.kind("b"), v1::Order::KIND_END);
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().generation(), 2);
+  EXPECT_EQ(driver.restarts(), 1);
+}
+
+TEST(MachineFailure, PreparingForTooLongIsOne) {
+  MachineDriver driver(MachineDriver::job(2, 2, 0), {.prepare = 5000});
+  driver.join("a");
+  driver.join("b");
+  driver.all(v1::PHASE_PREPARING);
+  driver.beat("a", v1::PHASE_READY);
+  driver.wait(5000);
+  EXPECT_EQ(driver.state(), State::preparing);
+  driver.wait(200);
+  EXPECT_EQ(driver.state(), State::ending);
+  EXPECT_EQ(driver.order("a").reason(), "not all nodes were ready for their ranks within 5 s");
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().exit_code(), 1);
+}
+
+TEST(MachineLoss, OfANodeThatWasDoneIsNone) {
+  for (bool leaves : {false, true}) {
+    MachineDriver driver = two_running(0);
+    driver.beat("a", v1::PHASE_DONE);
+    if (leaves) {
+      driver.leave("a");
+    } else {
+      driver.agent("a").silent = true;
+      driver.wait(3000);
+    }
+    EXPECT_EQ(driver.machine().num_members(), 1u);
+    EXPECT_EQ(driver.state(), State::running);
+    driver.beat("b", v1::PHASE_DONE);
+    EXPECT_EQ(driver.state(), State::finished);
+    EXPECT_EQ(driver.machine().exit_code(), 0);
+  }
+}
+
+TEST(MachineLoss, OfANodeThatWasDoneDoesNotHideItsCheckpoint) {
+  MachineDriver driver = two_running(0);
+  driver.drain("asked to");
+  driver.agent("a").stopped = true;
+  driver.beat("a", v1::PHASE_DONE);
+  driver.leave("a");
+  driver.beat("b", v1::PHASE_DONE);
+  EXPECT_EQ(driver.machine().exit_code(), 75);
+}
+
+TEST(MachineLoss, HoldsTheNextGenerationUntilTheLeaseAndTheMarginArePast) {
+  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+  driver.agent("c").silent = true;
+  driver.wait(2500);
+  EXPECT_EQ(driver.state(), State::running);
+  driver.wait(100);
+  EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
+  EXPECT_EQ(driver.order("a").reason(), "node c was not heard of for 2.6 s");
+  driver.all(v1::PHASE_ENDED);
+  driver.wait(1800);
+  EXPECT_EQ(driver.state(), State::ending);  // 4.4 s after the last beat
+  driver.wait(100);
+  EXPECT_EQ(driver.state(), State::preparing);  // 4.5 s
+  EXPECT_EQ(driver.plan(), (Hosts{"a", "b"}));
+  EXPECT_EQ(driver.restarts(), 1);
+}
+
+TEST(MachineLoss, OfANodeWithoutRanksHoldsNobody) {
+  MachineDriver driver = two_running();
+  driver.join("c");
+  driver.agent("c").silent = true;
+  driver.wait(5000);
+  EXPECT_EQ(driver.machine().num_members(), 2u);
+  EXPECT_EQ(driver.state(), State::running);
+}
+
+TEST(MachineLoss, ALateBeatIsFencedAndItsSenderCanJoinAnew) {
+  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+  DrivenAgent lost = driver.agent("c");
+  driver.agent("c").silent = true;
+  driver.wait(3000);
+  EXPECT_EQ(driver.machine().num_members(), 2u);
+  EXPECT_EQ(driver.beat("c").kind(), v1::Order::KIND_FENCED);
+  EXPECT_EQ(driver.state(), State::ending);
+  driver.all(v1::PHASE_ENDED);
+  driver.join("c");
+  EXPECT_NE(driver.agent("c").member, lost.member);
+  driver.wait(3000);
+  EXPECT_EQ(driver.plan(), (Hosts{"a", "b", "c"}));
+  EXPECT_EQ(driver.machine().generation(), 2);
+}
+
+TEST(MachineLoss, OfTooManyWaitsForOthers) {
+  MachineDriver driver = two_running();
+  driver.agent("b").silent = true;
+  driver.wait(2700);
+  driver.beat("a", v1::PHASE_ENDED);
+  driver.wait(10'000);
+  EXPECT_EQ(driver.state(), State::gathering);
+  EXPECT_EQ(driver.order("a").reason(), "1 of 2 nodes are there");
+  driver.join("c");
+  EXPECT_EQ(driver.plan(), (Hosts{"a", "c"}));
+}
+
+TEST(MachineRegroup, ANewcomerGetsItsPlaceAfterACheckpoint) {
+  MachineDriver driver = running(2, MachineDriver::job(1, 3));
+  driver.join("c");
+  driver.wait(900);
+  EXPECT_EQ(driver.state(), State::running);
+  driver.wait(200);
+  EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
+  EXPECT_TRUE(driver.order("a").graceful());
+  EXPECT_EQ(driver.order("a").reason(), "a node has joined");
+  EXPECT_EQ(driver.kind("c"), v1::Order::KIND_WAIT);
+  driver.agent("a").stopped = driver.agent("b").stopped = true;
+  driver.beat("a", v1::PHASE_DONE);
+  driver.beat("b", v1::PHASE_DONE);
+  EXPECT_EQ(driver.plan(), (Hosts{"a", "b", "c"}));
+  EXPECT_EQ(driver.restarts(), 0);
+}
+
+TEST(MachineRegroup, ANewcomerThatLeavesIsNoReason) {
+  MachineDriver driver = running(2, MachineDriver::job(1, 3));
+  driver.join("c");
+  driver.agent("c").leaving = true;
+  EXPECT_EQ(driver.beat("c").kind(), v1::Order::KIND_FINISH);
+  driver.wait(3000);
+  EXPECT_EQ(driver.state(), State::running);
+}
+
+TEST(MachineRegroup, RanksThatDoNotStopInTimeAreKilled) {
+  MachineDriver driver = running(2, MachineDriver::job(1, 3), {.grace = 5000});
+  driver.join("c");
+  driver.wait(1100);
+  EXPECT_TRUE(driver.order("a").graceful());
+  driver.wait(5100);
+  EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
+  EXPECT_FALSE(driver.order("a").graceful());
+  driver.beat("a", v1::PHASE_ENDED);
+  driver.beat("b", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.plan().size(), 3u);
+  EXPECT_EQ(driver.restarts(), 0);
+}
+
+TEST(MachineLeave, WithEnoughNodesLeftTheOthersGoOn) {
+  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+  driver.agent("b").leaving = true;
+  driver.beat("b");
+  EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
+  EXPECT_TRUE(driver.order("a").graceful());
+  EXPECT_EQ(driver.order("a").reason(), "b leaves");
+  driver.all(v1::PHASE_ENDED);
+  driver.wait(1100);
+  EXPECT_EQ(driver.plan(), (Hosts{"a", "c"}));
+  EXPECT_EQ(driver.kind("b"), v1::Order::KIND_FINISH);
+  EXPECT_EQ(driver.order("b").exit_code(), 75);
+  EXPECT_EQ(driver.order("b").reason(), "this node has left");
+  driver.leave("b");
+  driver.start_all();
+  driver.wait(3000);
+  EXPECT_EQ(driver.state(), State::running);
+  EXPECT_EQ(driver.restarts(), 0);
+}
+
+TEST(MachineLeave, WithoutEnoughNodesLeftTheJobStops) {
+  MachineDriver driver = two_running();
+  driver.agent("b").leaving = true;
+  driver.beat("b");
+  EXPECT_TRUE(driver.order("a").graceful());
+  EXPECT_EQ(driver.order("a").reason(), "stopping: node b leaves");
+  driver.agent("a").stopped = driver.agent("b").stopped = true;
+  driver.all(v1::PHASE_DONE);
+  EXPECT_EQ(driver.kind("b"), v1::Order::KIND_FINISH);
+  EXPECT_EQ(driver.machine().exit_code(), 75);
+}
+
+TEST(MachineLeave, WithoutWarningIsAFailureThatHoldsNobody) {
+  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+  EXPECT_EQ(refusal_of(driver.leave("b")), "");
+  EXPECT_EQ(driver.order("a").reason(), "node b left");
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.plan(), (Hosts{"a", "c"}));
+  EXPECT_EQ(driver.restarts(), 1);
+}
+
+TEST(MachineLeave, OnlyMembersCan) {
+  MachineDriver driver = two_running();
+  v1::LeaveRequest request;
+  request.set_member(driver.agent("a").member);
+  request.set_secret(driver.agent("b").secret);
+  EXPECT_EQ(why_refused(driver.call<LeaveCall>(request)), Refused::not_a_member);
+  EXPECT_EQ(driver.state(), State::running);
+}
+
+TEST(MachineDrain, StopsRanksAfterACheckpoint) {
+  MachineDriver driver = two_running();
+  driver.drain("maintenance");
+  EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
+  EXPECT_TRUE(driver.order("a").graceful());
+  EXPECT_EQ(driver.order("a").reason(), "stopping: maintenance");
+  driver.agent("a").stopped = true;
+  driver.all(v1::PHASE_DONE);
+  EXPECT_EQ(driver.machine().exit_code(), 75);
+  EXPECT_EQ(driver.machine().finish().reason(), "stopped: maintenance");
+  EXPECT_FALSE(driver.machine().finish().has_failure());
+}
+
+TEST(MachineDrain, RanksThatDieOfItGiveTheirCode) {
+  MachineDriver driver = two_running();
+  driver.drain("maintenance");
+  driver.fail("a", failure_of(v1::Failure::KIND_SIGNAL, 15, 100), v1::PHASE_ENDED);
+  driver.beat("b", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.machine().exit_code(), 143);
+}
+
+TEST(MachineDrain, WithoutRanksIsTheEndAtOnce) {
+  MachineDriver driver(MachineDriver::job(2, 2));
+  driver.join("a");
+  driver.drain("maintenance");
+  EXPECT_EQ(driver.kind("a"), v1::Order::KIND_FINISH);
+  EXPECT_EQ(driver.machine().exit_code(), 75);
+  // Nothing is left to stop.
+  size_t num_events = driver.events().size();
+  driver.drain("again");
+  EXPECT_EQ(driver.events().size(), num_events);
+}
+
+TEST(MachineDrain, AfterAFailureThereIsNoNextGeneration) {
+  MachineDriver driver = two_running();
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 7, 100));
+  driver.drain("maintenance");
+  driver.all(v1::PHASE_ENDED);
+  EXPECT_EQ(driver.state(), State::finished);
+  EXPECT_EQ(driver.machine().exit_code(), 75);
+}
+
+TEST(MachineDeafness, AJumpOfTheClockLosesNobody) {
+  for (Millis pause : {600, 3000, 100'000, 10'000'000}) {
+    MachineDriver driver = two_running();
+    driver.jump(pause);
+    EXPECT_EQ(driver.machine().num_members(), 2u);
+    driver.wait(2000);
+    EXPECT_EQ(driver.state(), State::running);
+    driver.agent("a").silent = true;
+    driver.wait(2700);
+    EXPECT_EQ(driver.state(), State::ending);
+  }
+}
+
+TEST(MachineDeafness, AClockThatGoesBackChangesNothing) {
+  MachineDriver driver = two_running();
+  driver.jump(-5000);
+  EXPECT_EQ(driver.state(), State::running);
+}
+
+TEST(MachineDeafness, WhatHasToBeWaitedForTakesAsLong) {
+  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+  driver.agent("c").silent = true;
+  driver.wait(2600);
+  driver.all(v1::PHASE_ENDED);
+  driver.jump(60'000);
+  EXPECT_EQ(driver.state(), State::ending);
+  driver.wait(1800);
+  EXPECT_EQ(driver.state(), State::ending);
+  driver.wait(200);
+  EXPECT_EQ(driver.state(), State::preparing);
+}
+
+}  // namespace
+}  // namespace tessera::rendezvous
