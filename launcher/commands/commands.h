@@ -13,5 +13,7 @@ Command convert(const experiment::Catalog& catalog);
 Command verify();
 Command plan(const experiment::Catalog& catalog);
 Command doctor();
+Command launch();
+Command rendezvous_command();
 
 }  // namespace tessera::commands

@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 
 get_property(modules GLOBAL PROPERTY TESSERA_MODULES)
 install(TARGETS ${modules} EXPORT tesseraTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS tessera RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS tessera tessera_pmix RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(folder core autograd nn distributed launcher/experiment)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera/${folder}
