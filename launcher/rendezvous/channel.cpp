@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <limits>
 
 #include "core/error.h"
 #include "launcher/rendezvous/grpc_log.h"
@@ -11,6 +12,10 @@ namespace {
 
 constexpr int kFirstRetryMs = 50;
 constexpr int kLastRetryMs = 300;
+// How long what was sent may wait for the other side to take it. A call does not end, whatever its
+// deadline, before what it was sending is written or the connection is lost, and TCP tries for a
+// quarter of an hour.
+constexpr int kUnacknowledgedMs = 10'000;
 // A fence's data of all nodes.
 constexpr int kMaxReplyBytes = 64 << 20;
 
@@ -52,6 +57,9 @@ std::shared_ptr<grpc::Channel> make_channel(const Endpoint& endpoint,
   // Which is how long an attempt may take, whatever its name says.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, static_cast<int>(connect_ms));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastRetryMs);
+  // TCP's user timeout comes with keepalive only; so the first ping comes in 24 days.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, std::numeric_limits<int>::max() - 1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kUnacknowledgedMs);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(kMaxReplyBytes);
   // Refused here at once, with the same code as there.

@@ -9,7 +9,6 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -28,13 +27,10 @@ constexpr int kBacklog = 4096;
 // At most so many descriptors, of which the process needs some for other things.
 constexpr rlim_t kMaxDescriptors = 1 << 18;
 constexpr int kReserve = 128;
-// As long as a stranger may keep newcomers out; to prove itself takes milliseconds.
-constexpr int64_t kChanceMs = 1000;
-// How often to look whether strangers have gone that are not the oldest: a look is a call for each.
-constexpr int64_t kLookMs = 20;
 // How often it looks before it refuses, since gRPC may just be closing many that hung up; and for
 // how long it then refuses without, so that those who stay do not hold up everybody.
 constexpr int kLooks = 10;
+constexpr int kLookMs = 20;
 constexpr int64_t kRefusingMs = 200;
 // After so many in a row, other things get their turn.
 constexpr int kAtOnce = 256;
@@ -96,11 +92,6 @@ bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-ino_t inode_of(int descriptor) {
-  struct stat status {};
-  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
-}
-
 // The highest number that a connection may have: descriptors get the lowest that is free. Raises
 // the process's limit as far as it may be.
 int most_descriptors() {
@@ -160,34 +151,39 @@ Listener::Listener(const std::string& host, int port)
 Listener::~Listener() { stop(); }
 
 void Listener::start(std::function<void(Descriptor)> take) {
-  thread_ = std::thread([this, take = std::move(take)] { run(take); });
+  handing_over_ = std::thread([this, take = std::move(take)] { hand_over(take); });
+  accepting_ = std::thread([this] { accept_all(); });
 }
 
 void Listener::stop() {
-  if (!thread_.joinable()) return;
+  if (!accepting_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
+  // While strangers are watched: gRPC may be busy there with one that does not stop sending.
+  handing_over_.join();
   eventfd_write(stop_.get(), 1);
-  thread_.join();
+  accepting_.join();
   sockets_.clear();
+  accepted_.clear();
 }
 
-void Listener::admit(const std::string& peer) {
-  std::lock_guard lock(mutex_);
-  std::erase_if(strangers_, [&](const Stranger& each) { return each.peer == peer; });
-}
-
-void Listener::run(const std::function<void(Descriptor)>& take) {
+void Listener::accept_all() {
   std::vector<pollfd> polled{{stop_.get(), POLLIN, 0}};
   for (const Descriptor& socket : sockets_) polled.push_back({socket.get(), POLLIN, 0});
   while (true) {
-    poll(polled.data(), polled.size(), -1);
+    poll(polled.data(), polled.size(), strangers_.until_watch());
     if (polled[0].revents != 0) return;
+    strangers_.watch();
     for (size_t i = 1; i < polled.size(); ++i) {
-      if (polled[i].revents != 0) accept_some(polled[i].fd, take);
+      if (polled[i].revents != 0) accept_some(polled[i].fd);
     }
   }
 }
 
-void Listener::accept_some(int socket, const std::function<void(Descriptor)>& take) {
+void Listener::accept_some(int socket) {
   for (int i = 0; i < kAtOnce; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -205,48 +201,44 @@ void Listener::accept_some(int socket, const std::function<void(Descriptor)>& ta
     }
     int yes = 1;
     setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    take(std::move(connection));
+    hand_on(std::move(connection));
   }
 }
 
 bool Listener::add(const std::string& peer, int descriptor) {
-  if (descriptor >= most_descriptors_) return false;
-  std::lock_guard lock(mutex_);
-  if (strangers_.size() >= most_strangers_ && !make_room()) return false;
-  strangers_.push_back({peer, descriptor, inode_of(descriptor), boot_ms()});
-  return true;
+  return descriptor < most_descriptors_ && strangers_.add(peer, descriptor);
 }
 
 bool Listener::add_after_wait(const std::string& peer, int descriptor) {
   if (boot_ms() - waited_at_ms_ < kRefusingMs) return false;
   for (int i = 0; i < kLooks; ++i) {
-    poll(nullptr, 0, static_cast<int>(kLookMs));
+    poll(nullptr, 0, kLookMs);
+    strangers_.watch();
     if (add(peer, descriptor)) return true;
   }
   waited_at_ms_ = boot_ms();
   return false;
 }
 
-bool Listener::forget_gone() {
-  if (boot_ms() - looked_at_ms_ < kLookMs) return false;
-  looked_at_ms_ = boot_ms();
-  return std::erase_if(strangers_, [](const Stranger& each) {
-           return inode_of(each.descriptor) != each.inode;
-         }) > 0;
+void Listener::hand_on(Descriptor connection) {
+  {
+    std::lock_guard lock(mutex_);
+    accepted_.push_back(std::move(connection));
+  }
+  changed_.notify_all();
 }
 
-bool Listener::make_room() {
-  if (strangers_.empty()) return false;
-  const Stranger& oldest = strangers_.front();
-  bool open = inode_of(oldest.descriptor) == oldest.inode;
-  if (open && boot_ms() - oldest.since_ms < kChanceMs) return forget_gone();
-  if (open) {
-    // gRPC, whose socket it is, closes it then.
-    shutdown(oldest.descriptor, SHUT_RDWR);
-    ++num_refused_;
+void Listener::hand_over(const std::function<void(Descriptor)>& take) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopped_ || !accepted_.empty(); });
+    if (stopped_) return;
+    Descriptor connection = std::move(accepted_.front());
+    accepted_.pop_front();
+    lock.unlock();
+    take(std::move(connection));
+    lock.lock();
   }
-  strangers_.pop_front();
-  return true;
 }
 
 }  // namespace tessera::rendezvous

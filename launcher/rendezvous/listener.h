@@ -1,14 +1,10 @@
 // Accepts the connections of a server, and never more than it can bear: gRPC's own listener takes
-// whatever comes, and stops for good when the process has no descriptors left.
-//
-// Whoever connects is a stranger until a call of it was admitted. There may be only so many
-// strangers; when one more comes, the one that has been there longest has to go if it had its
-// chance, and the newcomer if not.
+// whatever comes, and stops for good when the process has no descriptors left. Whoever connects is
+// a stranger until a call of it was admitted.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -18,6 +14,7 @@
 #include <vector>
 
 #include "core/descriptor.h"
+#include "launcher/rendezvous/strangers.h"
 
 namespace tessera::rendezvous {
 
@@ -31,47 +28,43 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   int port() const { return port_; }
-  // From now on `take` gets every connection, in a thread of the listener. To be called once.
+  // From now on `take` gets every connection, in a thread of its own: what gRPC does in there may
+  // last as long as the other side sends. To be called once.
   void start(std::function<void(Descriptor)> take);
   // What comes later is not accepted.
   void stop();
 
   // How many strangers there may be; none before the first call.
-  void allow(size_t most_strangers) { most_strangers_ = most_strangers; }
+  void allow(size_t most_strangers) { strangers_.allow(most_strangers); }
   // The connection from there, by gRPC's name for it, is no stranger any more.
-  void admit(const std::string& peer);
+  void admit(const std::string& peer) { strangers_.admit(peer); }
   // Connections that had to go.
-  uint64_t num_refused() const { return num_refused_; }
+  uint64_t num_refused() const { return num_refused_ + strangers_.num_cut_off(); }
 
  private:
-  // An open socket of this process; its inode tells it from a later one of the same number.
-  struct Stranger {
-    std::string peer;
-    int descriptor;
-    ino_t inode;
-    int64_t since_ms;
-  };
-
-  void run(const std::function<void(Descriptor)>& take);
-  void accept_some(int socket, const std::function<void(Descriptor)>& take);
+  void accept_all();
+  void accept_some(int socket);
   // Whether the connection from there may stay.
   bool add(const std::string& peer, int descriptor);
   bool add_after_wait(const std::string& peer, int descriptor);
-  bool make_room();
-  bool forget_gone();
+  void hand_on(Descriptor connection);
+  // Until stop().
+  void hand_over(const std::function<void(Descriptor)>& take);
 
   std::vector<Descriptor> sockets_;
   int port_ = 0;
   Descriptor stop_;  // readable when it is time
   int most_descriptors_;
-  std::atomic<size_t> most_strangers_ = 0;
-  std::atomic<uint64_t> num_refused_ = 0;
+  Strangers strangers_;
+  std::atomic<uint64_t> num_refused_ = 0;  // at once
+  int64_t waited_at_ms_ = 0;               // in vain
+  std::thread accepting_;
+
   std::mutex mutex_;
-  // Also some that have ended since.
-  std::deque<Stranger> strangers_;
-  int64_t looked_at_ms_ = 0;
-  int64_t waited_at_ms_ = 0;  // in vain
-  std::thread thread_;
+  std::condition_variable changed_;
+  std::deque<Descriptor> accepted_;
+  bool stopped_ = false;
+  std::thread handing_over_;
 };
 
 }  // namespace tessera::rendezvous

@@ -1,6 +1,7 @@
 #include "launcher/rendezvous/listener.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "tests/launcher/rendezvous/raw_connection.h"
@@ -38,6 +40,20 @@ class Client {
     ssize_t count = recv(socket_.get(), &byte, 1, 0);
     return count == 0 || (count < 0 && errno == ECONNRESET);
   }
+  // Sends so many bytes; how many the other side has taken before it was too slow or gone.
+  uint64_t sends(uint64_t count) const {
+    timeval time{5, 0};
+    setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    std::vector<char> piece(1 << 16);
+    uint64_t sent = 0;
+    while (sent < count) {
+      ssize_t some = send(socket_.get(), piece.data(), piece.size(), MSG_NOSIGNAL);
+      if (some <= 0) break;
+      sent += static_cast<uint64_t>(some);
+    }
+    return sent;
+  }
+  void hang_up() { socket_.reset(); }
 
  private:
   Descriptor socket_;
@@ -143,6 +159,45 @@ TEST_F(ListenerTest, WhoHasGoneMakesRoomBehindOneWhoStays) {
   EXPECT_TRUE(takes(3));
   EXPECT_FALSE(stays.is_closed(kMoment));
   EXPECT_EQ(listener_.num_refused(), 0u);
+}
+
+// Reads all that comes, as gRPC would, until the listener has cut the connection off or 10 s are
+// over.
+void read_to_the_end(const Descriptor& connection) {
+  std::vector<char> buffer(1 << 20);
+  pollfd readable{connection.get(), POLLIN, 0};
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (std::chrono::steady_clock::now() < end) {
+    poll(&readable, 1, 100);
+    if (recv(connection.get(), buffer.data(), buffer.size(), MSG_DONTWAIT) == 0) return;
+  }
+}
+
+TEST_F(ListenerTest, AStrangerThatSendsWithoutEndIsCutOff) {
+  listener_.allow(2);
+  Client talker(listener_.port());
+  Client silent(listener_.port());
+  ASSERT_TRUE(takes(2));
+  std::thread reader([&] { read_to_the_end(taken_.front()); });
+  constexpr uint64_t kNever = uint64_t{64} << 30;
+  EXPECT_LT(talker.sends(kNever), kNever);
+  reader.join();
+  EXPECT_EQ(listener_.num_refused(), 1u);
+  EXPECT_FALSE(silent.is_closed(kMoment));
+}
+
+TEST_F(ListenerTest, WhoIsAdmittedMaySendWithoutEnd) {
+  listener_.allow(2);
+  Client talker(listener_.port());
+  ASSERT_TRUE(takes(1));
+  listener_.admit(talker.name());
+  std::thread reader([&] { read_to_the_end(taken_.front()); });
+  constexpr uint64_t kMuch = uint64_t{64} << 20;
+  EXPECT_EQ(talker.sends(kMuch), kMuch);
+  usleep(300'000);
+  EXPECT_EQ(listener_.num_refused(), 0u);
+  talker.hang_up();
+  reader.join();
 }
 
 TEST_F(ListenerTest, GoesOnAfterTheProcessHadNoDescriptorsLeft) {
