@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <string_view>
+#include <utility>
 
 #include "core/error.h"
 #include "core/io/file_system.h"
@@ -15,22 +18,32 @@
 namespace tessera::agent {
 namespace {
 
-constexpr const char* kPrefix = "tessera-agent-";
+// A folder gets this name when its lock is held, so that no other agent takes it for one that was
+// left; until then it has the other.
+constexpr std::string_view kPrefix = "tessera-agent-";
+constexpr std::string_view kMakingPrefix = "tessera-making-";
 constexpr const char* kLock = "lock";
-// Between the making of a folder and of its lock.
+// How long the making may take.
 constexpr time_t kMakingS = 60;
 
 std::string path_in(const std::string& folder, const std::string& name) {
   return fmt::format("{}/{}", folder, name);
 }
 
-// Whether the agent that made this folder is gone.
-bool is_left(const std::string& folder) {
+bool is_own_folder(const struct stat& status) {
+  return S_ISDIR(status.st_mode) && status.st_uid == geteuid();
+}
+
+bool is_old(const struct stat& status) { return time(nullptr) - status.st_mtime > kMakingS; }
+
+// Whether the agent that made the folder is gone.
+bool is_left(const std::string& base, const std::string& name) {
+  std::string folder = path_in(base, name);
   struct stat status {};
-  if (lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return false;
-  if (status.st_uid != geteuid()) return false;
+  if (lstat(folder.c_str(), &status) != 0 || !is_own_folder(status)) return false;
+  if (name.starts_with(kMakingPrefix)) return is_old(status);
   Descriptor lock(open(path_in(folder, kLock).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!lock.is_open()) return errno == ENOENT && time(nullptr) - status.st_mtime > kMakingS;
+  if (!lock.is_open()) return errno == ENOENT && is_old(status);
   return flock(lock.get(), LOCK_EX | LOCK_NB) == 0;
 }
 
@@ -50,7 +63,8 @@ void sweep(const std::string& base) {
     return;
   }
   for (const std::string& name : names) {
-    if (name.starts_with(kPrefix) && is_left(path_in(base, name))) remove(path_in(base, name));
+    bool an_agents = name.starts_with(kPrefix) || name.starts_with(kMakingPrefix);
+    if (an_agents && is_left(base, name)) remove(path_in(base, name));
   }
 }
 
@@ -63,14 +77,18 @@ std::string temporary_base() {
 
 PrivateFolders::Folder PrivateFolders::make(const std::string& base) {
   sweep(base);
-  Folder folder{path_in(base, std::string(kPrefix) + "XXXXXX"), {}};
-  TESSERA_CHECK(mkdtemp(folder.path.data()), "{}: cannot make a folder there: {}", base,
+  std::string making = path_in(base, fmt::format("{}XXXXXX", kMakingPrefix));
+  TESSERA_CHECK(mkdtemp(making.data()), "{}: cannot make a folder there: {}", base,
                 std::strerror(errno));
-  folder.lock = Descriptor(
-      open(path_in(folder.path, kLock).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  TESSERA_CHECK(folder.lock.is_open() && flock(folder.lock.get(), LOCK_EX | LOCK_NB) == 0,
-                "{}: cannot make a lock there: {}", folder.path, std::strerror(errno));
-  return folder;
+  Descriptor lock(
+      open(path_in(making, kLock).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  TESSERA_CHECK(lock.is_open() && flock(lock.get(), LOCK_EX | LOCK_NB) == 0,
+                "{}: cannot make a lock there: {}", making, std::strerror(errno));
+  std::string suffix = making.substr(making.size() - 6);
+  std::string path = path_in(base, fmt::format("{}{}", kPrefix, suffix));
+  TESSERA_CHECK(rename(making.c_str(), path.c_str()) == 0, "{}: cannot be renamed: {}", making,
+                std::strerror(errno));
+  return {std::move(path), std::move(lock)};
 }
 
 PrivateFolders::PrivateFolders() : files_(make(temporary_base())) {

@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <thread>
+#include <vector>
 
+#include "tests/support/error_of.h"
 #include "tests/support/temp_dir.h"
 
 namespace tessera::agent {
@@ -60,6 +64,29 @@ TEST_F(PrivateFoldersBelow, WhatAKilledAgentLeftIsRemovedAndWhatALivingOneHasIsN
   PrivateFolders second;
   EXPECT_EQ(folder_.names().size(), 2u);
   EXPECT_TRUE(std::filesystem::exists(first.files()));
+}
+
+// Each looks for what killed agents left just when the others are making theirs.
+TEST_F(PrivateFoldersBelow, AgentsThatStartTogetherLeaveOneAnotherAlone) {
+  std::atomic<int> lost = 0;
+  std::vector<std::thread> agents;
+  for (int i = 0; i < 8; ++i) {
+    agents.emplace_back([&] {
+      for (int j = 0; j < 100; ++j) {
+        std::string error = test::error_of([&] {
+          PrivateFolders folders;
+          std::this_thread::yield();
+          bool whole = std::filesystem::exists(folders.files() + "/lock") &&
+                       std::filesystem::exists(folders.memory() + "/lock");
+          if (!whole) ++lost;
+        });
+        EXPECT_EQ(error, "");
+      }
+    });
+  }
+  for (std::thread& agent : agents) agent.join();
+  EXPECT_EQ(lost, 0);
+  EXPECT_TRUE(folder_.names().empty());
 }
 
 TEST_F(PrivateFoldersBelow, FoldersOfOthersAreLeftAlone) {
