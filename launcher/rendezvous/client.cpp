@@ -66,11 +66,12 @@ bool will_not_change(grpc::StatusCode code) {
 
 }  // namespace
 
-// A fence's call under way.
+// A fence's call. Its context holds on to the connection, which must not be released by one of
+// gRPC's own threads: its end waits for them. So calls that are over wait for this client's.
 struct Client::Call {
-  std::shared_ptr<Stub> stub;
   std::unique_ptr<grpc::ClientContext> context;
   v1::FenceReply reply;
+  bool over = false;
 };
 
 // One stream of beats and orders.
@@ -364,6 +365,7 @@ void Client::hold_stream(const std::shared_ptr<Stub>& stub) {
   mailbox_.put(Connected{});
   while (is_current(attempt) && stream->state() == Stream::State::open) {
     send_open_fences(stub);
+    drop_ended_calls();
     std::unique_lock lock(mutex_);
     if (!stopping_) changed_.wait_for(lock, milliseconds(kLook));
   }
@@ -374,29 +376,41 @@ void Client::hold_stream(const std::shared_ptr<Stub>& stub) {
     stream_.reset();
     stub_.reset();
     for (const auto& call : calls_) call->context->TryCancel();
-    changed_.wait(lock, [&] { return calls_.empty(); });
+    changed_.wait(lock, [&] {
+      return std::all_of(calls_.begin(), calls_.end(), [](const auto& call) { return call->over; });
+    });
   }
+  drop_ended_calls();
   stream->stop();
 }
 
 void Client::send_fence(const std::shared_ptr<Stub>& stub, const std::shared_ptr<Fence>& fence) {
-  auto call = std::make_shared<Call>();
-  call->stub = stub;
+  auto owned = std::make_unique<Call>();
+  Call* call = owned.get();
   call->context = make_context(credentials_, 0);
   {
     std::lock_guard lock(mutex_);
     // Of a connection that is over already: the next one takes it up.
     if (stub_ != stub || std::exchange(fence->under_way, true)) return;
-    calls_.push_back(call);
+    calls_.push_back(std::move(owned));
   }
   stub->async()->Fence(call->context.get(), &fence->request, &call->reply,
                        [this, call, fence](const grpc::Status& status) {
                          fence_answered(fence, status, call->reply);
                          std::lock_guard lock(mutex_);
                          fence->under_way = false;
-                         std::erase(calls_, call);
+                         call->over = true;
                          changed_.notify_all();
                        });
+}
+
+void Client::drop_ended_calls() {
+  std::vector<std::unique_ptr<Call>> over;
+  std::lock_guard lock(mutex_);
+  auto end =
+      std::partition(calls_.begin(), calls_.end(), [](const auto& call) { return !call->over; });
+  over.assign(std::move_iterator(end), std::move_iterator(calls_.end()));
+  calls_.erase(end, calls_.end());
 }
 
 // Also those that the server was too busy for.

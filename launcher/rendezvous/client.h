@@ -82,6 +82,7 @@ class Client {
   void hold_stream(const std::shared_ptr<Stub>& stub);
   void send_fence(const std::shared_ptr<Stub>& stub, const std::shared_ptr<Fence>& fence);
   void send_open_fences(const std::shared_ptr<Stub>& stub);
+  void drop_ended_calls();
   void fence_answered(const std::shared_ptr<Fence>& fence, const grpc::Status& status,
                       const v1::FenceReply& reply);
   void pause(Millis ms);
@@ -109,7 +110,7 @@ class Client {
   std::shared_ptr<Stub> stub_;              // while there is a stream
   std::shared_ptr<Stream> stream_;
   std::vector<std::shared_ptr<Fence>> fences_;
-  std::vector<std::shared_ptr<Call>> calls_;  // of the connection at hand
+  std::vector<std::unique_ptr<Call>> calls_;  // of the connection at hand
   std::thread thread_;
 };
 

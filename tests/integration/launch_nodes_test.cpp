@@ -244,11 +244,12 @@ TEST_F(LaunchNetwork, ANodeThatIsCutOffIsFencedAndTheOthersGoOn) {
   EXPECT_TRUE(eventually(seconds(15), [&] { return !agents[0]->members("WORLD_SIZE=2").empty(); }));
   EXPECT_TRUE(agents[2]->members("RANK=2").empty());
   nodes.set_link(2, true);
-  EXPECT_TRUE(eventually(seconds(25), [&] { return !agents[2]->members("WORLD_SIZE=3").empty(); }));
-  agents[0]->signal(SIGTERM);
+  bool came_back =
+      eventually(seconds(25), [&] { return !agents[2]->members("WORLD_SIZE=3").empty(); });
   for (auto& agent : agents) agent->signal(SIGTERM);
   for (auto& agent : agents) {
     Outcome outcome = agent->wait();
+    EXPECT_TRUE(came_back) << describe(outcome);
     EXPECT_FALSE(outcome.timed_out) << describe(outcome);
     EXPECT_EQ(outcome.num_left, 0u) << describe(outcome);
   }
