@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/io/file_system.h"
 #include "launcher/agent/failures.h"
+#include "launcher/agent/signal_fate.h"
 #include "launcher/experiment/utf8.h"
 #include "launcher/rendezvous/machine.h"
 
@@ -34,6 +35,8 @@ constexpr Millis kLeaseStep = 200;
 constexpr milliseconds kDeath{3000};
 constexpr milliseconds kWarmAfter{1500};
 constexpr milliseconds kStackTime{300};
+// Ranks that do not watch for a signal so long after their start will not.
+constexpr milliseconds kHearing{5000};
 constexpr int kOutputEndMs = 500;
 // The others of a rank that failed live on for so long at most.
 constexpr int kStderrMs = 50;
@@ -216,6 +219,7 @@ void Agent::look_after_time() {
   if (dying_since_ && ranks_ && Clock::now() - *dying_since_ > kDeath) ranks_->kill();
   keep_one_warm();
   look_for_hangs();
+  if (stop_due_) stop_when_heard();
   if (beat_due_ || Clock::now() - last_beat_ >= kBeat) send_beat();
 }
 
@@ -248,6 +252,18 @@ void Agent::look_for_hangs() {
   if (process > 0) tgkill(process, process, SIGUSR2);
 }
 
+// A rank that has only just begun would die of the signal instead of saving a checkpoint, and the
+// others would wait for it.
+void Agent::stop_when_heard() {
+  bool heard = num_started_ == processes_.size() &&
+               std::none_of(processes_.begin(), processes_.end(), [](pid_t process) {
+                 return process > 0 && would_die_of(SIGTERM, process);
+               });
+  if (!heard && Clock::now() - started_ < kHearing) return;
+  stop_due_ = false;
+  if (ranks_) ranks_->send({FrameType::signal, {std::to_string(SIGTERM)}});
+}
+
 // --- what the machine decides
 
 void Agent::act(const Actions& actions) {
@@ -263,6 +279,8 @@ void Agent::act(const Prepare& prepare) {
   connected_.clear();
   launch_errors_.clear();
   processes_.assign(static_cast<size_t>(options_.node.slots()), 0);
+  num_started_ = 0;
+  stop_due_ = false;
   board_.clear();
   if (options_.hang_ms > 0) hangs_.emplace(processes_.size(), options_.hang_ms);
   hang_.reset();
@@ -316,9 +334,8 @@ void Agent::act(const Start&) {
   ranks_->send({FrameType::start, {}});
 }
 
-void Agent::act(const Stop&) { ranks_->send({FrameType::signal, {std::to_string(SIGTERM)}}); }
-
 void Agent::act(const Kill&) {
+  stop_due_ = false;
   dying_since_ = Clock::now();
   ranks_->send({FrameType::end, {}});
 }
@@ -369,6 +386,7 @@ void Agent::take_report(const Frame& frame) {
     case FrameType::started:
       processes_.at(static_cast<size_t>(number_in(frame.fields.at(0)))) =
           number_in(frame.fields.at(1));
+      ++num_started_;
       break;
     case FrameType::connected:
       connected_.insert(number_in(frame.fields.at(0)) - environment_.first_rank());

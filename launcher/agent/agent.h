@@ -69,7 +69,7 @@ class Agent {
   void act(const Actions& actions);
   void act(const Prepare& prepare);
   void act(const Start&);
-  void act(const Stop&);
+  void act(const Stop&) { stop_due_ = true; }
   void act(const Kill&);
   void act(const Rejoin&) { join(); }
   void act(const Exit& exit);
@@ -79,6 +79,7 @@ class Agent {
   void send_lease();
   void keep_one_warm();
   void look_for_hangs();
+  void stop_when_heard();
   bool may_restart() const;
   void bury();
   void ask_to_leave(int signal);
@@ -105,6 +106,8 @@ class Agent {
   RankEnvironment environment_;
   std::set<int> connected_;       // local ranks that called MPI_Init
   std::vector<pid_t> processes_;  // of the local ranks; 0: has ended
+  size_t num_started_ = 0;        // of them
+  bool stop_due_ = false;         // they have to be told
   std::optional<HangWatch> hangs_;
   std::optional<Hang> hang_;  // that was found
   Clock::time_point hang_since_;

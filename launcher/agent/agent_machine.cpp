@@ -111,9 +111,10 @@ Actions AgentMachine::rank_ended(int code, const std::optional<v1::Failure>& fai
   if (num_ended_ == slots_) {
     all_well_ = !failure_;
     kill(out);
-  } else if (failure && !stopping_) {
+  } else if (failure) {
     phase_ = v1::PHASE_FAILED;
-    kill(out);
+    // Those that are stopping get a little time; the server knows how much.
+    if (!stopping_) kill(out);
   }
   return out;
 }

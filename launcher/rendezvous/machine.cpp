@@ -84,6 +84,7 @@ void Machine::skip(Millis pause) {
   hold_until_ += pause;
   state_since_ += pause;
   last_join_ += pause;
+  if (bereaved_since_) *bereaved_since_ += pause;
 }
 
 void Machine::handle(const Tick&) {
@@ -288,7 +289,8 @@ void Machine::handle(const FenceCall& call) {
   if (found == members_.end()) {
     return refuse(call.call, Refused::not_a_member, "not a member of this job");
   }
-  bool at_work = state_ == State::preparing || state_ == State::running;
+  bool at_work = state_ == State::preparing || state_ == State::running ||
+                 (state_ == State::ending && ending_.graceful());
   if (!at_work || request.generation() != generation_ || found->second.place < 0) {
     return refuse(call.call, Refused::aborted,
                   fmt::format("generation {} is not at work", request.generation()));

@@ -39,6 +39,8 @@ struct Settings {
   Millis prepare = 60'000;
   // How long ranks may take to stop after a checkpoint.
   Millis grace = 60'000;
+  // And how long when some have ended otherwise, for which the others may wait in vain.
+  Millis bereaved = 5000;
 };
 
 class Machine {
@@ -117,11 +119,13 @@ class Machine {
   void advance();
   bool advance_once();
   bool form_when_enough();
+  bool all_ready() const;
   bool start_when_ready();
   bool end_when_needed();
   std::optional<v1::Record::Ending> reason_to_end() const;
   std::string reason_to_regroup() const;
   bool conclude_when_ended();
+  bool end_is_late();
 
   void enter(State state);
   void form();
@@ -154,6 +158,7 @@ class Machine {
   int restarts_ = 0;
   std::shared_ptr<const v1::Plan> plan_;
   v1::Record::Ending ending_;
+  std::optional<Millis> bereaved_since_;  // in a graceful ending
   v1::Record::Finished finish_;
   std::optional<std::string> draining_;
 

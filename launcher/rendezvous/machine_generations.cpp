@@ -77,6 +77,7 @@ bool Machine::advance_once() {
 void Machine::enter(State state) {
   state_ = state;
   state_since_ = now_;
+  bereaved_since_.reset();
   send_orders();
 }
 
@@ -168,15 +169,19 @@ void Machine::set_plan(std::shared_ptr<const v1::Plan> plan) {
 }
 
 bool Machine::start_when_ready() {
-  if (num_in(v1::PHASE_READY) + num_in(v1::PHASE_RUNNING) + num_in(v1::PHASE_DONE) < plan_size()) {
-    return false;
-  }
+  if (!all_ready()) return false;
   say(fmt::format("generation {} starts", generation_));
   enter(State::running);
   return true;
 }
 
-// Empty: there is none.
+bool Machine::all_ready() const {
+  return num_in(v1::PHASE_READY) + num_in(v1::PHASE_RUNNING) + num_in(v1::PHASE_DONE) ==
+         plan_size();
+}
+
+// Empty: there is none. Whoever comes while the others prepare waits until they have: many who come
+// one after the other would keep them from ever being ready.
 std::string Machine::reason_to_regroup() const {
   if (num_leaving_ > 0) {
     for (const auto& [id, member] : members_) {
@@ -186,7 +191,8 @@ std::string Machine::reason_to_regroup() const {
   bool room = plan_size() < static_cast<size_t>(job_->max_nodes());
   bool newcomer = num_staying() > num_present_;
   bool settled = now_ - last_join_ >= settings_.settle;
-  return state_ == State::running && room && newcomer && settled ? "a node has joined" : "";
+  bool ready = state_ == State::running || all_ready();
+  return ready && room && newcomer && settled ? "a node has joined" : "";
 }
 
 std::optional<v1::Record::Ending> Machine::reason_to_end() const {
@@ -223,7 +229,6 @@ void Machine::begin_ending(v1::Record::Ending ending) {
   ending_ = std::move(ending);
   say(fmt::format("generation {} ends: {}", generation_, ending_.reason()));
   persist_ending();
-  fences_.clear("the generation ends", *out_);
   enter(State::ending);
 }
 
@@ -231,6 +236,8 @@ void Machine::persist_ending() {
   v1::Record record;
   *record.mutable_ending() = ending_;
   persist(std::move(record));
+  // Ranks that are to stop after a checkpoint may still be on their way through MPI_Init.
+  if (!ending_.graceful()) fences_.clear("the generation ends", *out_);
 }
 
 bool Machine::conclude_when_ended() {
@@ -239,13 +246,20 @@ bool Machine::conclude_when_ended() {
     conclude();
     return true;
   }
-  if (ending_.graceful() && now_ - state_since_ > settings_.grace) {
+  if (ending_.graceful() && end_is_late()) {
     ending_.set_graceful(false);
     persist_ending();
     say("the ranks did not stop in time and are killed");
     enter(State::ending);
   }
   return false;
+}
+
+bool Machine::end_is_late() {
+  bool bereaved = num_in(v1::PHASE_FAILED) + num_in(v1::PHASE_ENDED) + num_lost_ > 0;
+  if (bereaved && !bereaved_since_) bereaved_since_ = now_;
+  return now_ - state_since_ > settings_.grace ||
+         (bereaved_since_ && now_ - *bereaved_since_ > settings_.bereaved);
 }
 
 // The failure that caused the others; none if there is none.

@@ -145,6 +145,40 @@ TEST_F(Launch, ASignalStopsTheRunAfterACheckpoint) {
   EXPECT_FALSE(left_files());
 }
 
+TEST_F(Launch, ASignalStopsTheRunWhereverItsRanksAreInTheirStart) {
+  for (int delay : {0, 40, 80, 160, 320, 640}) {
+    std::string name = "run" + std::to_string(delay);
+    Process process(launch({"-n", "2"}, train_words(folder_ / name, {"run.steps=1000000"})));
+    ASSERT_TRUE(eventually(seconds(20), [&] { return !process.members("RANK=1").empty(); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+    process.signal(SIGTERM);
+    EXPECT_TRUE(ended_with(process.wait(), 75)) << delay;
+  }
+}
+
+TEST_F(Launch, ASignalWaitsForRanksThatDoNotWatchForItYet) {
+  Process process(launch({"-n", "2"}, {"sh", "-c",
+                                       "sleep 1; trap 'exit 75' TERM; touch " + (folder_ / "here") +
+                                           "; while true; do sleep 0.05; done"}));
+  ASSERT_TRUE(eventually(seconds(20), [&] { return !process.members("RANK=1").empty(); }));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "here"));
+  process.signal(SIGTERM);
+  EXPECT_TRUE(ended_with(process.wait(), 75));
+}
+
+TEST_F(Launch, RanksThatMayWaitForOneThatDiedOfTheSignalAreKilled) {
+  Process process(
+      launch({"-n", "2"}, {"sh", "-c",
+                           "[ $RANK = 1 ] || trap '' TERM; touch " + (folder_ / "here") +
+                               "; while true; do sleep 0.05; done"}));
+  ASSERT_TRUE(eventually(seconds(20), [&] { return std::filesystem::exists(folder_ / "here"); }));
+  process.signal(SIGTERM);
+  Outcome outcome = process.wait();
+  EXPECT_TRUE(ended_with(outcome, 128 + SIGTERM));
+  EXPECT_LT(outcome.seconds, 30);
+  EXPECT_NE(outcome.err.find("rank 1 on "), std::string::npos) << outcome.err;
+}
+
 TEST_F(Launch, KilledRanksComeBackAndTheDigestIsAsIfNothingHadHappened) {
   Words config{"run.steps=40", "data.leaves=4"};
   Outcome quiet = run_launch({"-n", "2"}, train_words(folder_ / "quiet", config));

@@ -77,6 +77,19 @@ TEST_F(AgentMachineOfTwo, AFailureKillsTheOthersAtOnceAndIsTold) {
   EXPECT_EQ(machine_.beat(now_).failure().value(), 3);
 }
 
+TEST_F(AgentMachineOfTwo, AFailureWhileTheOthersStopIsToldAndLeavesThemTheTime) {
+  run(1);
+  v1::Order end = order(v1::Order::KIND_END, 1);
+  end.set_graceful(true);
+  machine_.order(now_, end);
+  EXPECT_TRUE(machine_.rank_ended(-1, failure()).empty());
+  EXPECT_EQ(machine_.phase(), v1::PHASE_FAILED);
+  EXPECT_TRUE(machine_.order(now_, end).empty());
+  EXPECT_TRUE(only<Kill>(machine_.rank_ended(75, std::nullopt)));
+  machine_.dead();
+  EXPECT_EQ(machine_.phase(), v1::PHASE_ENDED);
+}
+
 TEST_F(AgentMachineOfTwo, RepeatedLateAndForeignOrdersChangeNothing) {
   run(2);
   EXPECT_TRUE(machine_.order(now_, order(v1::Order::KIND_START, 2)).empty());

@@ -101,6 +101,23 @@ TEST_F(Fences, TheEndOfTheGenerationAbortsThem) {
   EXPECT_EQ(why_refused(enter("a", "1")), Refused::aborted);
 }
 
+// Ranks that are asked to stop may be in MPI_Init, and stop when they are through.
+TEST_F(Fences, GoOnWhileTheRanksStopAfterACheckpoint) {
+  EXPECT_FALSE(enter("a", "1"));
+  driver_.drain("maintenance");
+  EXPECT_TRUE(driver_.order("a").graceful());
+  EXPECT_FALSE(enter("b", "2"));
+  CallId waiting = driver_.last_call();
+  EXPECT_EQ(data_of(enter("c", "3")), (Data{"1", "2", "3"}));
+  EXPECT_EQ(data_of(driver_.answer(waiting)), (Data{"1", "2", "3"}));
+  EXPECT_FALSE(enter("a", "late", {0, 1}, "other"));
+  waiting = driver_.last_call();
+  driver_.wait(rendezvous::Settings().grace + 200);
+  EXPECT_FALSE(driver_.order("a").graceful());
+  EXPECT_EQ(refusal_of(driver_.answer(waiting)), "the generation ends");
+  EXPECT_EQ(refusal_of(enter("b", "late", {0, 1}, "other")), "generation 1 is not at work");
+}
+
 TEST_F(Fences, TheNextGenerationBeginsWithNone) {
   EXPECT_FALSE(enter("a", "old"));
   driver_.fail("b", failure_of(v1::Failure::KIND_EXIT, 7, 100));

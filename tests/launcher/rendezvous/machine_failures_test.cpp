@@ -305,6 +305,43 @@ TEST(MachineRegroup, RanksThatDoNotStopInTimeAreKilled) {
   EXPECT_EQ(driver.restarts(), 0);
 }
 
+TEST(MachineRegroup, RanksThatMayWaitForThoseThatDiedAreKilledSooner) {
+  MachineDriver driver = running(3, MachineDriver::job(1, 4));
+  driver.join("d");
+  driver.wait(1100);
+  driver.agent("a").stopped = true;
+  driver.beat("a", v1::PHASE_DONE);
+  driver.wait(10'000);
+  EXPECT_TRUE(driver.order("c").graceful());
+  driver.fail("b", failure_of(v1::Failure::KIND_SIGNAL, 15, 100));
+  driver.wait(4900);
+  EXPECT_TRUE(driver.order("c").graceful());
+  driver.wait(300);
+  EXPECT_FALSE(driver.order("c").graceful());
+  driver.beat("b", v1::PHASE_ENDED);
+  driver.beat("c", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.plan().size(), 4u);
+  EXPECT_EQ(driver.restarts(), 0);
+}
+
+TEST(MachineRegroup, WhoComesWhileTheOthersPrepareComesBeforeTheirRanksStart) {
+  MachineDriver driver(MachineDriver::job(1, 3));
+  driver.join("a");
+  driver.join("b");
+  driver.wait(1100);
+  driver.beat("a", v1::PHASE_PREPARING);
+  driver.join("c");
+  driver.wait(1100);
+  EXPECT_EQ(driver.state(), State::preparing);
+  driver.beat("a", v1::PHASE_READY);
+  driver.beat("b", v1::PHASE_READY);
+  EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
+  for (const std::string& event : driver.events()) EXPECT_NE(event, "generation 1 starts");
+  driver.beat("a", v1::PHASE_ENDED);
+  driver.beat("b", v1::PHASE_ENDED);
+  EXPECT_EQ(driver.plan().size(), 3u);
+}
+
 TEST(MachineLeave, WithEnoughNodesLeftTheOthersGoOn) {
   MachineDriver driver = running(3, MachineDriver::job(2, 3));
   driver.agent("b").leaving = true;

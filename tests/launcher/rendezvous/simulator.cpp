@@ -238,9 +238,7 @@ void Simulator::act(Agent& agent, const Actions& actions) {
     } else if (std::holds_alternative<agent::Stop>(action)) {
       after(between(1, 400), [this, number, ranks_life = agent.ranks_life] {
         Agent& later = agents_.at(number);
-        if (later.ranks == 0 || later.ranks_life != ranks_life) return;
-        ranks_end(later);
-        act(later, later.machine.rank_ended(75, std::nullopt));
+        if (later.ranks != 0 && later.ranks_life == ranks_life) ranks_stop(later);
       });
     } else if (std::holds_alternative<agent::Kill>(action)) {
       after(between(1, 100), [this, number, life] {
@@ -280,6 +278,18 @@ void Simulator::ranks_end(Agent& agent) {
   if (agent.ranks == 0) return;
   worked_ = std::max(worked_, std::min(now_ - work_began_, scenario_.work) / 2);
   agent.ranks = 0;
+}
+
+// Ranks that are asked to stop. One that dies of it leaves the others of its generation waiting.
+void Simulator::ranks_stop(Agent& agent) {
+  if (agent.ranks == bereaved_) return;
+  bool dies = chance(0.1);
+  if (dies) bereaved_ = agent.ranks;
+  v1::Phase phase = agent.machine.phase();
+  ranks_end(agent);
+  act(agent, dies ? agent.machine.rank_ended(-1, rank_failure(now_ - work_began_))
+                  : agent.machine.rank_ended(75, std::nullopt));
+  if (agent.machine.phase() != phase) send_beat(agent);
 }
 
 void Simulator::ranks_finish(int number, uint64_t ranks_life) {

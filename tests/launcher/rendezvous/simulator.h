@@ -95,6 +95,7 @@ class Simulator {
   void act(Agent& agent, const agent::Actions& actions);
   void ranks_start(Agent& agent);
   void ranks_end(Agent& agent);
+  void ranks_stop(Agent& agent);
   void ranks_finish(int number, uint64_t ranks_life);
   void check_ranks();
 
@@ -122,6 +123,7 @@ class Simulator {
   Millis worked_ = 0;      // by ranks of finished generations, as checkpoints keep it
   Millis work_began_ = 0;  // of the generation at work
   int64_t num_generations_ = 0;
+  int64_t bereaved_ = 0;  // the generation of which some ranks wait for those that have died
   std::map<std::string, int> faults_;
   std::string broken_;
 };
