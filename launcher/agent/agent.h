@@ -50,6 +50,8 @@ class Agent {
 
  private:
   using Clock = std::chrono::steady_clock;
+  // What ranks have written is waited for so long, in ms.
+  static constexpr int kOutputEndMs = 500;
 
   void wait();
   void take_messages();

@@ -1,0 +1,223 @@
+// What an agent does with its ranks: prepares, starts and ends them by way of the process that
+// keeps them, and takes what that reports.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/boot_clock.h"
+#include "core/io/file_system.h"
+#include "launcher/agent/agent.h"
+#include "launcher/agent/failures.h"
+
+namespace tessera::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+// The others of a rank that failed live on for so long at most.
+constexpr int kStderrMs = 50;
+
+int number_in(const std::string& text) { return std::stoi(text); }
+
+}  // namespace
+
+// --- what the machine decides
+
+void Agent::act(const Actions& actions) {
+  v1::Phase phase = machine_.phase();
+  for (const Action& action : actions) {
+    std::visit([this](const auto& any) { act(any); }, action);
+  }
+  beat_due_ = beat_due_ || !actions.empty() || machine_.phase() != phase;
+}
+
+void Agent::act(const Prepare& prepare) {
+  client_->forget_fences();
+  connected_.clear();
+  launch_errors_.clear();
+  processes_.assign(static_cast<size_t>(options_.node.slots()), 0);
+  num_started_ = 0;
+  stop_due_ = false;
+  board_.clear();
+  if (options_.hang_ms > 0) hangs_.emplace(processes_.size(), options_.hang_ms);
+  hang_.reset();
+  if (warm_ && warm_->ended()) warm_.reset();
+  ranks_ = warm_ ? std::move(warm_) : std::make_unique<PmixProcess>(pmix_options());
+  environment_ = {.plan = prepare.plan,
+                  .place = prepare.place,
+                  .job_id = machine_.membership().job_id(),
+                  .started_at = machine_.membership().started_at(),
+                  .shared_memory = ranks_->shm_dir(),
+                  .snapshots = may_restart() ? folders_.memory() + "/snapshots" : "",
+                  .bind = options_.bind};
+  std::string nodes;
+  std::string ranks;
+  int rank = 0;
+  for (const v1::Node& node : prepare.plan.nodes()) {
+    nodes += (nodes.empty() ? "" : ",") + node.host();
+    std::string own;
+    for (int i = 0; i < node.slots(); ++i) own += (i ? "," : "") + std::to_string(rank++);
+    ranks += (ranks.empty() ? "" : ";") + own;
+  }
+  ranks_->send({FrameType::prepare,
+                {fmt::format("tessera-{}.{}", machine_.membership().ranks_secret(),
+                             prepare.plan.generation()),
+                 nodes, ranks, std::to_string(prepare.plan.world_size()),
+                 std::to_string(environment_.first_rank()), std::to_string(prepare.place)}});
+  send_program();
+  lease_told_ = 0;
+  send_lease();
+}
+
+void Agent::send_program() {
+  std::vector<std::string> fields{std::filesystem::current_path().string(),
+                                  std::to_string(options_.program.size())};
+  fields.insert(fields.end(), options_.program.begin(), options_.program.end());
+  std::vector<std::string> variables = environment_.common(own_environment());
+  fields.insert(fields.end(), variables.begin(), variables.end());
+  ranks_->send({FrameType::program, std::move(fields)});
+  for (int local = 0; local < options_.node.slots(); ++local) {
+    fields = {std::to_string(local), environment_.cores_of(local)};
+    variables = environment_.of(local);
+    fields.insert(fields.end(), variables.begin(), variables.end());
+    ranks_->send({FrameType::rank, std::move(fields)});
+    PmixProcess::Outputs outputs = ranks_->take_outputs(local);
+    output_.add(environment_.first_rank() + local, std::move(outputs.out), std::move(outputs.err));
+  }
+}
+
+void Agent::act(const Start&) {
+  started_ = Clock::now();
+  ranks_->send({FrameType::start, {}});
+}
+
+void Agent::act(const Kill&) {
+  stop_due_ = false;
+  dying_since_ = Clock::now();
+  ranks_->send({FrameType::end, {}});
+}
+
+void Agent::act(const Exit& exit) {
+  tell_end(exit.order);
+  exit_code_ = exit.order.exit_code();
+  client_->leave("the job is over", 500);
+}
+
+// When the process that kept the ranks has gone, nothing of them may be left.
+void Agent::bury() {
+  if (!ranks_ || !ranks_->ended()) return;
+  // It may have said why since they were last read.
+  take_reports();
+  if (!dying_since_) {
+    act(machine_.failed(
+        launch_failure("tessera-pmix, which keeps the ranks, has ended. " + ranks_->last_words())));
+  }
+  dying_since_.reset();
+  end_orphans(warm_ ? std::vector<pid_t>{warm_->pid()} : std::vector<pid_t>{});
+  for (const std::string& folder : {ranks_->session_dir(), ranks_->shm_dir()}) {
+    if (FileSystem::real().kind(folder) != FileKind::none) FileSystem::real().remove_all(folder);
+  }
+  ranks_.reset();
+  if (!output_.wait_for_ends(kOutputEndMs)) output_.drop_all();
+  act(machine_.dead());
+  beat_due_ = true;
+}
+
+// --- the ranks
+
+void Agent::take_reports() {
+  if (!ranks_) return;
+  try {
+    for (const Frame& frame : ranks_->receive()) take_report(frame);
+  } catch (const std::exception& error) {
+    act(machine_.failed(launch_failure(error.what())));
+  }
+}
+
+void Agent::take_report(const Frame& frame) {
+  switch (frame.type) {
+    case FrameType::ready:
+      machine_.ready();
+      beat_due_ = true;
+      break;
+    case FrameType::started:
+      processes_.at(static_cast<size_t>(number_in(frame.fields.at(0)))) =
+          number_in(frame.fields.at(1));
+      ++num_started_;
+      break;
+    case FrameType::connected:
+      connected_.insert(number_in(frame.fields.at(0)) - environment_.first_rank());
+      break;
+    case FrameType::exec_failed:
+      launch_errors_[number_in(frame.fields.at(0))] = frame.fields.at(1);
+      break;
+    case FrameType::exited: take_exit(frame); break;
+    case FrameType::fence: take_fence(frame); break;
+    case FrameType::failed: act(machine_.failed(launch_failure(frame.fields.at(0)))); break;
+    case FrameType::lease_expired: act(machine_.lapsed()); break;
+    case FrameType::modex_request: {
+      // Open MPI asks for it only when it was told not to exchange everything at the start.
+      constexpr int kNotFound = -46;  // PMIX_ERR_NOT_FOUND
+      ranks_->send({FrameType::modex_data, {frame.fields.at(0), std::to_string(kNotFound), ""}});
+      break;
+    }
+    default: break;
+  }
+}
+
+void Agent::take_exit(const Frame& frame) {
+  int local = number_in(frame.fields.at(0));
+  processes_.at(static_cast<size_t>(local)) = 0;
+  bool by_signal = frame.fields.at(1) == "signal";
+  int value = number_in(frame.fields.at(2));
+  bool well = !by_signal && (value == 0 || value == 75);
+  // A program that calls MPI_Init on some ranks only, or by another library, waits or errs unseen.
+  bool alone = well && value == 0 && !connected_.empty() && !connected_.contains(local);
+  std::optional<v1::Failure> failure;
+  if (!well) failure = failure_of(local, by_signal, value);
+  if (alone) {
+    failure = failure_of(local, false, 1);
+    failure->set_text(fmt::format("rank {} on {} ended without MPI_Init, which others have called",
+                                  environment_.first_rank() + local, options_.node.host()));
+  }
+  act(machine_.rank_ended(by_signal ? -1 : value, failure));
+}
+
+void Agent::take_fence(const Frame& frame) {
+  v1::FenceRequest request;
+  request.set_member(machine_.membership().member());
+  request.set_secret(machine_.secret());
+  request.set_generation(machine_.generation());
+  request.set_key(frame.fields.at(0));
+  const std::string& nodes = frame.fields.at(1);
+  for (size_t begin = 0; begin < nodes.size();) {
+    size_t end = std::min(nodes.find(',', begin), nodes.size());
+    request.add_participants(number_in(nodes.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  request.set_data(frame.fields.at(2));
+  client_->fence(std::move(request));
+}
+
+v1::Failure Agent::failure_of(int local_rank, bool by_signal, int value) {
+  int rank = environment_.first_rank() + local_rank;
+  auto launch_error = launch_errors_.find(local_rank);
+  output_.wait_for_stderr(rank, kStderrMs);
+  return rank_failure(
+      {.rank = rank,
+       .host = options_.node.host(),
+       .by_signal = by_signal,
+       .value = value,
+       .after_ms = std::chrono::duration_cast<milliseconds>(Clock::now() - started_).count(),
+       .launch_error = launch_error == launch_errors_.end() ? "" : launch_error->second,
+       .stderr_tail = output_.stderr_tail(rank)});
+}
+
+v1::Failure Agent::launch_failure(const std::string& text) const {
+  return agent::launch_failure(options_.node.host(), text);
+}
+
+}  // namespace tessera::agent
