@@ -46,7 +46,7 @@ std::string text_of(const Endpoint& endpoint) {
 
 std::shared_ptr<grpc::Channel> make_channel(const Endpoint& endpoint,
                                             const Credentials& credentials, Millis connect_ms) {
-  watch_grpc_log();
+  print_grpc_errors();
   TESSERA_CHECK(credentials.secure() || is_loopback(endpoint.host),
                 "rendezvous {}: without certificates only this machine's own can be reached; "
                 "`tessera rendezvous init DIR` makes some",

@@ -38,8 +38,10 @@ class Listener {
   void allow(size_t most_strangers) { strangers_.allow(most_strangers); }
   // The connection from there, by gRPC's name for it, is no stranger any more.
   void admit(const std::string& peer) { strangers_.admit(peer); }
-  // Connections that had to go.
-  uint64_t num_refused() const { return num_refused_ + strangers_.num_cut_off(); }
+  // It stays one, but will not count as refused when it goes.
+  void note_call(const std::string& peer) { strangers_.note_call(peer); }
+  // Connections that had to go, or went without a call.
+  uint64_t num_refused() const { return num_refused_ + strangers_.num_refused(); }
 
  private:
   void accept_all();

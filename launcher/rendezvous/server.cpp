@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "launcher/rendezvous/call_watch.h"
 #include "launcher/rendezvous/calls.h"
 #include "launcher/rendezvous/channel.h"
 #include "launcher/rendezvous/grpc_log.h"
@@ -135,8 +136,7 @@ class Server::Impl : public Service, private Worker::Outlet {
   Worker& worker() { return worker_; }
   v1::StatusReply status() const {
     v1::StatusReply reply = worker_.status();
-    reply.set_refused(refused_ + listener_.num_refused() + num_failed_handshakes() -
-                      handshakes_before_);
+    reply.set_refused(refused_ + listener_.num_refused());
     return reply;
   }
 
@@ -190,6 +190,7 @@ class Server::Impl : public Service, private Worker::Outlet {
     listener_.allow(kMaxStrangers + static_cast<size_t>(worker_.max_nodes()));
   }
   grpc::Status admit(const grpc::CallbackServerContext& context);
+  grpc::Status trouble_with(const grpc::CallbackServerContext& context);
   grpc::Status refuse(grpc::StatusCode code, const std::string& text) {
     ++refused_;
     return {code, text};
@@ -248,7 +249,6 @@ class Server::Impl : public Service, private Worker::Outlet {
   ServerOptions options_;
   std::atomic<CallId> last_id_ = 0;
   std::atomic<uint64_t> refused_ = 0;  // calls
-  uint64_t handshakes_before_ = 0;     // of other servers of this process
   std::mutex rate_mutex_;
   RateLimit calls_{kCallRate, kCallBurst};
   EventLog log_;
@@ -263,8 +263,7 @@ class Server::Impl : public Service, private Worker::Outlet {
 };
 
 void Server::Impl::serve() {
-  watch_grpc_log();
-  handshakes_before_ = num_failed_handshakes();
+  print_grpc_errors();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -277,12 +276,30 @@ void Server::Impl::serve() {
   grpc::ResourceQuota quota("rendezvous");
   quota.Resize(kMaxServerBytes);
   builder.SetResourceQuota(quota);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> watches;
+  watches.push_back(
+      std::make_unique<CallWatch>([this](const std::string& peer) { listener_.note_call(peer); },
+                                  [this](const std::string& peer) {
+                                    listener_.note_call(peer);
+                                    ++refused_;
+                                  }));
+  builder.experimental().SetInterceptorCreators(std::move(watches));
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
   TESSERA_CHECK(server_, "rendezvous: gRPC cannot serve");
 }
 
 grpc::Status Server::Impl::admit(const grpc::CallbackServerContext& context) {
+  grpc::Status status = trouble_with(context);
+  if (status.ok()) {
+    listener_.admit(context.peer());
+  } else {
+    listener_.note_call(context.peer());
+  }
+  return status;
+}
+
+grpc::Status Server::Impl::trouble_with(const grpc::CallbackServerContext& context) {
   const std::string& token = options_.credentials.token;
   auto [begin, end] = context.client_metadata().equal_range(kTokenMetadata);
   bool one = begin != end && std::next(begin) == end;
@@ -299,7 +316,6 @@ grpc::Status Server::Impl::admit(const grpc::CallbackServerContext& context) {
   if (held_.size() + streams_.size() >= kMaxCalls) {
     return refuse(grpc::StatusCode::UNAVAILABLE, "too many calls at once");
   }
-  listener_.admit(context.peer());
   return grpc::Status::OK;
 }
 

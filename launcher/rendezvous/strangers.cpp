@@ -45,12 +45,25 @@ void Strangers::admit(const std::string& peer) {
   std::erase_if(strangers_, [&](const Stranger& each) { return each.peer == peer; });
 }
 
+void Strangers::note_call(const std::string& peer) {
+  std::lock_guard lock(mutex_);
+  for (Stranger& each : strangers_) {
+    if (each.peer == peer) each.has_called = true;
+  }
+}
+
+bool Strangers::has_gone(const Stranger& stranger) {
+  if (inode_of(stranger.descriptor) == stranger.inode) return false;
+  if (!stranger.has_called) ++num_refused_;
+  return true;
+}
+
 void Strangers::watch() {
   std::lock_guard lock(mutex_);
   if (boot_ms() - watched_at_ms_ < kLookMs) return;
   watched_at_ms_ = boot_ms();
   std::erase_if(strangers_, [&](const Stranger& each) {
-    if (inode_of(each.descriptor) != each.inode) return true;
+    if (has_gone(each)) return true;
     if (received_bytes(each.descriptor) <= kMaxBytes) return false;
     cut_off(each);
     return true;
@@ -66,7 +79,7 @@ int Strangers::until_watch() {
 bool Strangers::make_room() {
   if (strangers_.empty()) return false;
   const Stranger& oldest = strangers_.front();
-  bool open = inode_of(oldest.descriptor) == oldest.inode;
+  bool open = !has_gone(oldest);
   if (open && boot_ms() - oldest.since_ms < kChanceMs) return forget_gone();
   if (open) cut_off(oldest);
   strangers_.pop_front();
@@ -76,9 +89,7 @@ bool Strangers::make_room() {
 bool Strangers::forget_gone() {
   if (boot_ms() - looked_at_ms_ < kLookMs) return false;
   looked_at_ms_ = boot_ms();
-  return std::erase_if(strangers_, [](const Stranger& each) {
-           return inode_of(each.descriptor) != each.inode;
-         }) > 0;
+  return std::erase_if(strangers_, [&](const Stranger& each) { return has_gone(each); }) > 0;
 }
 
 // gRPC, whose socket it is, closes it then, which is a reset: the system would else keep what has
@@ -87,7 +98,7 @@ void Strangers::cut_off(const Stranger& stranger) {
   linger none{1, 0};
   setsockopt(stranger.descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof none);
   shutdown(stranger.descriptor, SHUT_RDWR);
-  ++num_cut_off_;
+  ++num_refused_;
 }
 
 }  // namespace tessera::rendezvous

@@ -1,4 +1,5 @@
-// Connections without an admitted call, and what they may keep of a server.
+// Connections without an admitted call, and what they may keep of a server. Those that go without
+// any call, whether they scan ports, babble or have no certificate, count as refused.
 #pragma once
 
 #include <sys/types.h>
@@ -28,14 +29,16 @@ class Strangers {
   bool add(const std::string& peer, int descriptor);
   // The one from there is no stranger any more.
   void admit(const std::string& peer);
+  // The one from there has made a call, which was of no interest here, or was refused and counted.
+  void note_call(const std::string& peer);
 
-  // Cuts off those that have sent too much.
+  // Cuts off those that have sent too much, and forgets those that have gone.
   void watch();
   // Milliseconds until it is time for that again; -1 where there is nobody to watch.
   int until_watch();
 
-  // How many had to go.
-  uint64_t num_cut_off() const { return num_cut_off_; }
+  // How many had to go, or went without a call.
+  uint64_t num_refused() const { return num_refused_; }
 
  private:
   // An open socket of this process; its inode tells it from a later one of the same number.
@@ -44,14 +47,17 @@ class Strangers {
     int descriptor;
     ino_t inode;
     int64_t since_ms;
+    bool has_called = false;
   };
 
   bool make_room();
   bool forget_gone();
+  // Whether the connection has ended, and counts.
+  bool has_gone(const Stranger& stranger);
   void cut_off(const Stranger& stranger);
 
   std::atomic<size_t> most_ = 0;
-  std::atomic<uint64_t> num_cut_off_ = 0;
+  std::atomic<uint64_t> num_refused_ = 0;
   std::mutex mutex_;
   // Also some that have ended since.
   std::deque<Stranger> strangers_;

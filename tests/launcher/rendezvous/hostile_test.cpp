@@ -258,17 +258,13 @@ void babble(int port, int count, const std::function<std::string(int)>& bytes) {
 
 TEST_P(Hostile, ConnectionsThatSendNothing) {
   babble(port(), 200, [](int) { return ""; });
-  if (GetParam()) {
-    EXPECT_TRUE(are_refused(200));
-  }
+  EXPECT_TRUE(are_refused(200));
 }
 
 TEST_P(Hostile, ConnectionsThatSendGarbage) {
   std::mt19937 random(1);
   babble(port(), 200, [&](int i) { return random_bytes(random, 1 + 50 * i); });
-  if (GetParam()) {
-    EXPECT_TRUE(are_refused(200));
-  }
+  EXPECT_TRUE(are_refused(200));
 }
 
 TEST_P(Hostile, ConnectionsThatSendHalfAHello) {
@@ -280,9 +276,7 @@ TEST_P(Hostile, ConnectionsThatSendHalfAHello) {
     if (i % 2 == 0) return hello + std::string(static_cast<size_t>(i), 'r');
     return preface + std::string("\0\0\0\4\0\0\0\0\0\0\xff", 11);
   });
-  if (GetParam()) {
-    EXPECT_TRUE(are_refused(200));
-  }
+  EXPECT_TRUE(are_refused(200));
 }
 
 // Even where nothing but their number is wrong with them.
@@ -293,9 +287,7 @@ TEST_P(Hostile, MoreStrangersThanThereMayBe) {
 
 TEST_P(Hostile, ConnectionsThatComeAndGo) {
   for (int i = 0; i < 2000; ++i) connect_to(port());
-  if (GetParam()) {
-    EXPECT_TRUE(are_refused(2000));
-  }
+  EXPECT_TRUE(are_refused(2000));
 }
 
 TEST_P(Hostile, MessagesThatAreTooLarge) {
@@ -536,7 +528,7 @@ TEST_P(Hostile, RandomBytesAsRequests) {
       done.get_future().wait();
     }
   }
-  EXPECT_GE(num_refused(), 90u);  // of the beats alone
+  EXPECT_GE(num_refused(), 700u);  // some mean something by chance
 }
 
 }  // namespace

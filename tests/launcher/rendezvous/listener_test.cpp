@@ -142,7 +142,6 @@ TEST_F(ListenerTest, WhoHasGoneMakesRoomAtOnce) {
     std::lock_guard lock(mutex_);
     taken_.back().reset();
   }
-  EXPECT_EQ(listener_.num_refused(), 0u);
 }
 
 TEST_F(ListenerTest, WhoHasGoneMakesRoomBehindOneWhoStays) {
@@ -158,7 +157,27 @@ TEST_F(ListenerTest, WhoHasGoneMakesRoomBehindOneWhoStays) {
   Client third(listener_.port());
   EXPECT_TRUE(takes(3));
   EXPECT_FALSE(stays.is_closed(kMoment));
+  EXPECT_EQ(listener_.num_refused(), 1u);  // the one that went
+}
+
+TEST_F(ListenerTest, WhoGoesWithoutACallCounts) {
+  listener_.allow(3);
+  Client admitted(listener_.port());
+  ASSERT_TRUE(takes(1));
+  Client calls(listener_.port());
+  ASSERT_TRUE(takes(2));
+  Client silent(listener_.port());
+  ASSERT_TRUE(takes(3));
+  listener_.admit(admitted.name());
+  listener_.note_call(calls.name());
+  usleep(100'000);
   EXPECT_EQ(listener_.num_refused(), 0u);
+  {
+    std::lock_guard lock(mutex_);
+    taken_.clear();
+  }
+  usleep(200'000);
+  EXPECT_EQ(listener_.num_refused(), 1u);
 }
 
 // Reads all that comes, as gRPC would, until the listener has cut the connection off or 10 s are
