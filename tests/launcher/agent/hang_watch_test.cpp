@@ -78,21 +78,51 @@ TEST_F(HangWatchOfTwo, TheRankThatTheOthersWaitForIsNamed) {
   EXPECT_NE(hang->text.find("number 6, is barrier()"), std::string::npos) << hang->text;
 }
 
-TEST_F(HangWatchOfTwo, AStoppedProcessIsTheCulprit) {
-  pid_t child = fork();
-  if (child == 0) {
-    pause();
-    _exit(0);
+// A process that a signal has stopped.
+class StoppedProcess {
+ public:
+  StoppedProcess() : pid_(fork()) {
+    if (pid_ == 0) {
+      pause();
+      _exit(0);
+    }
+    kill(pid_, SIGSTOP);
+    waitpid(pid_, nullptr, WUNTRACED);
   }
-  kill(child, SIGSTOP);
-  waitpid(child, nullptr, WUNTRACED);
-  processes_[0] = child;
+  ~StoppedProcess() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  StoppedProcess(const StoppedProcess&) = delete;
+  StoppedProcess& operator=(const StoppedProcess&) = delete;
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_;
+};
+
+TEST_F(HangWatchOfTwo, AProcessThatIsStoppedInItsStartIsAHang) {
+  StoppedProcess stopped;
+  processes_ = {getpid(), stopped.pid()};
+  int64_t now = boot_ms();
+  EXPECT_FALSE(watch_.look(board_, processes_, now));
+  EXPECT_FALSE(watch_.look(board_, processes_, now + 990));
+  auto hang = watch_.look(board_, processes_, now + 1500);
+  ASSERT_TRUE(hang);
+  EXPECT_EQ(hang->place, 1u);
+  EXPECT_EQ(hang->text, "has stood still for 1.5 s; a signal has stopped it");
+  kill(stopped.pid(), SIGCONT);
+  processes_[1] = 0;  // has ended
+  EXPECT_FALSE(watch_.look(board_, processes_, now + 5000));
+}
+
+TEST_F(HangWatchOfTwo, AStoppedProcessIsTheCulprit) {
+  StoppedProcess stopped;
+  processes_[0] = stopped.pid();
   step(0, 3, 10);
   step(1, 3, 10);
   board_.begin_call(0, "barrier()");
   auto hang = watch_.look(board_, processes_, boot_ms() + 5000);
-  kill(child, SIGKILL);
-  waitpid(child, nullptr, 0);
   ASSERT_TRUE(hang);
   EXPECT_EQ(hang->place, 0u);
   EXPECT_TRUE(hang->stopped);
