@@ -10,7 +10,7 @@ namespace {
 
 class SignalFate : public testing::Test {
  protected:
-  ~SignalFate() override {
+  void TearDown() override {
     std::signal(SIGUSR1, SIG_DFL);
     sigprocmask(SIG_UNBLOCK, &blocked_, nullptr);
   }
