@@ -13,14 +13,14 @@ constexpr size_t kRecentSteps = 31;
 // How often to look whether ranks are stopped: a file of each.
 constexpr int64_t kLookMs = 500;
 
-// Whether a signal has stopped the process: the letter after its name in parentheses.
+// Whether a signal has stopped the process: the letter after its name in parentheses. One that a
+// debugger holds has another.
 bool is_stopped(pid_t process) {
   std::ifstream file(fmt::format("/proc/{}/stat", process));
   std::string text;
   std::getline(file, text);
   size_t end = text.rfind(')');
-  return end != std::string::npos && end + 2 < text.size() &&
-         (text[end + 2] == 'T' || text[end + 2] == 't');
+  return end != std::string::npos && end + 2 < text.size() && text[end + 2] == 'T';
 }
 
 }  // namespace

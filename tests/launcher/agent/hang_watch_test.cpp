@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
@@ -78,15 +79,16 @@ TEST_F(HangWatchOfTwo, TheRankThatTheOthersWaitForIsNamed) {
   EXPECT_NE(hang->text.find("number 6, is barrier()"), std::string::npos) << hang->text;
 }
 
-// A process that a signal has stopped.
+// A process that a signal has stopped, or a debugger: this one.
 class StoppedProcess {
  public:
-  StoppedProcess() : pid_(fork()) {
+  explicit StoppedProcess(bool traced = false) : pid_(fork()) {
     if (pid_ == 0) {
+      if (traced) ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+      raise(SIGSTOP);
       pause();
       _exit(0);
     }
-    kill(pid_, SIGSTOP);
     waitpid(pid_, nullptr, WUNTRACED);
   }
   ~StoppedProcess() {
@@ -114,6 +116,14 @@ TEST_F(HangWatchOfTwo, AProcessThatIsStoppedInItsStartIsAHang) {
   kill(stopped.pid(), SIGCONT);
   processes_[1] = 0;  // has ended
   EXPECT_FALSE(watch_.look(board_, processes_, now + 5000));
+}
+
+TEST_F(HangWatchOfTwo, AProcessThatADebuggerHoldsInItsStartIsNone) {
+  StoppedProcess traced(true);
+  processes_ = {getpid(), traced.pid()};
+  int64_t now = boot_ms();
+  EXPECT_FALSE(watch_.look(board_, processes_, now));
+  EXPECT_FALSE(watch_.look(board_, processes_, now + 60'000));
 }
 
 TEST_F(HangWatchOfTwo, AStoppedProcessIsTheCulprit) {
