@@ -125,7 +125,7 @@ class Machine {
   std::optional<v1::Record::Ending> reason_to_end() const;
   std::string reason_to_regroup() const;
   bool conclude_when_ended();
-  bool end_is_late();
+  bool end_is_late() const;
 
   void enter(State state);
   void form();
@@ -158,7 +158,7 @@ class Machine {
   int restarts_ = 0;
   std::shared_ptr<const v1::Plan> plan_;
   v1::Record::Ending ending_;
-  std::optional<Millis> bereaved_since_;  // in a graceful ending
+  std::optional<Millis> bereaved_since_;  // while the generation ends
   v1::Record::Finished finish_;
   std::optional<std::string> draining_;
 

@@ -246,6 +246,8 @@ bool Machine::conclude_when_ended() {
     conclude();
     return true;
   }
+  bool bereaved = num_in(v1::PHASE_FAILED) + num_in(v1::PHASE_ENDED) + num_lost_ > 0;
+  if (bereaved && !bereaved_since_) bereaved_since_ = now_;
   if (ending_.graceful() && end_is_late()) {
     ending_.set_graceful(false);
     persist_ending();
@@ -255,9 +257,7 @@ bool Machine::conclude_when_ended() {
   return false;
 }
 
-bool Machine::end_is_late() {
-  bool bereaved = num_in(v1::PHASE_FAILED) + num_in(v1::PHASE_ENDED) + num_lost_ > 0;
-  if (bereaved && !bereaved_since_) bereaved_since_ = now_;
+bool Machine::end_is_late() const {
   return now_ - state_since_ > settings_.grace ||
          (bereaved_since_ && now_ - *bereaved_since_ > settings_.bereaved);
 }
