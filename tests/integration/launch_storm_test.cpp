@@ -31,14 +31,14 @@ class LaunchStorm : public LaunchNetwork {
         Words{"rendezvous", "serve", "--listen", endpoint(), "--journal", folder_ / "journal"} +
         tls());
     command.argv = nodes_->on(0, command.argv);
-    command.timeout = kForever;
+    command.timeout = timeout_;
     server_ = std::make_unique<Process>(command);
   }
   void start_agent(int node) {
     Words flags{"-n", "1", "--rdzv", endpoint(), "--nnodes", "1:3", "--max-restarts", "1000000"};
     Command command = launch(flags + tls(), program_);
     command.argv = nodes_->on(node, command.argv);
-    command.timeout = kForever;
+    command.timeout = timeout_;
     agents_[static_cast<size_t>(node)] = std::make_unique<Process>(command);
   }
   Process& agent(int node) { return *agents_[static_cast<size_t>(node)]; }
@@ -125,7 +125,9 @@ class LaunchStorm : public LaunchNetwork {
     });
   }
 
-  static constexpr seconds kForever{100'000};
+  const uint64_t num_faults_ = number_from("TESSERA_FAULTS", 6);
+  // A fault takes 5 s; a job that stands still must not outlive its test.
+  const seconds timeout_{120 + 15 * num_faults_};
   const Words config_{"run.steps=1000000000", "data.leaves=6", "log.every=1000000"};
   const Words program_ = train_words(folder_ / "run", config_);
   std::mt19937_64 random_{number_from("TESSERA_SEED", 1)};
@@ -139,8 +141,7 @@ TEST_F(LaunchStorm, NoStepIsAnother) {
   ASSERT_TRUE(succeeded(run(tessera({"rendezvous", "init", folder_ / "tls"}))));
   start_server();
   for (int node = 0; node < kNodes; ++node) start_agent(node);
-  uint64_t num_faults = number_from("TESSERA_FAULTS", 6);
-  for (uint64_t i = 0; i < num_faults; ++i) {
+  for (uint64_t i = 0; i < num_faults_; ++i) {
     // Most come before the last one is overcome.
     if (random_() % 4 == 0 && !all_work()) break;
     pause(up_to(3000));

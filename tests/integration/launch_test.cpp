@@ -236,6 +236,8 @@ TEST_F(Launch, TheStateOfAJobCanBeAskedFor) {
   EXPECT_TRUE(succeeded(state));
   EXPECT_NE(state.out.find("running, generation 1"), std::string::npos) << state.out;
   EXPECT_NE(state.out.find("rank 1"), std::string::npos) << state.out;
+  // Who belongs to the job does not count as a stranger.
+  EXPECT_EQ(state.out.find("refused"), std::string::npos) << state.out;
   process.signal(SIGTERM);
   EXPECT_TRUE(ended_with(process.wait(), 75));
 }
