@@ -16,6 +16,7 @@ using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+constexpr auto kTraining = dnnl::prop_kind::forward_training;
 
 enum class Direction { forward, input_grad, weight_grad };
 
@@ -91,21 +92,20 @@ Primitive make_primitive(Direction direction, bool with_bias, const Shape& s) {
   dnnl::memory::dims near{a.padding[0], a.padding[1]};
   dnnl::memory::dims far{far_padding(s.h, s.oh, s.kh, a.stride[0], a.padding[0], a.dilation[0]),
                          far_padding(s.w, s.ow, s.kw, a.stride[1], a.padding[1], a.dilation[1])};
-  dnnl::convolution_forward::primitive_desc forward(
-      {dnnl::prop_kind::forward_training, kDirect, out.x, weight, bias, out.y, strides, dilation,
-       near, far},
-      onednn_engine());
+  const dnnl::engine& engine = onednn_engine();
+  auto forward = forward_desc<dnnl::convolution_forward>(
+      engine, {}, kTraining, kDirect, out.x, weight, bias, out.y, strides, dilation, near, far);
   if (direction == Direction::forward) {
     out.weight = forward.weights_desc();
     out.primitive = dnnl::convolution_forward(forward);
   } else if (direction == Direction::input_grad) {
-    dnnl::convolution_backward_data::primitive_desc backward(
-        {kDirect, out.x, weight, out.y, strides, dilation, near, far}, onednn_engine(), forward);
+    auto backward = backward_desc<dnnl::convolution_backward_data>(
+        engine, forward, kDirect, out.x, weight, out.y, strides, dilation, near, far);
     out.weight = backward.weights_desc();
     out.primitive = dnnl::convolution_backward_data(backward);
   } else {
-    dnnl::convolution_backward_weights::primitive_desc backward(
-        {kDirect, out.x, weight, out.y, strides, dilation, near, far}, onednn_engine(), forward);
+    auto backward = backward_desc<dnnl::convolution_backward_weights>(
+        engine, forward, kDirect, out.x, weight, out.y, strides, dilation, near, far);
     out.weight = backward.diff_weights_desc();
     out.primitive = dnnl::convolution_backward_weights(backward);
   }

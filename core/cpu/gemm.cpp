@@ -41,9 +41,10 @@ Product make_product(const Key& key) {
     sum.append_sum(1.0F);
     attributes.set_post_ops(sum);
   }
-  auto description = with_bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
   Product product;
-  product.primitive = dnnl::matmul(dnnl::matmul::primitive_desc(description, attributes, engine()));
+  product.primitive =
+      dnnl::matmul(with_bias ? forward_desc<dnnl::matmul>(engine(), attributes, a, b, bias, c)
+                             : forward_desc<dnnl::matmul>(engine(), attributes, a, b, c));
   product.a = dnnl::memory(a, engine(), nullptr);
   product.b = dnnl::memory(b, engine(), nullptr);
   product.c = dnnl::memory(c, engine(), nullptr);

@@ -166,14 +166,22 @@ struct VectorMath {
 // SSE4 has no masked moves, and Highway's stand-ins touch the whole vector in memory.
 inline constexpr bool kHasMaskedMoves = HWY_TARGET != HWY_SSE4;
 
+// As std::copy_n, which does not know that there are no more of them than a vector has.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void copy_lanes(D d, const T* from, size_t count, T* to) {
+  for (size_t i = 0; i < hn::MaxLanes(d); ++i) {
+    if (i < count) to[i] = from[i];
+  }
+}
+
 // The first `count` lanes from memory, zeros above.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> load_first(D d, const T* from, size_t count) {
   if constexpr (kHasMaskedMoves) {
     return hn::MaskedLoad(hn::FirstN(d, count), d, from);
   } else {
-    HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)] = {};
-    std::copy_n(from, count, lanes);
+    HWY_ALIGN T lanes[hn::MaxLanes(d)] = {};
+    copy_lanes(d, from, count, lanes);
     return hn::Load(d, lanes);
   }
 }
@@ -183,9 +191,9 @@ HWY_INLINE void store_first(hn::Vec<D> v, D d, size_t count, T* to) {
   if constexpr (kHasMaskedMoves) {
     hn::BlendedStore(v, hn::FirstN(d, count), d, to);
   } else {
-    HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
+    HWY_ALIGN T lanes[hn::MaxLanes(d)];
     hn::Store(v, d, lanes);
-    std::copy_n(lanes, count, to);
+    copy_lanes(d, lanes, count, to);
   }
 }
 

@@ -32,6 +32,36 @@ inline dnnl::engine& onednn_engine() {
   return instance;
 }
 
+// oneDNN 2 wants the arguments of a primitive's description in a struct, which oneDNN 3 no longer
+// has.
+template <class P>
+concept HasArgumentStruct = requires {
+  typename P::desc;
+};
+
+// The description of a forward primitive P from its arguments, by either interface.
+template <class P, class... Args>
+typename P::primitive_desc forward_desc(const dnnl::engine& engine,
+                                        const dnnl::primitive_attr& attributes,
+                                        const Args&... args) {
+  if constexpr (HasArgumentStruct<P>) {
+    return {typename P::desc(args...), attributes, engine};
+  } else {
+    return {engine, args..., attributes};
+  }
+}
+
+// The same of a backward primitive, which takes the forward one's description as a hint.
+template <class P, class Forward, class... Args>
+typename P::primitive_desc backward_desc(const dnnl::engine& engine, const Forward& forward,
+                                         const Args&... args) {
+  if constexpr (HasArgumentStruct<P>) {
+    return {typename P::desc(args...), engine, forward};
+  } else {
+    return {engine, args..., forward};
+  }
+}
+
 // Of the numbers that a primitive is made from.
 struct WordsHash {
   template <size_t kSize>

@@ -52,7 +52,11 @@ endfunction()
 # For modules that use Highway. SSE4 stands for every x86-64-v2 machine, AVX3 for AVX-512; the
 # targets between and above cost build time and gain nothing measurable here.
 function(tessera_vector_targets target)
-  target_compile_definitions(${target} PRIVATE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL)")
+  set(disabled "HWY_SSSE3|HWY_AVX3_DL")
+  if(hwy_VERSION VERSION_GREATER_EQUAL 1.1)
+    string(APPEND disabled "|HWY_AVX3_ZEN4|HWY_AVX3_SPR")
+  endif()
+  target_compile_definitions(${target} PRIVATE "HWY_DISABLED_TARGETS=(${disabled})")
 endfunction()
 
 function(tessera_compile_options target)
