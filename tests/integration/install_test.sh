@@ -28,9 +28,10 @@ expect '^tessera [0-9]+\.[0-9]+\.[0-9]+$' "$prefix/bin/tessera" --version
 
 # A copy, so that no path of this repository helps.
 cp -r "$source_dir/tests/integration/install_test" "$project"
-build_type=$(sed -n 's/^CMAKE_BUILD_TYPE:[A-Z]*=//p' "$build_dir/CMakeCache.txt")
-cmake -S "$project" -B "$project/build" -DCMAKE_PREFIX_PATH="$prefix" \
-  -DCMAKE_BUILD_TYPE="$build_type" >"$place/log" || {
+# With the build's own generator: CMake's usual one takes make, which nothing else here needs.
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$build_dir/CMakeCache.txt"; }
+cmake -S "$project" -B "$project/build" -G "$(cached CMAKE_GENERATOR)" \
+  -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE="$(cached CMAKE_BUILD_TYPE)" >"$place/log" || {
   cat "$place/log" >&2
   exit 1
 }
