@@ -48,6 +48,17 @@ TEST_F(Launch, APlainMpiProgramRunsOnAsManyRanksAsAsked) {
   EXPECT_FALSE(left_files());
 }
 
+TEST_F(Launch, NeedsNoHome) {
+  for (const Words& home : {Words{"-u", "HOME"}, Words{"HOME="}}) {
+    Command command = launch({"-n", "2"}, {TESSERA_PLAIN_MPI});
+    command.argv = Words{"env"} + home + command.argv;
+    command.env["TMPDIR"] = temporary();
+    Outcome outcome = run(command);
+    EXPECT_TRUE(ended_with(outcome, 0));
+    EXPECT_NE(outcome.out.find("rank 1 of 2"), std::string::npos) << outcome.out;
+  }
+}
+
 TEST_F(Launch, TrainingGivesTheDigestOfMpirun) {
   Words leaves{"data.leaves=4"};
   Outcome by_mpirun = run(

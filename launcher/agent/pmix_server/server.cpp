@@ -75,6 +75,7 @@ void Server::set_up() {
   signals_ = open_signals();
   adopt_descendants();
   forget_launchers();
+  set_own_home();
   dirs_.emplace_back(options_.session_dir);
   dirs_.emplace_back(options_.shm_dir);
   start_pmix(options_.session_dir, options_.hostname, events_);
@@ -258,6 +259,7 @@ RankProgram Server::program_of(size_t local_index) const {
     program.cpus = own->cpus;
     set_entries(program.environment, own->environment);
   }
+  add_home(program.environment);
   set_entries(program.environment, identity_of(*layout_, layout_->local_ranks()[local_index]));
   return program;
 }
