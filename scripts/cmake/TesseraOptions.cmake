@@ -13,6 +13,19 @@ if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
 endif()
 
+# Headers that most sources of a module begin with are read once: half a second less for each source.
+# Off with ccache, to which a change of any of them would be a change of every source.
+set(precompile ON)
+if(CMAKE_CXX_COMPILER_LAUNCHER OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(precompile OFF)
+endif()
+option(TESSERA_PRECOMPILE "Precompile headers" ${precompile})
+# What most of them include of the standard library.
+set(TESSERA_STD_HEADERS
+    <algorithm> <array> <atomic> <charconv> <chrono> <cmath> <cstdint> <cstring> <filesystem>
+    <fstream> <functional> <limits> <map> <memory> <mutex> <numeric> <optional> <set> <span> <string>
+    <string_view> <thread> <unordered_map> <utility> <vector> <fmt/format.h>)
+
 # The CUDA backend is built where there is a toolkit. TESSERA_CUDA=OFF leaves it out all the same.
 set(TESSERA_CUDA AUTO CACHE STRING "AUTO: build the CUDA backend where a toolkit is found; or OFF")
 set(CMAKE_CUDA_ARCHITECTURES "75-real;90-virtual" CACHE STRING "What nvcc compiles for")
@@ -47,6 +60,36 @@ function(tessera_module name)
   if(NOT ARG_NOT_INSTALLED)
     set_property(GLOBAL APPEND PROPERTY TESSERA_MODULES tessera_${name})
   endif()
+endfunction()
+
+# tessera_precompile(NAME HEADERS...): <header>, or a file of the project, or one with its whole path.
+# Sources must include what they use all the same.
+function(tessera_precompile name)
+  if(NOT TESSERA_PRECOMPILE)
+    return()
+  endif()
+  foreach(header ${ARGN})
+    if(header MATCHES "^<(.+)>$")
+      set(header "<${CMAKE_MATCH_1}$<ANGLE-R>")
+    elseif(NOT IS_ABSOLUTE ${header})
+      set(header ${PROJECT_SOURCE_DIR}/${header})
+    endif()
+    target_precompile_headers(tessera_${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${header}>")
+  endforeach()
+endfunction()
+
+# tessera_precompile_as(NAME OTHER): the headers of another module, which is compiled by the same flags.
+function(tessera_precompile_as name other)
+  if(TESSERA_PRECOMPILE)
+    target_precompile_headers(tessera_${name} REUSE_FROM tessera_${other})
+  endif()
+endfunction()
+
+# For modules whose own instructions take no time: they read configs, wait for the network, and leave
+# work to others. Their sources compile in a fifth to a third less.
+function(tessera_light_optimization name)
+  target_compile_options(tessera_${name}
+                         PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1>)
 endfunction()
 
 # For modules that use Highway. SSE4 stands for every x86-64-v2 machine, AVX3 for AVX-512; the
