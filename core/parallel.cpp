@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/signals.h"
 
 namespace tessera {
 namespace {
@@ -74,6 +75,7 @@ class Team {
     job_ = &job;
     helpers_left_.store(threads - 1, std::memory_order_relaxed);
     while (static_cast<int>(helpers_.size()) < threads - 1) {
+      SignalsBlocked blocked;  // from the thread's birth on
       helpers_.push_back(std::make_unique<Helper>(*this));
     }
     for (int i = 0; i < threads - 1; ++i) helpers_[static_cast<size_t>(i)]->call();
@@ -137,6 +139,7 @@ class Team {
 
    private:
     void serve(Team& team) {
+      SignalsBlocked blocked;
       for (uint32_t seen = 0;; ++seen) {
         wait_for_change(calls_, seen);
         Job* job = team.job_;

@@ -137,7 +137,7 @@ int64_t num_floats(const Desc& desc) {
 }
 
 void reorder(const Desc& from_desc, const float* from, const Desc& to_desc, float* to) {
-  OneThread one_thread;
+  OneThread one_thread(true);
   dnnl::memory source(from_desc, onednn_engine(), const_cast<float*>(from));
   dnnl::memory target(to_desc, onednn_engine(), to);
   dnnl::reorder(source, target).execute(stream(), source, target);
@@ -154,10 +154,11 @@ int64_t images_per_tile(const Shape& s) {
 // Calls fn(tile, first image) with the tile's shape, on the pool.
 template <class F>
 void for_image_tiles(const Shape& s, int64_t images, F&& fn) {
+  SignalsBlocked blocked;  // once for all tiles that this thread will take
   parallel_tiles(s.n, images, [&](int64_t begin, int64_t end) {
     Shape tile = s;
     tile.n = end - begin;
-    OneThread one_thread;
+    OneThread one_thread(true);
     fn(tile, begin);
   });
 }
@@ -176,7 +177,7 @@ struct Packed {
 Packed pack_weights(Direction direction, bool with_bias, Shape s, int64_t images,
                     const Array& weight) {
   s.n = images;
-  OneThread one_thread;
+  OneThread one_thread(true);
   Desc desc = primitive(direction, with_bias, s).weight;
   Packed out{desc, Array::empty({num_floats(desc)})};
   reorder(row_major_weight(s), weight.data<float>(), desc, out.data.data<float>());

@@ -64,6 +64,31 @@ void tidy_strides(int64_t rows, int64_t cols, int64_t& row_stride, int64_t& col_
   if (cols == 1 && row_stride == 1) col_stride = std::max(col_stride, rows);
 }
 
+// Up to here our own code is faster: oneDNN's call alone takes about a microsecond. A narrow
+// product costs as much as one of whole vectors.
+bool is_small(int64_t m, int64_t n, int64_t k) {
+  constexpr double kSmall = 32.0 * 32.0 * 32.0;
+  auto columns = static_cast<double>((n + 15) / 16 * 16);
+  return static_cast<double>(m) * columns * static_cast<double>(k) <= kSmall;
+}
+
+}  // namespace
+
+template <>
+bool moves_stack<float>(int64_t m, int64_t n, int64_t k) {
+  // From here on oneDNN's jit gemm packs into a buffer that its stack pointer then walks through;
+  // of less it packs on the stack (its STACK_K_CAPACITY, 128 with AVX-512, 256 with AVX2).
+  constexpr int64_t kStaysOnStack = 128;
+  return k >= kStaysOnStack && !is_small(m, n, k);
+}
+
+template <>
+bool moves_stack<double>(int64_t, int64_t, int64_t) {
+  return false;
+}
+
+namespace {
+
 void gemm_onednn(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixView<float> b,
                  const float* bias, bool accumulate, float* c, int64_t ldc) {
   // Primitives that a program no longer uses are dropped when this many shapes have gone by.
@@ -81,7 +106,7 @@ void gemm_onednn(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixVie
           b.col_stride,
           std::max(ldc, n),
           (bias ? 1 : 0) | (accumulate ? 2 : 0)};
-  OneThread one_thread;
+  OneThread one_thread(moves_stack<float>(m, n, k));
   auto found = cache.find(key);
   if (found == cache.end()) {
     if (cache.size() >= kMaxCached) cache.clear();
@@ -103,14 +128,6 @@ void fill_rows(int64_t m, int64_t n, const T* bias, bool accumulate, T* c, int64
       c[i * ldc + j] = accumulate ? c[i * ldc + j] + start : start;
     }
   }
-}
-
-// Up to here our own code is faster: oneDNN's call alone takes about a microsecond. A narrow
-// product costs as much as one of whole vectors.
-bool is_small(int64_t m, int64_t n, int64_t k) {
-  constexpr double kSmall = 32.0 * 32.0 * 32.0;
-  auto columns = static_cast<double>((n + 15) / 16 * 16);
-  return static_cast<double>(m) * columns * static_cast<double>(k) <= kSmall;
 }
 
 template <class T>

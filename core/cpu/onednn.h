@@ -1,5 +1,6 @@
 // What the users of oneDNN share. Every call of it is a tile on one thread, so that its results
-// cannot depend on the number of threads.
+// cannot depend on the number of threads, and no signal's handler runs where it has moved the stack
+// pointer (core/signals.h).
 #pragma once
 
 #include <omp.h>
@@ -8,13 +9,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <dnnl.hpp>
+#include <optional>
+
+#include "core/signals.h"
 
 namespace tessera::cpu {
 
-// oneDNN asks OpenMP for its number of threads, both when a primitive is made and when it runs.
+// To be held during a call. oneDNN asks OpenMP for its number of threads, both when a primitive is
+// made and when it runs.
 class OneThread {
  public:
-  OneThread() : before_(omp_get_max_threads()) {
+  // moves_stack: whether the call may move the stack pointer.
+  explicit OneThread(bool moves_stack) : before_(omp_get_max_threads()) {
+    if (moves_stack) blocked_.emplace();
     if (before_ != 1) omp_set_num_threads(1);
   }
   ~OneThread() {
@@ -25,6 +32,7 @@ class OneThread {
 
  private:
   int before_;
+  std::optional<SignalsBlocked> blocked_;
 };
 
 inline dnnl::engine& onednn_engine() {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/signals.h"
+
 namespace tessera {
 namespace {
 
@@ -28,6 +30,7 @@ CheckpointSaver::~CheckpointSaver() {
 }
 
 void CheckpointSaver::run() {
+  SignalsBlocked blocked;
   // Of this thread alone, on Linux.
   [[maybe_unused]] int ignored = setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   std::unique_lock lock(mutex_);
