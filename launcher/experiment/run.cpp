@@ -4,15 +4,22 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <new>
+#include <system_error>
 #include <thread>
 
 #include "core/parallel.h"
 #include "launcher/commands/commands.h"
 #include "launcher/experiment/nearest.h"
 #include "launcher/experiment/ranks.h"
+#include "launcher/experiment/standard_streams.h"
 
 namespace tessera {
 namespace {
+
+using experiment::finish_output;
+using experiment::guard_standard_streams;
+using experiment::print_error;
 
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
@@ -38,8 +45,10 @@ std::string message_of(const CLI::App& app, const CLI::ParseError& error, int ar
 // Ends a rank whose words are wrong. A launcher ends a job at its first rank that fails, so the
 // silent ones leave the one that speaks the time to do so; they are ended while they wait.
 int bad_usage(std::string_view message) {
+  // One without words is told by another process.
+  if (message.empty()) return kBadUsage;
   if (speaks()) {
-    fmt::print(stderr, "tessera: {}\n", message);
+    print_error(fmt::format("tessera: {}", message));
   } else {
     std::this_thread::sleep_for(std::chrono::seconds(5));
   }
@@ -47,8 +56,35 @@ int bad_usage(std::string_view message) {
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  if (error.get_exit_code() == 0) return speaks() ? app.exit(error) : 0;  // --help, --version
+  if (error.get_exit_code() == 0) {  // --help, --version
+    return speaks() ? finish_output(app.exit(error)) : 0;
+  }
   return bad_usage(message_of(app, error, argc, argv) + "\nRun with --help for more.");
+}
+
+bool is_want_of_threads(const std::exception& error) {
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  return system && system->code() == std::errc::resource_unavailable_try_again;
+}
+
+int run_action(const std::function<int()>& action) {
+  try {
+    return action();
+  } catch (const experiment::ConfigError& error) {
+    return bad_usage(error.what());
+  } catch (const std::bad_alloc&) {
+    print_error("tessera: there is no memory left (limits: ulimit -v, the control group)");
+    return kFailed;
+  } catch (const std::exception& error) {
+    if (experiment::is_print_failure(error)) return 0;  // finish_output tells
+    if (is_want_of_threads(error)) {
+      print_error(
+          "tessera: cannot start a thread (limits: ulimit -u, ulimit -v, the control group)");
+      return kFailed;
+    }
+    print_error(fmt::format("tessera: {}", error.what()));
+    return kFailed;
+  }
 }
 
 }  // namespace
@@ -58,6 +94,7 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
   // A write over the limit of a file's size fails with an error, as on a full disk, and the run can
   // say which file it was.
   std::signal(SIGXFSZ, SIG_IGN);
+  guard_standard_streams();
   CLI::App app("Distributed training with parameter sharding, the same bits at any scale",
                "tessera");
   app.set_version_flag("--version", "tessera " TESSERA_VERSION);
@@ -79,15 +116,7 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
   } catch (const std::exception& error) {
     return bad_usage(error.what());
   }
-  try {
-    return action();
-  } catch (const experiment::ConfigError& error) {
-    fmt::print(stderr, "tessera: {}\n", error.what());
-    return experiment::ConfigError::kExitCode;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "tessera: {}\n", error.what());
-    return kFailed;
-  }
+  return finish_output(run_action(action));
 }
 
 }  // namespace tessera

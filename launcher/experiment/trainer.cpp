@@ -13,9 +13,11 @@
 #include "core/parallel.h"
 #include "distributed/agreement.h"
 #include "launcher/experiment/initial_weights.h"
+#include "launcher/experiment/lenient_file.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/experiment/progress_board.h"
 #include "launcher/experiment/run_checkpoints.h"
+#include "launcher/experiment/standard_streams.h"
 #include "launcher/experiment/step_options.h"
 #include "launcher/experiment/stop_signals.h"
 #include "nn/data/sampler.h"
@@ -34,14 +36,6 @@ void write_text(const std::string& path, const std::string& text) {
   FileSystem::real().write_atomically(path, std::span(&bytes, 1));
 }
 
-// A full disk may have failed the run and may fail the log too: the first error is the one to tell.
-void log_failure(LineFile& log, const std::exception& failure) {
-  try {
-    log.append(fmt::format("failed: {}", failure.what()));
-  } catch (const Error&) {
-  }
-}
-
 }  // namespace
 
 // What one call of run keeps open.
@@ -50,8 +44,8 @@ struct Trainer::Session {
   TrainStep& step;
   RunDirectory directory;
   RunCheckpoints& checkpoints;
-  LineFile log;
-  std::optional<LineFile> metrics;  // rank 0's
+  LenientFile log;
+  std::optional<LenientFile> metrics;  // rank 0's
   Progress progress;
   ProgressSigns signs;   // to the launcher
   int64_t position = 0;  // in the data: samples taken
@@ -60,6 +54,15 @@ struct Trainer::Session {
   bool first() const { return comm.rank() == 0; }
   void record(const nlohmann::json& entry) {
     if (metrics) metrics->append(entry.dump());
+  }
+  // The result of the run: without it, there is none.
+  void record_last(const nlohmann::json& entry) {
+    if (!metrics) return;
+    metrics->append_or_fail(entry.dump());
+    if (int64_t lost = metrics->num_lost(); lost > 0) {
+      print_error(fmt::format("tessera: {}: {} record{} could not be written", directory.metrics(),
+                              lost, lost == 1 ? "" : "s"));
+    }
   }
   // In the log, and rank 0 says it as well.
   void say(const std::string& line) {
@@ -72,7 +75,7 @@ struct Trainer::Session {
     for (const std::string& line : messages.done) log.append(line);
     for (const std::string& line : messages.failed) {
       log.append(line);
-      if (first()) fmt::print(stderr, "tessera: {}\n", line);
+      if (first()) print_error("tessera: " + line);
     }
   }
 };
@@ -228,7 +231,7 @@ void Trainer::finish(Session& session) {
   last["digest"] = hash;
   last["seconds"] = seconds_since(session.start);
   last["peak_rss_bytes"] = peak_rss_bytes();
-  session.record(last);
+  session.record_last(last);
   session.log.append(fmt::format("done: {} steps, digest {}", config_.run.steps, hash));
   session.progress.say(fmt::format("checkpoint {}\ndigest {}", path, hash));
 }
@@ -268,12 +271,13 @@ Trainer::Ended Trainer::run(Communicator& comm) {
       gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job())) : "")[0]);
   RunDirectory directory(plan.directory);
   RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, comm}, directory);
+  std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
   Session session{comm,
                   step,
                   directory,
                   checkpoints,
-                  LineFile(directory.log(comm.rank()), LineFileMode::extend),
+                  LenientFile(directory.log(comm.rank()), LineFileMode::extend, who),
                   std::nullopt,
                   Progress(!first, config_.log.every, data_section_.unit()),
                   ProgressSigns()};
@@ -291,14 +295,14 @@ Trainer::Ended Trainer::run(Communicator& comm) {
     }
     start(session, plan);
     if (first) {
-      session.metrics.emplace(directory.metrics(), mode);
+      session.metrics.emplace(directory.metrics(), mode, who);
       write_text(directory.config(), dump_yaml(config_));
     }
     Ended ended = train_all(session);
     if (ended == Ended::done) finish(session);
     return ended;
   } catch (const std::exception& error) {
-    log_failure(session.log, error);
+    session.log.append(fmt::format("failed: {}", error.what()));
     throw;
   }
 }

@@ -41,11 +41,32 @@ TEST_F(FullDisk, ACheckpointThatDoesNotFitFailsTheRun) {
   EXPECT_TRUE(contains(folder_.read("run/log/rank-0.txt"), "failed: "));
 }
 
-TEST_F(FullDisk, MetricsThatDoNotFitFailTheRun) {
+// The log of a run is less than the run: it goes on, and says so once.
+TEST_F(FullDisk, MetricsThatDoNotFitDoNotEndTheRun) {
   Outcome outcome = train(kSmallFiles, {"run.steps=1000"});
-  EXPECT_TRUE(failed(outcome, 1, {dir() + "/metrics.jsonl", "File too large"}));
-  EXPECT_EQ(files(), (std::set<std::string>{"config.yaml", "log/rank-0.txt", "metrics.jsonl"}));
+  EXPECT_EQ(outcome.exit_code, 1);
+  Words errors = errors_of(outcome);
+  ASSERT_EQ(errors.size(), 2u) << describe(outcome);
+  EXPECT_TRUE(contains(errors[0], dir() + "/metrics.jsonl"));
+  EXPECT_TRUE(contains(errors[0], "File too large; the run goes on")) << errors[0];
+  // All steps were made, and this is why it failed.
+  EXPECT_TRUE(contains(errors[1], dir() + "/checkpoints/")) << errors[1];
+  EXPECT_TRUE(contains(outcome.out, "step 1000/1000")) << outcome.out;
   EXPECT_TRUE(folder_.read("run/metrics.jsonl").ends_with("}\n")) << "half a record stays";
+}
+
+// Between the size of the model and that of a long log.
+constexpr uint64_t kOnlyWeightsFit = 400'000;
+
+TEST_F(FullDisk, ARunWhoseResultCannotBeRecordedFails) {
+  Outcome outcome = train(kOnlyWeightsFit, {"run.steps=2500", "log.every=100000"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  Words errors = errors_of(outcome);
+  ASSERT_EQ(errors.size(), 2u) << describe(outcome);
+  for (const std::string& error : errors) {
+    EXPECT_TRUE(contains(error, dir() + "/metrics.jsonl: cannot write: File too large")) << error;
+  }
+  EXPECT_TRUE(fs::exists(dir() + "/checkpoints/step-00002500/manifest.json"));
 }
 
 TEST_F(FullDisk, AConfigThatDoesNotFitIsNotHalfThere) {
@@ -54,8 +75,10 @@ TEST_F(FullDisk, AConfigThatDoesNotFitIsNotHalfThere) {
   for (const std::string& file : files()) EXPECT_FALSE(contains(file, "tmp")) << file;
 }
 
-TEST_F(FullDisk, ALogThatDoesNotFitFailsTheRun) {
-  EXPECT_TRUE(failed(train(1), 1, {dir() + "/", "File too large"}));
+TEST_F(FullDisk, ARunThatCannotBeginSaysWhy) {
+  Outcome outcome = train(1);
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(contains(errors_of(outcome).back(), "config.yaml")) << describe(outcome);
 }
 
 TEST_F(FullDisk, ManyRanksEnd) {
