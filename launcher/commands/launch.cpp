@@ -4,9 +4,11 @@
 #include <memory>
 
 #include "launcher/agent/launch_plan.h"
+#include "launcher/agent/resources.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/credential_flags.h"
 #include "launcher/experiment/config_error.h"
+#include "launcher/experiment/standard_streams.h"
 #include "launcher/rendezvous/server.h"
 #include "launcher/status/status_text.h"
 
@@ -24,6 +26,7 @@ struct Options {
 };
 
 int run_agent(agent::LaunchPlan plan) {
+  agent::require_resources(plan.agent.node.slots());
   // Before gRPC starts threads.
   agent::block_agent_signals();
   std::unique_ptr<rendezvous::Server> server;
@@ -36,7 +39,12 @@ int run_agent(agent::LaunchPlan plan) {
                                   .journal = plan.journal,
                                   .settings = {}});
     plan.server.port = server->port();
-    fmt::print(stderr, "tessera launch: rendezvous at {}\n", rendezvous::text_of(plan.server));
+    if (plan.own_token) agent->keep_token(plan.server.port, plan.credentials.token);
+    experiment::print_error("tessera launch: rendezvous at " + rendezvous::text_of(plan.server));
+    if (plan.credentials.token.empty()) {
+      experiment::print_error(
+          "tessera launch: without a token (--token-file) any user of this machine may join there");
+    }
   }
   int code = agent->run(plan.server, plan.credentials);
   agent.reset();
@@ -46,9 +54,13 @@ int run_agent(agent::LaunchPlan plan) {
 
 int launch_as_told(Options options) {
   if (!options.status.empty()) {
-    fmt::print("{}",
-               status::fetch_status_text(rendezvous::parse_endpoint(options.status),
-                                         rendezvous::load_credentials(options.flags.credentials)));
+    rendezvous::Endpoint server = rendezvous::parse_endpoint(options.status);
+    agent::require_resources(0);
+    auto credentials = rendezvous::load_credentials(options.flags.credentials);
+    if (credentials.token.empty() && rendezvous::is_loopback(server.host)) {
+      credentials.token = agent::find_token(server.port);
+    }
+    fmt::print("{}", status::fetch_status_text(server, credentials));
     return 0;
   }
   options.flags.bind = !options.no_bind;

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <memory>
 
+#include "launcher/agent/resources.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/credential_flags.h"
 #include "launcher/rendezvous/authority.h"
@@ -49,6 +50,7 @@ int serve(const ServeOptions& options) {
   sigaddset(&set, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   rendezvous::Endpoint endpoint = rendezvous::parse_endpoint(options.listen);
+  agent::require_resources(0);
   rendezvous::Server server({.host = endpoint.host,
                              .port = endpoint.port,
                              .credentials = rendezvous::load_credentials(options.credentials),
@@ -59,7 +61,8 @@ int serve(const ServeOptions& options) {
   if (options.journal.empty()) {
     fmt::print("without --journal, a restart of this server ends the job\n");
   }
-  std::fflush(stdout);
+  // Without its address the server is of no use.
+  if (std::fflush(stdout) != 0) return 0;
   while (true) {
     if (int signal = wait_for_signal(100)) return 128 + signal;
     if (!server.wait_for_end(0)) continue;
