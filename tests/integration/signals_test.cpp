@@ -94,7 +94,8 @@ TEST_F(Signals, AReaderWhoDoesNotReadDoesNotKeepATrainingFromSaving) {
   size_t before = 0;
   ASSERT_TRUE(eventually(seconds(40), [&] {
     std::this_thread::sleep_for(milliseconds(500));
-    return before == std::exchange(before, metrics().size());
+    size_t now = metrics().size();
+    return now == std::exchange(before, now);
   }));
   kill(trainer(), SIGTERM);
   ASSERT_TRUE(eventually(seconds(10), [&] { return fs::exists(folder_ / "code"); }));

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -58,18 +57,6 @@ TEST(Resources, TooLittleMemoryIsNamed) {
     EXPECT_EXIT((limit(RLIMIT_AS, mib << 20), require_and_exit(2)), testing::ExitedWithCode(1),
                 "ulimit -v");
   }
-}
-
-TEST(Resources, TooFewProcessesAreNamed) {
-  testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_EXIT(
-      {
-        // The limit does not hold for root.
-        if (getuid() == 0 && setuid(65'534) != 0) std::exit(3);
-        limit(RLIMIT_NPROC, 5);
-        require_and_exit(2);
-      },
-      testing::ExitedWithCode(1), "ulimit -u");
 }
 
 }  // namespace
