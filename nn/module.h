@@ -1,6 +1,7 @@
 // Module: named parameters in a tree of named parts.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,12 +12,26 @@ namespace tessera::nn {
 
 // How a parameter starts. The values are a function of (seed, name, element) alone.
 struct Init {
-  enum class Kind { constant, normal, uniform };
+  // out, a flat array, becomes the elements from `first` on, the same ones however they are cut.
+  using Fill = std::function<void(int64_t first, const Array& out)>;
+
+  enum class Kind { constant, normal, uniform, custom };
   Kind kind = Kind::constant;
   double value = 0;  // the constant, the standard deviation, or the bound of (-bound, bound)
+  Fill fill = {};    // of a custom one
+  // Elements [zeros_begin, zeros_end), row-major, start at zero all the same: a padding row.
+  int64_t zeros_begin = 0;
+  int64_t zeros_end = 0;
+
   static Init constant(double value) { return {Kind::constant, value}; }
   static Init normal(double std) { return {Kind::normal, std}; }
   static Init uniform(double bound) { return {Kind::uniform, bound}; }
+  static Init custom(Fill fill) { return {Kind::custom, 0, std::move(fill)}; }
+  Init with_zeros(int64_t begin, int64_t end) && {
+    zeros_begin = begin;
+    zeros_end = end;
+    return std::move(*this);
+  }
 };
 
 // The first values of a parameter, any run of which can be made by itself.
@@ -29,7 +44,8 @@ struct InitialValues {
 };
 
 // While one lives, parameters are made without memory, on the device meta: whoever needs their
-// values, or a shard of them, makes them by initial_values().
+// values, or a shard of them, makes them by initial_values(). So a constructor says how parameters
+// start by Init or set_initial_values(); writing to one that has no memory is an error.
 class DeferInit {
  public:
   DeferInit();
@@ -72,8 +88,12 @@ class Module {
   NamedTensors named_parameters() const;
   // The same with shared tensors under each of their names.
   NamedTensors all_named_parameters() const;
-  // How a parameter of this module or its parts started. An Error for another tensor.
+  // How a parameter of this module or its parts started. An Error for another tensor, and for one
+  // that was changed in place before it had memory.
   const InitialValues& initial_values(const Tensor& parameter) const;
+  // A parameter of this module or its parts starts otherwise: it gets those values now, or where it
+  // was made under DeferInit, when it gets its memory. An Error for another tensor.
+  void set_initial_values(const Tensor& parameter, Init init);
   // Gives parameters that were made under DeferInit their memory and values.
   void materialize();
   // Tensors that are saved and loaded with the parameters, but not trained: running statistics.
@@ -121,7 +141,7 @@ class Module {
   enum class Kind { parameters, buffers, all };
   void collect(Kind kind, NamedTensors& out) const;
   void collect_blocks(std::vector<const Module*>& out) const;
-  const InitialValues* find_initial_values(const Tensor& parameter) const;
+  InitialValues* find_initial_values(const Tensor& parameter);
   NamedTensors collect_once(Kind kind) const;
 
   Module* parent_ = nullptr;
