@@ -1,21 +1,9 @@
 #include "autograd/anomaly.h"
 
-#include <cmath>
-
-#include "core/kernels.h"
+#include "core/finite.h"
 
 namespace tessera {
 namespace {
-
-bool has_nonfinite_sum(const Array& x) {
-  Array flat = x.contiguous().view({x.numel()});
-  Array sums = Array::empty({(x.numel() + 255) / 256}, DType::f64);
-  kernels(x.device()).reduce().chunk_square_sums(flat, sums);
-  for (double sum : sums.to_vector<double>()) {
-    if (!std::isfinite(sum)) return true;
-  }
-  return false;
-}
 
 std::string place_of(const Node& node) {
   std::string text;
@@ -35,16 +23,6 @@ std::string shapes_of(const Grads& dys) {
 }
 
 }  // namespace
-
-int64_t count_nonfinite(const Array& x) {
-  if (!is_floating(x.dtype()) || x.numel() == 0) return 0;
-  bool fast = x.dtype() == DType::f32 || x.dtype() == DType::f64;
-  // The squares of large f64 overflow: a sum that is not finite only says where to look.
-  if (fast && !has_nonfinite_sum(x)) return 0;
-  int64_t count = 0;
-  for (double value : x.to(DType::f64).to_vector<double>()) count += !std::isfinite(value);
-  return count;
-}
 
 void check_gradients(const Node& node, const Grads& dxs, const Grads& dys) {
   for (size_t i = 0; i < dxs.size(); ++i) {

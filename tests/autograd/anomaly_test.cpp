@@ -73,17 +73,5 @@ TEST(Anomaly, LooksAtTheFirstGradientToo) {
             "[anomaly] the gradient that backward was given is not finite: 2 of 2 elements");
 }
 
-TEST(CountNonfinite, CountsInEveryDtype) {
-  std::vector<double> values(1000, 1.0);
-  values[3] = NAN;
-  values[999] = -INFINITY;
-  for (DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
-    EXPECT_EQ(count_nonfinite(Array::from(values, {1000}).to(dtype)), 2) << name(dtype);
-  }
-  EXPECT_EQ(count_nonfinite(Array::full({4}, 1e300, DType::f64)), 0);
-  EXPECT_EQ(count_nonfinite(Array::full({4}, 7, DType::i64)), 0);
-  EXPECT_EQ(count_nonfinite(Array::empty({0})), 0);
-}
-
 }  // namespace
 }  // namespace tessera
