@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/io/checksum.h"
+#include "core/io/elements.h"
 #include "core/io/file_system.h"
 
 namespace tessera::data {
@@ -65,6 +67,14 @@ ImageDataset::ImageDataset(Array images, Array labels)
 // Braces are evaluated from left to right: the images are missed first.
 ImageDataset::ImageDataset(const std::string& images_path, const std::string& labels_path)
     : ImageDataset{read_idx(images_path), read_idx(labels_path)} {}
+
+std::string ImageDataset::identity() const {
+  Checksum checksum(ChecksumKind::xxh3);
+  checksum.update(bytes_of(images_));
+  checksum.update(bytes_of(labels_));
+  return fmt::format("{} of shape {}, {}", Dataset::identity(),
+                     Dims{images_.shape()[1], images_.shape()[2]}, checksum.text());
+}
 
 int64_t ImageDataset::num_classes() const {
   const auto* labels = labels_.data<uint8_t>();

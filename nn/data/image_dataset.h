@@ -20,6 +20,7 @@ class ImageDataset final : public Dataset {
   ImageDataset(const std::string& images_path, const std::string& labels_path);
 
   int64_t size() const override { return images_.shape()[0]; }
+  std::string identity() const override;
   // Numbers of an image.
   int64_t pixels() const { return images_.shape()[1] * images_.shape()[2]; }
   // One more than the highest label.
