@@ -1,5 +1,7 @@
 #include "core/array.h"
 
+#include <cstring>
+
 #include "core/cuda/cuda.h"
 #include "core/kernels.h"
 
@@ -205,8 +207,13 @@ Array Array::to(Device device) const {
   if (device == this->device()) return *this;
   Array packed = contiguous();
   Array out = empty(shape_, dtype_, device);
-  // What comes from meta has no elements, and what goes there loses them.
-  if (this->device().type == DeviceType::meta) raw();
+  // What comes from meta has no elements, unless somebody lent it some, and what goes there loses
+  // them.
+  if (this->device().type == DeviceType::meta) {
+    const void* lent = packed.raw();
+    if (device.type == DeviceType::cpu && numel_ > 0) std::memcpy(out.raw(), lent, nbytes());
+    return out;
+  }
   if (device.type != DeviceType::meta) cuda::transfer(packed, out);
   return out;
 }
