@@ -264,8 +264,10 @@ Trainer::Ended Trainer::run(Communicator& comm) {
                            {"the config", dump_yaml(config_)}});
   StepOptions options = step_options(config_, ranks_per_machine(comm));
   TrainStep step(*model_, *optimizer_, comm, options);
+  RunLock lock;  // as long as anything is written
   StartPlan plan = start_plan_of(
-      gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job())) : "")[0]);
+      gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job(), lock)) : "")[0]);
+  if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
   RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, comm}, directory);
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
