@@ -52,6 +52,9 @@ void print_plan(const experiment::Plan& plan, int64_t memory) {
     if (!one.refusal.empty()) continue;
     fmt::print("{}: {} collectives a step and {:.3g} GFLOP a rank, the same schedule on {} ranks\n",
                one.strategy, one.collectives, one.flops / 1e9, one.ranks_checked);
+    if (one.left_out.empty()) continue;
+    fmt::print("{}: without what the optimizer's update takes, which reads numbers: {}\n",
+               one.strategy, one.left_out);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "launcher/experiment/components.h"
 
 #include "core/allocator.h"
+#include "core/io/file_system.h"
 #include "nn/data/image_dataset.h"
 #include "nn/data/text_dataset.h"
 #include "nn/models/gpt.h"
@@ -67,13 +68,9 @@ class TextSection final : public DataSection {
     v("valid", valid_, "fraction at the end that is kept for validation", at_least_and_below(0, 1));
   }
   DataSets open(const ModelSection& model) const override {
-    constexpr int64_t kBytes = 256;
-    if (model.context() < 1 || model.vocabulary() < kBytes) {
-      throw ConfigError("data.name: text needs a language model with a vocabulary of at least 256");
-    }
+    check_model(model);
     auto text = data::read_text(path_);
-    auto valid_bytes = static_cast<size_t>(valid_ * static_cast<double>(text->size()));
-    size_t split = text->size() - valid_bytes;
+    size_t split = split_of(text->size());
     DataSets sets;
     sets.train = std::make_unique<data::TextDataset>(text, 0, split, model.context());
     if (valid_ > 0) {
@@ -82,6 +79,15 @@ class TextSection final : public DataSection {
     return sets;
   }
   Example example(const ModelSection& model) const override {
+    check_model(model);
+    // A plan may be for another machine, where the text is.
+    if (FileSystem::real().kind(path_) != FileKind::none) {
+      auto bytes = static_cast<size_t>(FileSystem::real().open(path_)->size());
+      auto train_bytes = static_cast<int64_t>(split_of(bytes));
+      data::TextDataset::num_windows(train_bytes, model.context());
+      int64_t valid_bytes = static_cast<int64_t>(bytes) - train_bytes;
+      if (valid_ > 0) data::TextDataset::num_windows(valid_bytes, model.context());
+    }
     Array tokens = Array::empty({micro_batch, model.context()}, DType::i64, {DeviceType::meta});
     return {{tokens, tokens}, 0};
   }
@@ -89,6 +95,17 @@ class TextSection final : public DataSection {
   int64_t units_per_sample(const ModelSection& model) const override { return model.context(); }
 
  private:
+  static void check_model(const ModelSection& model) {
+    constexpr int64_t kBytes = 256;
+    if (model.context() < 1 || model.vocabulary() < kBytes) {
+      throw ConfigError("data.name: text needs a language model with a vocabulary of at least 256");
+    }
+  }
+  // Where validation begins in a text of that many bytes.
+  size_t split_of(size_t bytes) const {
+    return bytes - static_cast<size_t>(valid_ * static_cast<double>(bytes));
+  }
+
   std::string path_ = "data/kjv.txt";
   double valid_ = 0.1;
 };
@@ -113,6 +130,8 @@ class IdxSection final : public DataSection {
     std::string prefix = path_ + "/" + part;
     auto set = std::make_unique<data::ImageDataset>(prefix + "-images-idx3-ubyte",
                                                     prefix + "-labels-idx1-ubyte");
+    TESSERA_CHECK(set->size() >= 1 && set->pixels() >= 1, "{}-images-idx3-ubyte: no images in it",
+                  prefix);
     if (model.inputs() > 0 && set->pixels() != model.inputs()) {
       throw ConfigError(
           fmt::format("model.inputs: the images in {} have {} numbers each, and the "
@@ -184,9 +203,22 @@ void DataSection::visit(FieldVisitor& v) {
     in_range(1, 1 << 24));
 }
 
+std::string identity(const DataSets& sets) {
+  std::string text = "training: " + sets.train->identity();
+  return sets.valid ? text + "\nvalidation: " + sets.valid->identity() : text;
+}
+
+DataSets open_data(const DataSection& section, const ModelSection& model) {
+  DataSets sets = section.open(model);
+  TESSERA_CHECK(sets.train && sets.train->size() >= 1, "data: there are no samples to train on");
+  TESSERA_CHECK(!sets.valid || sets.valid->size() >= 1,
+                "data: there are no samples to validate on");
+  return sets;
+}
+
 DataSection::Example DataSection::example(const ModelSection& model) const {
   int64_t before = allocator::stats().current_bytes;
-  DataSets sets = open(model);
+  DataSets sets = open_data(*this, model);
   int64_t data_bytes = allocator::stats().current_bytes - before;
   std::vector<int64_t> indices(static_cast<size_t>(micro_batch));
   for (size_t i = 0; i < indices.size(); ++i) {

@@ -183,6 +183,8 @@ void RunConfig::visit(FieldVisitor& v) {
   v("eval_every", eval_every, "steps from one evaluation to the next; 0: only at the end",
     at_least(0));
   v("eval_batches", eval_batches, "most batches of one evaluation", at_least(1));
+  v("accept_changes", accept_changes,
+    "go on from a checkpoint though its seed, data, model or kind of optimizer were others");
 }
 
 void InitConfig::visit(FieldVisitor& v) {
@@ -206,6 +208,10 @@ void ParallelConfig::visit(FieldVisitor& v) {
   v("unused_parameters", unused_parameters,
     "a parameter that no leaf of a step gives a gradient: an error, or a gradient of zero",
     one_of({"error", "zero"}));
+  v("start", start,
+    "parameters and buffers that ranks begin with: compare makes a difference an error, broadcast "
+    "takes rank 0's",
+    one_of({"compare", "broadcast"}));
   v("bucket_mib", bucket_mib, "size of a gradient bucket, in MiB", in_range(1, 65536));
 }
 
@@ -221,7 +227,10 @@ void ComputeConfig::visit(FieldVisitor& v) {
 
 void CheckpointConfig::visit(FieldVisitor& v) {
   v("every", every, "steps from one checkpoint to the next; 0: only at the end", at_least(0));
-  v("keep", keep, "number of checkpoints to keep, newest first", at_least(1));
+  v("keep", keep,
+    "number of checkpoints to keep, newest first; one more until the step after the newest was "
+    "finite",
+    at_least(1));
   v("best", best, "keep the one with the lowest validation loss too (run.eval_every)");
   v("checksum", checksum, "xxh3 finds accidents, sha256 forgery too and is slower",
     one_of({"xxh3", "sha256"}));

@@ -4,6 +4,8 @@
 #include <map>
 #include <optional>
 
+#include "core/io/checksum.h"
+#include "distributed/checkpoint/checkpoint_reader.h"
 #include "distributed/checkpoint/manifest.h"
 #include "launcher/experiment/model_source.h"
 
@@ -58,7 +60,37 @@ void fill(const TensorSource& source, const TensorInfo& info, const HeldTensor& 
   if (!same) held.data.copy_(data);
 }
 
+constexpr uint64_t kReadBytes = uint64_t{8} << 20;
+
+void add_file(Checksum& checksum, const std::string& path) {
+  auto file = FileSystem::real().open(path);
+  std::vector<std::byte> buffer(std::min(file->size(), kReadBytes));
+  for (uint64_t at = 0; at < file->size(); at += buffer.size()) {
+    auto bytes = std::span(buffer).first(std::min<uint64_t>(buffer.size(), file->size() - at));
+    file->read(at, bytes);
+    checksum.update(bytes);
+  }
+}
+
 }  // namespace
+
+std::string fingerprint_of_source(const std::string& path) {
+  FileSystem& files = FileSystem::real();
+  std::string resolved = resolve_checkpoint(path);
+  Checksum checksum(ChecksumKind::xxh3);
+  if (!files.is_directory(resolved)) {
+    add_file(checksum, resolved);
+  } else if (is_checkpoint(resolved)) {
+    // Its manifest has the checksums of everything else.
+    add_file(checksum, resolved + "/" + kManifestName);
+  } else {
+    for (const std::string& name : files.list(resolved)) {
+      std::string file = resolved + "/" + name;
+      if (files.kind(file) == FileKind::file) add_file(checksum, file);
+    }
+  }
+  return checksum.text();
+}
 
 InitReport take_initial_weights(const InitConfig& config, const nn::Module& module,
                                 std::span<const HeldTensor> state) {

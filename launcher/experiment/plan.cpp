@@ -18,7 +18,7 @@ constexpr int kCheckSome = 16;
 class DryRun {
  public:
   DryRun(const Config& config, const StepOptions& options, int rank, int ranks)
-      : comm_(rank, ranks, kMeta) {
+      : comm_(rank, ranks, kMeta), dtype_(compute_dtype(config)) {
     manual_seed(options.seed);
     {
       nn::DeferInit defer;
@@ -34,7 +34,8 @@ class DryRun {
   void run(const data::Batch& batch) {
     calls_before_ = comm_.calls().size();
     sent_before_ = comm_.sent_bytes();
-    step_->run(1, [&](Leaf) { return model_->loss(batch); });
+    data::Batch cast = data::with_inputs_of(batch, dtype_);
+    step_->run(1, [&](Leaf) { return model_->loss(cast); });
   }
   void run_idle() {
     calls_before_ = comm_.calls().size();
@@ -52,6 +53,7 @@ class DryRun {
 
  private:
   FakeCommunicator comm_;
+  DType dtype_;
   std::unique_ptr<nn::Model> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::optional<TrainStep> step_;
@@ -164,6 +166,7 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int
     plan.activations = plan.peak - plan.parameters - plan.gradients - plan.optimizer;
     calls = run.calls();
     plan.collectives = calls.size();
+    plan.left_out = run.step().update_left_out();
   }
   check_schedules(config, options, ranks, calls, plan);
   return plan;

@@ -23,11 +23,12 @@ struct StrategyPlan {
   // At the peak: saved for backward, data, buffers on their way, and where checkpoint.every is set
   // the copy that is being written.
   int64_t activations = 0;
-  int64_t peak = 0;        // of the allocator: the sum of these
-  int64_t traffic = 0;     // that the rank sends in a step
-  double flops = 0;        // of its matrix products, convolutions and attention in a step
-  size_t collectives = 0;  // of a rank in a step
-  int ranks_checked = 0;   // whose schedules were compared
+  int64_t peak = 0;           // of the allocator: the sum of these
+  int64_t traffic = 0;        // that the rank sends in a step
+  double flops = 0;           // of its matrix products, convolutions and attention in a step
+  size_t collectives = 0;     // of a rank in a step
+  int ranks_checked = 0;      // whose schedules were compared
+  std::string left_out = {};  // why the optimizer's update is not in the peak; empty where it is
 };
 
 struct Plan {

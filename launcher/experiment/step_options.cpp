@@ -32,7 +32,12 @@ StepOptions step_options(const Config& config, int machine) {
   }
   if (config.compute.dtype == "bf16") options.dtype = DType::bf16;
   if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
+  if (parallel.start == "broadcast") options.start = Start::broadcast;
   return options;
+}
+
+DType compute_dtype(const Config& config) {
+  return config.compute.dtype == "bf16" ? DType::bf16 : DType::f32;
 }
 
 void check_ranks(const Config& config, int num_ranks) {
