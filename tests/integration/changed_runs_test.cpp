@@ -159,7 +159,9 @@ TEST_F(ChangedRuns, RecordsHaveALineEachAfterALostEnd) {
   for (const std::string& line : lines_of(folder_.read("run/metrics.jsonl"))) {
     auto record = nlohmann::json::parse(line, nullptr, false);
     ASSERT_FALSE(record.is_discarded()) << line;
-    if (record.contains("loss")) EXPECT_EQ(record["step"], ++step);
+    if (record.contains("loss")) {
+      EXPECT_EQ(record["step"], ++step);
+    }
   }
   EXPECT_EQ(step, 12);
 }

@@ -5,6 +5,7 @@
 #include "autograd/context.h"
 #include "autograd/ops.h"
 #include "launcher/experiment/run.h"
+#include "nn/block.h"
 #include "nn/layers.h"
 
 namespace {
