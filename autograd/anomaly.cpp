@@ -17,15 +17,6 @@ bool has_nonfinite_sum(const Array& x) {
   return false;
 }
 
-std::string place_of(const Node& node) {
-  std::string text;
-  if (!node.module_path().empty()) text += fmt::format(", in module '{}'", node.module_path());
-  if (node.site().file) {
-    text += fmt::format(", called at {}:{}", node.site().file, node.site().line);
-  }
-  return text;
-}
-
 std::string shapes_of(const Grads& dys) {
   std::string text;
   for (const Tensor& dy : dys) {
@@ -52,9 +43,8 @@ void check_gradients(const Node& node, const Grads& dxs, const Grads& dys) {
     int64_t count = count_nonfinite(dxs[i].data());
     TESSERA_CHECK(count == 0,
                   "[anomaly] the gradient of input {} of '{}' is the first that is not finite: {} "
-                  "of {} elements, shape {}; the gradient of the result has shape {}{}",
-                  i, node.op(), count, dxs[i].numel(), dxs[i].shape(), shapes_of(dys),
-                  place_of(node));
+                  "of {} elements, shape {}; the gradient of the result has shape {}",
+                  i, node.op(), count, dxs[i].numel(), dxs[i].shape(), shapes_of(dys));
   }
 }
 

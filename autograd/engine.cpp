@@ -250,22 +250,22 @@ Grads gradients_of_inputs(Node& node, Grads dys) {
   return dxs;
 }
 
-// The forward call of `node` is what operations recorded by its gradient go back to.
+// The forward call of `node` is what operations recorded by its gradient go back to, and what
+// errors in it name. Of a leaf, whose hooks do other things, there is none.
 class SiteOf {
  public:
-  explicit SiteOf(const Node& node) : before_(context().site) {
-    if (context().grad_enabled) context().site = node.site();
-    ++context().composed;
+  explicit SiteOf(const Node& node) : before_(call_place) {
+    call_place.site = node.is_leaf() ? CallSite{nullptr, 0} : node.site();
+    call_place.module_path = &node.module_path();
+    ++call_place.calls;
+    ++call_place.composed;
   }
-  ~SiteOf() {
-    --context().composed;
-    context().site = before_;
-  }
+  ~SiteOf() { call_place = before_; }
   SiteOf(const SiteOf&) = delete;
   SiteOf& operator=(const SiteOf&) = delete;
 
  private:
-  CallSite before_;
+  CallPlace before_;
 };
 
 class Backward {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <vector>
 
 #include "autograd/node.h"
 #include "core/array.h"
+#include "core/print.h"
 
 namespace tessera {
 
@@ -83,6 +85,9 @@ class Tensor {
   Impl& impl() const;
   std::shared_ptr<Impl> impl_;
 };
+
+// As to_string of autograd/print.h.
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 struct Tensor::Impl {
   // Not an aggregate: clearing all of it first would cost a tenth of a small operation.

@@ -1,7 +1,7 @@
 // What a training step minimizes.
 #pragma once
 
-#include "autograd/tensor.h"
+#include "autograd/tensor_arg.h"
 
 namespace tessera::nn {
 
@@ -13,6 +13,6 @@ struct Loss {
 };
 
 // Of logits (..., C) against targets i64 of the leading shape.
-Loss cross_entropy_loss(const Tensor& logits, const Tensor& targets);
+Loss cross_entropy_loss(TensorArg logits, TensorArg targets);
 
 }  // namespace tessera::nn

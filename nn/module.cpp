@@ -206,8 +206,9 @@ void Module::zero_grad() {
 }
 
 ModuleScope::ModuleScope(const Module& module)
-    : before_(std::exchange(context().module_path,
-                            std::make_shared<const std::string>(module.path()))) {}
+    : before_(
+          std::exchange(context().module_path, std::make_shared<const std::string>(module.path()))),
+      here_(module.path()) {}
 
 ModuleScope::~ModuleScope() { context().module_path = std::move(before_); }
 

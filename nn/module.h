@@ -1,11 +1,13 @@
 // Module: named parameters in a tree of named parts.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "autograd/tensor.h"
+#include "core/call_place.h"
 
 namespace tessera::nn {
 
@@ -41,6 +43,19 @@ class DeferInit {
   bool before_;
 };
 
+class Module;
+
+// Takes what is no Wanted. Constructors of parts that begin with one are deleted, so that the
+// compiler's message about `Linear fc{"fc", 4, 2}` says by this name what is missing.
+template <class Wanted>
+class PartsBeginWithThisAndAName {
+ public:
+  template <class T>
+  requires(!std::convertible_to<T, Wanted>) PartsBeginWithThisAndAName(T&&);
+};
+using NotThis = PartsBeginWithThisAndAName<Module*>;
+using NotAName = PartsBeginWithThisAndAName<std::string>;
+
 class BlockRunner;
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 using StateDict = std::vector<std::pair<std::string, Array>>;
@@ -60,6 +75,10 @@ class Module {
   // A part of `parent`, which must outlive it. Names hold no dot or slash and are
   // unique in their parent.
   Module(Module* parent, std::string name);
+  template <class... Rest>
+  Module(NotThis, Rest&&...) = delete;
+  template <class... Rest>
+  Module(Module*, NotAName, Rest&&...) = delete;
   virtual ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
@@ -136,7 +155,7 @@ class Module {
   BlockRunner* block_runner_ = nullptr;
 };
 
-// While one lives, random numbers are drawn as `module`'s.
+// While one lives, random numbers are drawn as `module`'s, and errors name it.
 class ModuleScope {
  public:
   explicit ModuleScope(const Module& module);
@@ -146,12 +165,14 @@ class ModuleScope {
 
  private:
   std::shared_ptr<const std::string> before_;
+  InModule here_;
 };
 
 // Parts of one kind, named "0", "1", ....
 template <class T>
 class ModuleList : public Module {
  public:
+  using Module::Module;
   ModuleList(Module* parent, std::string name) : Module(parent, std::move(name)) {}
   // Makes T(this, index, args...).
   template <class... Args>

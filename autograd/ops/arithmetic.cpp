@@ -207,6 +207,7 @@ Tensor lerp(TensorArg a, TensorArg b, double weight) {
 }
 // da = dy (1 - w), db = dy w, dw = dy (b - a)
 Tensor lerp(TensorArg a, TensorArg b, TensorArg weight) {
+  const Composed scope;
   Tensor y;
   {
     NoGrad constant;

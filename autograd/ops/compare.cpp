@@ -41,6 +41,7 @@ Tensor ge(TensorArg x, Scalar c) { return with_number("ge", BinaryOp::ge, Domain
 Tensor isclose(TensorArg a, TensorArg b, double rtol, double atol, bool equal_nan) {
   TESSERA_CHECK(rtol >= 0 && atol >= 0, "[isclose] expected rtol and atol >= 0, got {} and {}",
                 rtol, atol);
+  const Composed scope;
   NoGrad constant;
   Tensor close = eq(a, b);
   if (equal_nan) close = logical_or(close, logical_and(isnan(a), isnan(b)));

@@ -2,6 +2,7 @@
 // errors; random ones are in random.h, tril and triu in join.h.
 #pragma once
 
+#include <concepts>
 #include <optional>
 #include <span>
 #include <vector>
@@ -17,6 +18,24 @@ Tensor zeros(const Dims& shape, DType dtype = DType::f32, Device device = {});
 Tensor ones(const Dims& shape, DType dtype = DType::f32, Device device = {});
 // Of the value's own dtype (bool, i64 or f32) unless one is given.
 Tensor full(const Dims& shape, Scalar value, std::optional<DType> dtype = {}, Device device = {});
+
+// One dim: zeros(3).
+template <std::integral T>
+Tensor empty(T size, DType dtype = DType::f32, Device device = {}) {
+  return empty(Dims{static_cast<int64_t>(size)}, dtype, device);
+}
+template <std::integral T>
+Tensor zeros(T size, DType dtype = DType::f32, Device device = {}) {
+  return zeros(Dims{static_cast<int64_t>(size)}, dtype, device);
+}
+template <std::integral T>
+Tensor ones(T size, DType dtype = DType::f32, Device device = {}) {
+  return ones(Dims{static_cast<int64_t>(size)}, dtype, device);
+}
+template <std::integral T>
+Tensor full(T size, Scalar value, std::optional<DType> dtype = {}, Device device = {}) {
+  return full(Dims{static_cast<int64_t>(size)}, value, dtype, device);
+}
 
 // Of x's shape, dtype (unless given) and device.
 Tensor empty_like(TensorArg x, std::optional<DType> dtype = {});

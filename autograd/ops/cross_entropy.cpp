@@ -31,9 +31,11 @@ void check_classes(const char* op, const Tensor& x, const Tensor& target, const 
                 "[{}] expected weights of shape ({},) for x {}, got {}", op, classes, x.shape(),
                 weight.shape());
   if (is_floating(target.dtype())) {
-    TESSERA_CHECK(target.shape() == x.shape(),
-                  "[{}] expected probabilities of x's shape {}, got {}", op, x.shape(),
-                  target.shape());
+    TESSERA_CHECK(
+        target.shape() == x.shape(),
+        "[{}] expected classes of i64 and shape {}, or probabilities of x's shape {}, got "
+        "{} {}",
+        op, without_classes(x), x.shape(), target.dtype(), target.shape());
     return;
   }
   TESSERA_CHECK(target.dtype() == DType::i64, "[{}] expected indices of i64, got {}", op,
@@ -183,10 +185,10 @@ Tensor cross_entropy(TensorArg x, TensorArg target, Reduction reduction) {
 
 Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options) {
   const Composed scope;
-  check_classes("nll_loss", x, target, options.weight);
-  check_reduction("nll_loss", options.reduction);
   TESSERA_CHECK(!is_floating(target.dtype()), "[nll_loss] expected indices of i64, got {}",
                 target.dtype());
+  check_classes("nll_loss", x, target, options.weight);
+  check_reduction("nll_loss", options.reduction);
   DType compute = compute_dtype_of(x.dtype());
   Tensor rows = as_rows(to(x, compute));
   int64_t classes = rows.size(1);

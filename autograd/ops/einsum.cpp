@@ -314,7 +314,7 @@ void contract_cheapest(std::vector<Term>& terms, const Labels& output) {
 
 Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands, const char* file,
               int line) {
-  note_call_site(file, line);
+  const NotedCall call({file, line});
   const Composed scope;
   Equation parsed(equation, operands);
   std::vector<Term> terms;

@@ -22,7 +22,8 @@ DType common_dtype(const std::vector<Tensor>& xs) {
 
 }  // namespace
 
-Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
+Tensor cat(const std::vector<Tensor>& xs, int64_t dim, CallSite site) {
+  const NotedCall call(site);
   TESSERA_CHECK(!xs.empty(), "[cat] expected at least one tensor, got none");
   DType dtype = common_dtype(xs);
   std::vector<Array> parts;
@@ -50,7 +51,8 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
   });
 }
 
-Tensor stack(const std::vector<Tensor>& xs, int64_t dim) {
+Tensor stack(const std::vector<Tensor>& xs, int64_t dim, CallSite site) {
+  const NotedCall call(site);
   const Composed scope;
   TESSERA_CHECK(!xs.empty(), "[stack] expected at least one tensor, got none");
   size_t d = normalize_dim(dim, xs[0].dim() + 1, "stack");

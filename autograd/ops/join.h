@@ -11,8 +11,8 @@ namespace tessera {
 using arrays::PadMode;
 
 // The dtypes are promoted to a common one.
-Tensor cat(const std::vector<Tensor>& xs, int64_t dim = 0);
-Tensor stack(const std::vector<Tensor>& xs, int64_t dim = 0);
+Tensor cat(const std::vector<Tensor>& xs, int64_t dim = 0, CallSite site = {});
+Tensor stack(const std::vector<Tensor>& xs, int64_t dim = 0, CallSite site = {});
 Tensor repeat(TensorArg x, const Dims& repeats);
 Tensor tile(TensorArg x, const Dims& repeats);
 Tensor flip(TensorArg x, const Dims& dims);

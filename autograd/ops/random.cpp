@@ -54,6 +54,7 @@ void check_weights(const Array& rows, int64_t num_samples, bool replacement) {
 }  // namespace
 
 Tensor dropout(TensorArg x, double p, bool training) {
+  const Composed scope;
   TESSERA_CHECK(p >= 0 && p <= 1, "[dropout] expected a probability in [0, 1], got {}", p);
   TESSERA_CHECK(is_floating(x.dtype()), "[dropout] expected a floating dtype, got {}", x.dtype());
   if (!training || p == 0) return x;

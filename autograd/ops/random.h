@@ -1,6 +1,7 @@
 // Operations that draw random numbers, from the calling thread's Context.
 #pragma once
 
+#include <concepts>
 #include <optional>
 
 #include "autograd/tensor_arg.h"
@@ -14,6 +15,14 @@ Tensor dropout(TensorArg x, double p, bool training);
 // A constant of independent numbers.
 Tensor randn(const Dims& shape, DType dtype = DType::f32);
 Tensor rand(const Dims& shape, DType dtype = DType::f32);
+template <std::integral T>
+Tensor randn(T size, DType dtype = DType::f32) {
+  return randn(Dims{static_cast<int64_t>(size)}, dtype);
+}
+template <std::integral T>
+Tensor rand(T size, DType dtype = DType::f32) {
+  return rand(Dims{static_cast<int64_t>(size)}, dtype);
+}
 // Integers in [low, high), every value equally likely.
 Tensor randint(int64_t low, int64_t high, const Dims& shape, DType dtype = DType::i64);
 // A permutation of 0 to count - 1.

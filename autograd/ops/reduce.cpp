@@ -152,6 +152,7 @@ Tensor count_nonzero(TensorArg x, const DimsArg& dims, bool keepdim) {
 }
 
 Tensor sum_to(TensorArg x, const Dims& shape) {
+  const Composed scope;
   if (x.shape() == shape) return x;
   Dims grown;
   size_t lead = x.dim() - shape.size();

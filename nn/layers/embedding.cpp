@@ -6,7 +6,7 @@ namespace tessera::nn {
 
 Embedding::Embedding(Module* parent, std::string name, int64_t count, int64_t width,
                      EmbeddingOptions options)
-    : Layer(parent, std::move(name)),
+    : OwnLayer({parent, std::move(name)}),
       weight(add_parameter("weight", {count, width}, Init::normal(options.init_std))),
       padding_idx_(options.padding_idx) {
   if (!padding_idx_) return;
@@ -16,7 +16,7 @@ Embedding::Embedding(Module* parent, std::string name, int64_t count, int64_t wi
   weight.data().select(0, *padding_idx_).fill_(0);
 }
 
-Tensor Embedding::operator()(const Tensor& index) const {
+Tensor Embedding::forward(const Tensor& index) const {
   return embedding(weight, index, padding_idx_);
 }
 

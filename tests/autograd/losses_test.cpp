@@ -109,7 +109,8 @@ TEST(CrossEntropyLoss, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error(Tensor(integers({0, 1, 2}, {3}))),
             "[cross_entropy] expected indices of shape (4,) for x (4, 3), got (3,)");
   EXPECT_EQ(error(Tensor(Array::zeros({4}))),
-            "[cross_entropy] expected probabilities of x's shape (4, 3), got (4,)");
+            "[cross_entropy] expected classes of i64 and shape (4,), or probabilities of x's shape "
+            "(4, 3), got f32 (4,)");
   EXPECT_EQ(error(Tensor(Array::zeros({4}, DType::i32))),
             "[cross_entropy] expected indices of i64, got i32");
   Tensor t(integers({0, 1, 3, 0}, {4}));

@@ -238,6 +238,22 @@ TEST_P(OpCaseTest, GivesEachInputItsGradientAlone) {
   }
 }
 
+// Nodes of an operation made of others have the place of the call in op_cases/ too, not one of
+// ours.
+TEST_P(OpCaseTest, KeepsThePlaceOfTheCall) {
+  Tensor out = GetParam().fn(sample(GetParam().inputs[0], DType::f32));
+  std::vector<const Node*> nodes{out.grad_fn().get()};
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const char* file = nodes[i]->site().file;
+    EXPECT_TRUE(file && contains(file, "/op_cases/"))
+        << nodes[i]->op() << ": " << (file ? file : "");
+    for (const Edge& edge : nodes[i]->edges()) {
+      if (edge && !edge.node->is_leaf()) nodes.push_back(edge.node.get());
+    }
+  }
+  EXPECT_EQ(call_place.calls, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Ops, OpCaseTest, testing::ValuesIn(op_cases()),
                          [](const auto& info) { return info.param.name; });
 
