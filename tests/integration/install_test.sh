@@ -41,8 +41,13 @@ cmake --build "$project/build" >"$place/log" || {
 
 expect '^loss [0-9.]+, then [0-9.]+$' "$project/build/my_program"
 expect '^f32 \(2, 2\): min -2.85833, max 4.05583,' "$project/build/my_tensors"
-expect "^\[anomaly\] .* of 'sqrt' .* called at .*tensors.cpp:24$" "$project/build/my_tensors"
+expect "^\[anomaly\] .* of 'sqrt' .* called at .*tensors.cpp:21$" "$project/build/my_tensors"
 expect '^ *train  ' "$project/build/my_tessera" --help
+expect '^Usage: [^ ]*my_tessera ' "$project/build/my_tessera" --help
+expect '^ *launch  ' "$project/build/my_tessera" --help
+expect '^instructions ' "$project/build/my_tessera" doctor
+# What starts other programs is the installed command.
+expect '^\[1\] hello$' "$project/build/my_tessera" launch -n 2 -- echo hello
 expect '^ *model line: one layer$' "$project/build/my_tessera" train --explain
 expect '^digest [0-9a-f]{64}$' "$project/build/my_tessera" train "$project/own_model.yaml" \
   "run.dir=$place/run" "data.path=$source_dir/data/fashion-mnist"

@@ -1,8 +1,7 @@
 // A step of training with the installed library.
-#include <cstdio>
+#include <tessera.h>
 
-#include "nn/models/mlp.h"
-#include "nn/optim/adamw.h"
+#include <cstdio>
 
 int main() {
   tessera::nn::Mlp model({.inputs = 2, .hidden1 = 8, .hidden2 = 8, .classes = 2});
