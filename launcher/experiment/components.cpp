@@ -71,7 +71,7 @@ class TextSection final : public DataSection {
     if (model.context() < 1 || model.vocabulary() < kBytes) {
       throw ConfigError("data.name: text needs a language model with a vocabulary of at least 256");
     }
-    auto text = data::read_text(path_);
+    auto text = data::load_text(path_);
     auto valid_bytes = static_cast<size_t>(valid_ * static_cast<double>(text->size()));
     size_t split = text->size() - valid_bytes;
     DataSets sets;

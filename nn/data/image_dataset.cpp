@@ -23,7 +23,7 @@ bool holds(const Dims& shape, uint64_t bytes) {
 
 }  // namespace
 
-Array read_idx(const std::string& path) {
+Array load_idx(const std::string& path) {
   auto file = FileSystem::real().open(path);
   std::array<std::byte, 4> magic{};
   TESSERA_CHECK(file->size() >= magic.size(), "{}: too short for an IDX file", path);
@@ -64,7 +64,7 @@ ImageDataset::ImageDataset(Array images, Array labels)
 
 // Braces are evaluated from left to right: the images are missed first.
 ImageDataset::ImageDataset(const std::string& images_path, const std::string& labels_path)
-    : ImageDataset{read_idx(images_path), read_idx(labels_path)} {}
+    : ImageDataset{load_idx(images_path), load_idx(labels_path)} {}
 
 int64_t ImageDataset::num_classes() const {
   const auto* labels = labels_.data<uint8_t>();

@@ -10,7 +10,7 @@ namespace tessera::data {
 // Reads an IDX file of unsigned bytes: magic 0, 0, 8, number of dims, the sizes as big-endian
 // 32-bit numbers, then the data (http://yann.lecun.com/exdb/mnist). A file of another type, or
 // whose length is not what its header says, is an error naming it.
-Array read_idx(const std::string& path);
+Array load_idx(const std::string& path);
 
 // inputs f32 (B, 1, height, width) in [0, 1], targets i64 (B,).
 class ImageDataset final : public Dataset {

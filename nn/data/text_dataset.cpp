@@ -36,7 +36,7 @@ Batch TextDataset::batch(std::span<const int64_t> indices) const {
   return {Tensor(inputs), Tensor(targets)};
 }
 
-TextDataset::Text read_text(const std::string& path) {
+TextDataset::Text load_text(const std::string& path) {
   // A text is held in memory whole; 64 GiB is beyond what that is meant for.
   constexpr uint64_t kMaxBytes = uint64_t{1} << 36;
   std::vector<std::byte> bytes = FileSystem::real().read(path, kMaxBytes);

@@ -29,6 +29,6 @@ class TextDataset final : public Dataset {
 };
 
 // The whole file; an error naming it when it cannot be read or is empty.
-TextDataset::Text read_text(const std::string& path);
+TextDataset::Text load_text(const std::string& path);
 
 }  // namespace tessera::data
