@@ -53,6 +53,9 @@ void SafetensorsReader::read(const SafetensorsEntry& entry, uint64_t first,
   } catch (const Error& error) {
     throw_error(fmt::format("{}: tensor {}: {}", what_, excerpt(entry.name), error.what()));
   }
+  if (entry.dtype == DType::boolean) {
+    check_bools(out, fmt::format("{}: tensor {}", what_, excerpt(entry.name)));
+  }
 }
 
 SafetensorsFile load_safetensors(const std::string& path, FileSystem& files) {

@@ -67,6 +67,20 @@ TEST(Safetensors, ReadsTheHeaderAlone) {
   EXPECT_EQ(reader.read(b).to_vector<uint8_t>(), (std::vector<uint8_t>{'i', 'j', 'k'}));
 }
 
+TEST(Safetensors, RefusesBoolsThatAreNone) {
+  std::string content =
+      file_of("{" + entry("b", "BOOL", "[3]", "[0,3]") + "}     ", std::string("\x01\x02\xff", 3));
+  EXPECT_TRUE(
+      contains(refusal(content), "tensor \"b\": expected bools of 0 or 1, got a byte of 2"));
+  // A part of the bytes is held to the same.
+  TempDir dir;
+  SafetensorsReader reader(dir.write("a", content));
+  std::vector<std::byte> part(1);
+  reader.read(reader.tensors()[0], 0, part);
+  EXPECT_TRUE(contains(error_of([&] { reader.read(reader.tensors()[0], 2, part); }),
+                       "expected bools of 0 or 1, got a byte of 255"));
+}
+
 TEST(Safetensors, ReadsTensorsInTheOrderOfTheirData) {
   TempDir dir;
   std::string header = "{" + entry("a", "U8", "[1]", "[1,2]") + "," +
