@@ -14,6 +14,7 @@
 #include "core/boot_clock.h"
 #include "core/error.h"
 #include "core/io/file_system.h"
+#include "core/printable.h"
 #include "launcher/agent/failures.h"
 #include "launcher/agent/signal_fate.h"
 #include "launcher/experiment/utf8.h"
@@ -173,7 +174,7 @@ void Agent::take(const rendezvous::FenceEnded& fence) {
 }
 
 void Agent::take(const rendezvous::TurnedAway& refusal) {
-  fmt::print(stderr, "tessera: this node cannot join: {}\n", refusal.text);
+  fmt::print(stderr, "tessera: this node cannot join: {}\n", printable_lines(refusal.text));
   exit_code_ = 1;
 }
 
@@ -259,7 +260,9 @@ void Agent::stop_when_heard() {
 
 // --- the user
 
-void Agent::say(const std::string& text) const { fmt::print(stderr, "tessera launch: {}\n", text); }
+void Agent::say(const std::string& text) const {
+  fmt::print(stderr, "tessera launch: {}\n", printable_lines(text));
+}
 
 void Agent::tell_end(const v1::Order& order) const {
   if (!order.has_failure()) {
@@ -267,7 +270,7 @@ void Agent::tell_end(const v1::Order& order) const {
     return;
   }
   const v1::Failure& failure = order.failure();
-  fmt::print(stderr, "tessera: {}\n", failure.text());
+  fmt::print(stderr, "tessera: {}\n", printable_lines(failure.text()));
   if (failure.stderr_tail().empty()) return;
   fmt::print(stderr, "The end of its standard error:\n");
   const std::string& tail = failure.stderr_tail();

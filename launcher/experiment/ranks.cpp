@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "distributed/agreement.h"
 #include "distributed/comm/mpi_communicator.h"
 #include "distributed/comm/thread_communicator.h"
@@ -58,7 +59,7 @@ int agree_on_start(Communicator& comm, const StartError& own) {
   auto self = static_cast<size_t>(comm.rank());
   auto first = std::find(all.begin(), all.end(), all[self]);
   if (own.code != 0 && first == all.begin() + comm.rank()) {
-    fmt::print(stderr, "tessera: {}\n", own.text);
+    fmt::print(stderr, "tessera: {}\n", printable_lines(own.text));
   }
   auto trouble = std::find_if(all.begin(), all.end(), [](const auto& t) { return !t.empty(); });
   return trouble == all.end() ? 0 : decode(*trouble).code;
@@ -83,13 +84,13 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
   try {
     return trainer->run(comm) == Trainer::Ended::done ? 0 : kStopped;
   } catch (const SharedError& error) {
-    if (comm.rank() == 0) fmt::print(stderr, "tessera: {}\n", error.what());
+    if (comm.rank() == 0) fmt::print(stderr, "tessera: {}\n", printable_lines(error.what()));
   } catch (const CommError& error) {
     // The rank that found the failure says it.
-    if (!error.found_by_peer()) fmt::print(stderr, "tessera: {}\n", error.what());
+    if (!error.found_by_peer()) fmt::print(stderr, "tessera: {}\n", printable_lines(error.what()));
   } catch (const std::exception& error) {
     std::string where = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
-    fmt::print(stderr, "tessera: {}{}\n", where, error.what());
+    fmt::print(stderr, "tessera: {}{}\n", where, printable_lines(error.what()));
     comm.abort(error.what());
   }
   return kFailed;
