@@ -4,8 +4,10 @@
 #include <csignal>
 #include <memory>
 
+#include "core/printable.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/credential_flags.h"
+#include "launcher/commands/number_options.h"
 #include "launcher/rendezvous/authority.h"
 #include "launcher/rendezvous/channel.h"
 
@@ -64,7 +66,7 @@ int serve(const ServeOptions& options) {
     if (int signal = wait_for_signal(100)) return 128 + signal;
     if (!server.wait_for_end(0)) continue;
     if (std::string failure = server.failure(); !failure.empty()) throw Error(failure);
-    fmt::print("the job ends: {}\n", server.finish().reason());
+    fmt::print("the job ends: {}\n", printable(server.finish().reason()));
     return server.finish().exit_code();
   }
 }
@@ -81,7 +83,7 @@ Command rendezvous_command() {
         ->type_name("DIR")
         ->required();
     init->add_option("--days", init_options->authority.days, "How long they are valid")
-        ->check(CLI::Range(1, 3650));
+        ->check(integer(1, 3650));
     init->callback([=, &action] { action = [=] { return make_certificates(*init_options); }; });
 
     CLI::App* server = command->add_subcommand("serve", "Serve one job, until it is over");

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "core/printable.h"
 #include "distributed/checkpoint/manifest.h"
 #include "launcher/experiment/model_source.h"
 
@@ -15,6 +16,7 @@ constexpr size_t kMostNames = 5;
 struct Rule {
   std::string before;
   std::string after;
+  bool fits = false;  // some tensor
 };
 
 std::vector<Rule> parse_map(const std::string& text) {
@@ -27,16 +29,17 @@ std::vector<Rule> parse_map(const std::string& text) {
       throw ConfigError(
           fmt::format("init.map: expected OLD=NEW, got {}", experiment::quoted(rule)));
     }
-    rules.push_back({rule.substr(0, equals), rule.substr(equals + 1)});
+    rules.push_back({rule.substr(0, equals), rule.substr(equals + 1), false});
     begin = end + 1;
   }
   return rules;
 }
 
 // The first rule that fits decides; nothing: the tensor is not wanted.
-std::optional<std::string> mapped(const std::vector<Rule>& rules, const std::string& name) {
-  for (const Rule& rule : rules) {
+std::optional<std::string> mapped(std::vector<Rule>& rules, const std::string& name) {
+  for (Rule& rule : rules) {
     if (!name.starts_with(rule.before)) continue;
+    rule.fits = true;
     if (rule.after == "-") return std::nullopt;
     return rule.after + name.substr(rule.before.size());
   }
@@ -46,7 +49,7 @@ std::optional<std::string> mapped(const std::vector<Rule>& rules, const std::str
 std::string list(const std::vector<std::string>& names) {
   auto shown = std::span(names).first(std::min(names.size(), kMostNames));
   return fmt::format(
-      "{}{}", fmt::join(shown, ", "),
+      "{}{}", printable(fmt::format("{}", fmt::join(shown, ", "))),
       names.size() > kMostNames ? fmt::format(" and {} more", names.size() - kMostNames) : "");
 }
 
@@ -71,6 +74,12 @@ InitReport take_initial_weights(const InitConfig& config, const nn::Module& modu
       TESSERA_CHECK(given.emplace(*name, tensor).second, "init.map: two tensors of {} become '{}'",
                     source->path(), *name);
     }
+  }
+  for (const Rule& rule : rules) {
+    TESSERA_CHECK(rule.fits,
+                  "init.map: {}={}: {} has no tensor that it would be for, or an "
+                  "earlier rule takes them all",
+                  rule.before, rule.after, source->path());
   }
   InitReport report;
   std::vector<std::string> fresh;

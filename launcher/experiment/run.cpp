@@ -1,12 +1,17 @@
 #include "launcher/experiment/run.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "launcher/commands/commands.h"
 #include "launcher/experiment/nearest.h"
 #include "launcher/experiment/ranks.h"
@@ -39,11 +44,34 @@ std::string message_of(const CLI::App& app, const CLI::ParseError& error, int ar
 // silent ones leave the one that speaks the time to do so; they are ended while they wait.
 int bad_usage(std::string_view message) {
   if (speaks()) {
-    fmt::print(stderr, "tessera: {}\n", message);
+    fmt::print(stderr, "tessera: {}\n", printable_lines(message));
   } else {
     std::this_thread::sleep_for(std::chrono::seconds(5));
   }
   return kBadUsage;
+}
+
+// The name that a program was started by.
+std::string program_name(int argc, char** argv) {
+  std::string path = argc > 0 ? argv[0] : "";
+  std::string name = path.substr(path.rfind('/') + 1);
+  return name.empty() ? "tessera" : name;
+}
+
+// A subcommand that the tessera command does in place of this program.
+Command handed_over(const char* name, const char* description) {
+  return [=](CLI::App& app, std::function<int()>&) { app.add_subcommand(name, description); };
+}
+
+// Becomes the tessera command: an agent is a program of its own, with no user's code in it.
+// One that becomes this program again would go on for ever.
+int hand_over(const std::string& command, char** argv) {
+  constexpr const char* kMark = "TESSERA_HANDED_OVER";
+  errno = ELOOP;
+  if (!std::getenv(kMark) && setenv(kMark, "1", 1) == 0) execvp(command.c_str(), argv);
+  fmt::print(stderr, "tessera: {}: cannot start the tessera command, which does that: {}\n",
+             printable(command), std::strerror(errno));
+  return kFailed;
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
@@ -53,22 +81,28 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, cha
 
 }  // namespace
 
-int run(int argc, char** argv, const experiment::Catalog& catalog,
-        const std::vector<Command>& more) {
+int run(int argc, char** argv, const experiment::Catalog& catalog, const std::vector<Command>& more,
+        const char* command) {
+  std::string_view first = argc > 1 ? argv[1] : "";
+  if (command && (first == "launch" || first == "rendezvous")) return hand_over(command, argv);
   // A write over the limit of a file's size fails with an error, as on a full disk, and the run can
   // say which file it was.
   std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app("Distributed training with parameter sharding, the same bits at any scale",
-               "tessera");
+               program_name(argc, argv));
   app.set_version_flag("--version", "tessera " TESSERA_VERSION);
   app.require_subcommand(1);
   std::function<int()> action;
   std::vector<Command> all{commands::train(catalog),    commands::debug(catalog),
                            commands::generate(catalog), commands::inspect(),
                            commands::convert(catalog),  commands::verify(),
-                           commands::plan(catalog)};
+                           commands::plan(catalog),     commands::doctor()};
+  if (command) {
+    all.push_back(handed_over("launch", "Start a program on several ranks, without mpirun or ssh"));
+    all.push_back(handed_over("rendezvous", "Host the place where nodes meet"));
+  }
   all.insert(all.end(), more.begin(), more.end());
-  for (const Command& command : all) command(app, action);
+  for (const Command& add : all) add(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -82,10 +116,10 @@ int run(int argc, char** argv, const experiment::Catalog& catalog,
   try {
     return action();
   } catch (const experiment::ConfigError& error) {
-    fmt::print(stderr, "tessera: {}\n", error.what());
+    fmt::print(stderr, "tessera: {}\n", printable_lines(error.what()));
     return experiment::ConfigError::kExitCode;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "tessera: {}\n", error.what());
+    fmt::print(stderr, "tessera: {}\n", printable_lines(error.what()));
     return kFailed;
   }
 }

@@ -4,6 +4,7 @@
 
 #include "distributed/checkpoint/checkpoint_folder.h"
 #include "launcher/experiment/model_source.h"
+#include "launcher/experiment/nearest.h"
 #include "launcher/experiment/run_directory.h"
 
 namespace tessera::experiment {
@@ -57,6 +58,12 @@ StartPlan plan_automatic(const RunConfig& config) {
 }  // namespace
 
 std::string checkpoint_to_resume(const std::string& path) {
+  if (path.find('/') == path.npos && FileSystem::real().kind(path) == FileKind::none) {
+    const std::vector<std::string> words{"none", "auto"};
+    throw ConfigError(fmt::format("run.resume: {}: there is no such file or folder{}",
+                                  experiment::quoted(path),
+                                  suggestion(path, words, "beside paths, it may be")));
+  }
   std::string resolved = resolve_checkpoint(path);
   TESSERA_CHECK(
       is_checkpoint(resolved),

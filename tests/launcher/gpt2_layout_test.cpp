@@ -107,11 +107,22 @@ TEST_F(Gpt2Layout, TheOtherGeluIsNotNear) {
 
 TEST_F(Gpt2Layout, WhatIsNoParameterIsLeftOut) {
   copy("gelu_new");
-  set_tensor("lm_head.weight", Array::zeros({48, 16}));
+  SafetensorsFile file = load_safetensors(folder() + "/model.safetensors");
+  for (const auto& [name, array] : file.tensors) {
+    if (name == "transformer.wte.weight") set_tensor("lm_head.weight", array);
+  }
   set_tensor("transformer.h.1.attn.bias", Array::zeros({1, 1, 16, 16}, DType::u8));
   set_tensor("transformer.h.1.attn.masked_bias", Array::zeros({}));
   EXPECT_EQ(open_tensors(folder())->tensors().size(), 28);
   EXPECT_LT(distance(folder(), golden("gelu_new")), kTolerance);
+}
+
+TEST_F(Gpt2Layout, AnOutputLayerOfItsOwnIsRefused) {
+  for (const Array& head : {Array::zeros({48, 16}), Array::zeros({48, 8})}) {
+    copy("gelu_new");
+    set_tensor("lm_head.weight", head);
+    EXPECT_TRUE(contains(error_of_opening(), "its lm_head.weight differs from wte.weight"));
+  }
 }
 
 TEST_F(Gpt2Layout, NamesMayLackTheirPrefix) {
