@@ -1,6 +1,7 @@
 // What a run would take, found by going through its step without computing.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,11 +37,14 @@ struct Plan {
   std::vector<StrategyPlan> strategies;
 };
 
+// Hears what a plan is at, now and then.
+using PlanProgress = std::function<void(const std::string& text)>;
+
 // Runs two steps of every strategy on the device meta with one rank that stands for all, then goes
 // through the schedule of other ranks: of all, or of some and every kind where there are more
-// than 64. An Error where two ranks would not issue the same collectives in the same order.
-// ConfigError as in training.
-Plan make_plan(const Config& config, const PlanOptions& options);
+// than 64, fewer the longer their schedules are. An Error where two ranks would not issue the same
+// collectives in the same order. ConfigError as in training.
+Plan make_plan(const Config& config, const PlanOptions& options, const PlanProgress& progress = {});
 
 // The first of the strategies with the least traffic whose peak is at most `bytes`; null if none.
 const StrategyPlan* choose(const Plan& plan, int64_t bytes);
