@@ -260,7 +260,7 @@ std::string hint(const Constraint& c, const YamlNode& node) {
   } else {
     auto value = parse_number(node.text);
     bool is_small = value && c.is_kept_in_f32 && is_within(c, *value);
-    return is_small ? ": f32 rounds it away" : "";
+    return is_small ? ": f32 cannot hold it" : "";
   }
 }
 

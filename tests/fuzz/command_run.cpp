@@ -105,7 +105,9 @@ bool was_sent(const Case& test_case, int signal) {
                      [&](const auto& one) { return one.second == signal; });
 }
 
-bool stops_runs(int signal) { return signal == SIGINT || signal == SIGTERM || signal == SIGUSR1; }
+bool stops_runs(int signal) {
+  return signal == SIGINT || signal == SIGTERM || signal == SIGUSR1 || signal == SIGHUP;
+}
 
 bool is_run(const Case& test_case) {
   std::string command = test_case.arguments.empty() ? "" : test_case.arguments[0];
@@ -136,6 +138,18 @@ bool has_error_line(const std::string& err) {
   return err.starts_with("tessera: ") || err.find("\ntessera: ") != std::string::npos;
 }
 
+// By a signal, a key, or outputs that nobody reads any more.
+bool may_stop(const Case& test_case) {
+  bool signalled =
+      std::any_of(test_case.signals.begin(), test_case.signals.end(),
+                  [](const auto& one) { return stops_runs(one.second) || one.second == SIGPIPE; });
+  bool told = test_case.yaml.find("stop_after") != std::string::npos;
+  for (const std::string& word : test_case.arguments) {
+    told = told || word.starts_with("run.stop_after=");
+  }
+  return signalled || told || test_case.out != Output::kept || test_case.err != Output::kept;
+}
+
 // A code that says another thing than the outputs do.
 std::string judge_code(const Case& test_case, const Outcome& outcome) {
   if (outcome.signal != 0) return "";
@@ -144,15 +158,9 @@ std::string judge_code(const Case& test_case, const Outcome& outcome) {
   if (failed && heard && outcome.err.find("tessera") == std::string::npos) {
     return fmt::format("exit code {} without a message", outcome.exit_code);
   }
-  bool stopped =
-      std::any_of(test_case.signals.begin(), test_case.signals.end(),
-                  [](const auto& one) { return stops_runs(one.second) || one.second == SIGHUP; });
-  bool may_stop =
-      stopped ||
-      std::any_of(test_case.arguments.begin(), test_case.arguments.end(),
-                  [](const std::string& word) { return word.starts_with("run.stop_after="); }) ||
-      test_case.yaml.find("stop_after") != std::string::npos;
-  if (outcome.exit_code == 75 && !may_stop) return "exit code 75 though nobody asked it to stop";
+  if (outcome.exit_code == 75 && !may_stop(test_case)) {
+    return "exit code 75 though nobody asked it to stop";
+  }
   if (outcome.exit_code == 0 && heard && has_error_line(outcome.err)) {
     // A warning of a run that went on names what it goes on without.
     bool warns = outcome.out.find("digest ") != std::string::npos;

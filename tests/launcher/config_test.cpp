@@ -305,10 +305,10 @@ TEST(Config, NumbersThatF32CannotHoldAreRefused) {
   };
   EXPECT_EQ(error("optim.eps=1e-46"),
             "override 'optim.eps=1e-46': optim.eps: expected a number greater than 0, got '1e-46': "
-            "f32 rounds it away");
+            "f32 cannot hold it");
   EXPECT_EQ(error("optim.beta=0.99999999999"),
             "override 'optim.beta=0.99999999999': optim.beta: expected a number of at least 0 and "
-            "below 1, got '0.99999999999': f32 rounds it away");
+            "below 1, got '0.99999999999': f32 cannot hold it");
   EXPECT_NE(error("optim.eps=1e39"), "");
   EXPECT_EQ(error("optim.eps=1e-30"), "");
   EXPECT_EQ(error("optim.beta=0"), "");
