@@ -26,7 +26,8 @@ class Chance {
   std::mt19937_64 random_;
 };
 
-// Values that are wrong for most keys and options, and right for a few.
+// Values that are wrong for most keys and options, and right for a few. None leads out of the
+// folder above the case's own: what is a run's folder would be made.
 const Words& odd_values() {
   static const Words values{"",
                             "0",
@@ -55,7 +56,7 @@ const Words& odd_values() {
                             "auto",
                             "Auto",
                             "none",
-                            "/",
+                            "/proc/none",
                             ".",
                             "..",
                             "a b",

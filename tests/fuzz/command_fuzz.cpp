@@ -70,9 +70,11 @@ int fuzz(const Options& options) {
   bool once = options.only >= 0;
   uint64_t index = once ? static_cast<uint64_t>(options.only) : 0;
   for (; once || std::chrono::steady_clock::now() < end; ++index) {
-    std::string folder =
-        once ? fs::absolute(fmt::format("case-{}", index)).string() : base / "case";
-    fs::remove_all(folder);
+    // A case may write beside its folder, too.
+    std::string above = once ? fs::absolute(fmt::format("case-{}", index)).string() : base / "case";
+    std::string folder = above + "/folder";
+    fs::remove_all(above);
+    fs::create_directory(above);
     fs::copy(prepared, folder, fs::copy_options::recursive);
     Case one = make_case(options.seed, index);
     Outcome outcome = run_case(one, options.program, folder);

@@ -60,6 +60,7 @@ void redirect(Output output, int stream, const std::string& file) {
   setrlimit(RLIMIT_AS, &memory);
   std::signal(SIGPIPE, SIG_DFL);
   if (chdir(folder.c_str()) != 0) _exit(126);
+  setenv("HOME", folder.c_str(), 1);
   for (const auto& [name, value] : test_case.environment) {
     if (value) setenv(name.c_str(), value->c_str(), 1);
     else unsetenv(name.c_str());
