@@ -57,12 +57,12 @@ void print_plan(const experiment::Plan& plan, int64_t memory) {
   }
 }
 
-// One line on standard error every few seconds, once it has become a matter of waiting.
+// A line on standard error every ten seconds, once it has become a matter of waiting.
 experiment::PlanProgress progress_lines() {
   using Clock = std::chrono::steady_clock;
   auto last = std::make_shared<Clock::time_point>(Clock::now());
   return [last](const std::string& text) {
-    if (Clock::now() - *last < std::chrono::seconds(5)) return;
+    if (Clock::now() - *last < std::chrono::seconds(10)) return;
     *last = Clock::now();
     fmt::print(stderr, "plan: {}\n", text);
   };
