@@ -108,7 +108,7 @@ Dims strides_of(const DLTensor& tensor, const Dims& shape) {
 void check_bools_of(void* data, uint64_t bytes, const Dims& shape, const Dims& strides,
                     Device device) {
   Array elements(Storage::wrap(data, bytes, device, nullptr), DType::u8, shape, strides, 0);
-  check_bools(bytes_of(elements.to(Device{}).contiguous()), "[from_dlpack]");
+  check_bools(bytes_of(elements.to(Device{}).contiguous()), "[from_dlpack] the tensor");
 }
 
 }  // namespace

@@ -107,7 +107,8 @@ TEST(DLPack, RefusesBoolsThatAreNone) {
   std::vector<uint8_t> bytes{1, 2, 0, 9, 1, 255};
   foreign.view().data = bytes.data();
   foreign.view().dtype = {6, 8, 1};
-  EXPECT_EQ(foreign.refusal(), "[from_dlpack]: expected bools of 0 or 1, got a byte of 2");
+  EXPECT_EQ(foreign.refusal(),
+            "[from_dlpack] the tensor: expected bools of 0 or 1, got a byte of 2");
   // What lies between the elements is not looked at.
   foreign.strides = {4, 2};
   foreign.shape = {2, 1};

@@ -305,6 +305,12 @@ TEST_F(BadInput, AMapThatFitsNothingIsRefused) {
   EXPECT_TRUE(failed(run_soon(tessera(words)), kFailed, {"init.map: nope.=x."}));
 }
 
+TEST_F(BadInput, AModelOfOtherTokensThanBytesWritesNoText) {
+  std::string dir = trained(Words{kQuickstart, "model.vocabulary=70000"} + kTinyModel);
+  EXPECT_TRUE(failed(run_soon(tessera({"generate", dir, "--prompt", "a"})), kFailed,
+                     {"70000 kinds of tokens", "bytes"}));
+}
+
 TEST_F(BadInput, WeightsThatAreNoNumbersWriteNoText) {
   std::string out = folder_ / "w.safetensors";
   ASSERT_TRUE(succeeded(run_soon(tessera({"convert", trained_language_model(), out}))));
