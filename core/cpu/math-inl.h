@@ -66,10 +66,16 @@ struct VectorMath {
     y = where(less(constant(kHighest), x), constant(HUGE_VAL), y);
     return where(is_nan(x), x, where(less(x, constant(kLowest)), constant(0), y));
   }
-  // exp(x) for x <= 0, as after a maximum was taken away: no guard against overflow, and zero where
-  // the result would not be a normal number.
+  // exp(x) for x <= 0, as after a maximum was taken away: no guard against overflow.
   HWY_INLINE V exp_nonpositive(V x) const {
-    if constexpr (sizeof(T) == 4) return exp_nonpositive_f32(x);
+    if constexpr (sizeof(T) == 4) return scaled_exp_nonpositive(x) * constant(1 / kExpScale);
+    return scaled_exp_nonpositive(x);
+  }
+  // kExpScale exp(x): for those who multiply by something anyhow, since f32 has its last digits
+  // below the normal numbers from the multiplication by 1 / kExpScale.
+  static constexpr double kExpScale = sizeof(T) == 4 ? 0x1p24 : 1;
+  HWY_INLINE V scaled_exp_nonpositive(V x) const {
+    if constexpr (sizeof(T) == 4) return scaled_exp_nonpositive_f32(x);
     return where(is_nan(x), x, hn::Exp(d, x));
   }
   HWY_INLINE V tanh(V x) const {
@@ -112,11 +118,12 @@ struct VectorMath {
     return hn::MulAdd(q, r, constant(1));
   }
   // Minima and maxima with a constant first keep a NaN.
-  HWY_INLINE V exp_nonpositive_f32(V x) const {
-    // With the exponent's bias in `magic` the last bits of the sum are those of 2^n's exponent,
-    // which is 0, as 2^n is then, at the lowest x.
+  HWY_INLINE V scaled_exp_nonpositive_f32(V x) const {
+    // The last bits of the sum are those of the exponent of 2^(n + 24), by way of `magic`. At the
+    // lowest x, which stands for all below, that power is 0: no product underflows there, which
+    // costs some processors a hundred cycles.
     V rounded;
-    V p = reduced_exp(hn::Max(constant(-88), x), constant(0x1.8p23 + 127), rounded);
+    V p = reduced_exp(hn::Max(constant(-105), x), constant(0x1.8p23 + 127 + 24), rounded);
     const hn::RebindToUnsigned<decltype(d)> bits;
     return p * hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(bits, rounded)));
   }

@@ -50,11 +50,12 @@ template <class T>
 HWY_INLINE T sum_exp_minus(const T* x, T largest, size_t n) {
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
-  return sum_of<T>(n, [&](size_t i, size_t lanes) HWY_ATTR {
+  T sum = sum_of<T>(n, [&](size_t i, size_t lanes) HWY_ATTR {
     fetch_ahead(x + n + i);
-    Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
+    Vec<T> e = m.scaled_exp_nonpositive(load_lanes(x + i, lanes) - top);
     return lanes < hn::Lanes(m.d) ? hn::IfThenElseZero(hn::FirstN(m.d, lanes), e) : e;
   });
+  return sum * static_cast<T>(1 / VectorMath<T>::kExpScale);
 }
 
 // A NaN if there is one, else 0.
@@ -170,7 +171,7 @@ HWY_INLINE Vec<T> shift_of(Vec<T> largest) {
   return hn::IfThenElse(largest == lowest, hn::Zero(d), largest);
 }
 
-// Adds `rows` rows to the maxima and to the sums of exp(x - largest).
+// Adds `rows` rows to the maxima and to the sums of kExpScale exp(x - largest).
 template <class T>
 HWY_INLINE void add_exponentials(const T* x, int64_t rows, int64_t stride, size_t count,
                                  Columns<T>& largest, Columns<T>& sums) {
@@ -182,7 +183,7 @@ HWY_INLINE void add_exponentials(const T* x, int64_t rows, int64_t stride, size_
     const Vec<T> shift = shift_of<T>(top);
     Vec<T> sum = load_lanes(sums.values + j, lanes) * m.exp_nonpositive(before - shift);
     for (int64_t i = 0; i < rows; ++i) {
-      sum = sum + m.exp_nonpositive(load_lanes(x + i * stride + j, lanes) - shift);
+      sum = sum + m.scaled_exp_nonpositive(load_lanes(x + i * stride + j, lanes) - shift);
     }
     store_lanes(top, lanes, largest.values + j);
     store_lanes(sum, lanes, sums.values + j);
@@ -204,7 +205,9 @@ void softmax_columns(const Array& x, const Array& y) {
       add_exponentials(from + i * stride, std::min(kColumnRows, rows - i), stride, count, largest,
                        sums);
     }
-    for (T& sum : sums.values) sum = kLog ? std::log(sum) : T{1} / sum;
+    for (T& sum : sums.values) {
+      sum = kLog ? std::log(sum * static_cast<T>(1 / VectorMath<T>::kExpScale)) : T{1} / sum;
+    }
     for (int64_t i = 0; i < rows; ++i) {
       const T* row = from + i * stride;
       write_row<T>(streams, count, y.data<T>() + offset + i * stride,
@@ -213,7 +216,7 @@ void softmax_columns(const Array& x, const Array& y) {
                      Vec<T> sum = load_lanes(sums.values + j, lanes);
                      Vec<T> v = load_lanes(row + j, lanes);
                      if constexpr (kLog) return (v - top) - sum;
-                     else return m.exp_nonpositive(v - shift_of<T>(top)) * sum;
+                     else return m.scaled_exp_nonpositive(v - shift_of<T>(top)) * sum;
                    });
     }
   });

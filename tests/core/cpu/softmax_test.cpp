@@ -30,6 +30,21 @@ TEST(Softmax, SurvivesLargeAndInfiniteNumbers) {
                        1e-4, 1e-6));  // at 1000 a float is exact to 6e-5
 }
 
+// The tail of the exponential: numbers below the range of normal ones, down to none.
+TEST(Softmax, SharesVanishOnlyWhereFloatsEnd) {
+  constexpr int64_t kCount = 67;
+  Array x = Array::zeros({1, kCount, 1});
+  for (int64_t i = 1; i < kCount; ++i) x.data<float>()[i] = -60 - 0.75F * static_cast<float>(i);
+  Array y = Array::empty(x.shape());
+  cpu().softmax().softmax(x, y);
+  for (int64_t i = 1; i < kCount; ++i) {
+    double e = std::exp(static_cast<double>(x.data<float>()[i]));
+    EXPECT_NEAR(y.data<float>()[i], e, 2e-7 * e + 0x1.8p-150) << i;
+  }
+  EXPECT_GT(y.data<float>()[57], 0);  // e^-102.75
+  EXPECT_EQ(y.data<float>()[59], 0);  // e^-104.25
+}
+
 TEST(CrossEntropy, NamesATargetOutside) {
   Array logits = random_array({3, 5});
   Array losses = Array::empty({3});
