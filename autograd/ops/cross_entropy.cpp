@@ -97,7 +97,7 @@ struct RowLosses {
 RowLosses losses_of_rows(const Tensor& x, const Array& target, const CrossEntropyArgs& args) {
   Dims rows{x.size(0)};
   Array losses = Array::empty(rows, x.dtype(), x.device());
-  Array lse = Array::empty(rows, x.dtype(), x.device());
+  Array lse = Array::empty({2, x.size(0)}, x.dtype(), x.device());
   Array weights = Array::empty(rows, x.dtype(), x.device());
   kernels(x.device()).softmax().cross_entropy(x.data(), target, args, losses, lse, weights);
   Tensor out = record("cross_entropy", losses, {x},

@@ -4,6 +4,7 @@
 
 #include "core/cpu/convert.h"
 #include "core/cpu/cpu.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/rows-inl.h"
 #include "core/parallel.h"
 
@@ -301,11 +302,12 @@ HWY_INLINE T smoothing_term(const T* x, const T* w, const LogSumExp<T>& lse, siz
 template <class T>
 void cross_entropy_typed(const Array& logits, const Array& targets, const CrossEntropyArgs& args,
                          const Array& losses, const Array& lse, const Array& weights) {
+  int64_t rows = logits.shape()[0];
   int64_t cols = logits.shape()[1];
   auto n = static_cast<size_t>(cols);
   const auto* target = targets.data<int64_t>();
   const ClassWeights<T> w(args, cols);
-  for_rows<T>(logits.shape()[0], cols, 0, false, [&](int64_t i, T*) HWY_ATTR {
+  for_rows<T>(rows, cols, 0, false, [&](int64_t i, T*) HWY_ATTR {
     int64_t t = target[i];
     const T* x = logits.data<T>() + i * cols;
     bool ignored = t == args.ignore_index;
@@ -316,27 +318,39 @@ void cross_entropy_typed(const Array& logits, const Array& targets, const CrossE
     if (!ignored && w.class_share != 0) {
       loss = w.target_share * loss + w.class_share * smoothing_term(x, w.weight, parts, n);
     }
-    lse.data<T>()[i] = parts.largest + parts.log_sum;
+    T sum = parts.largest + parts.log_sum;
+    lse.data<T>()[i] = sum;
+    lse.data<T>()[rows + i] = rounding_rest(parts.largest, parts.log_sum, sum);
     losses.data<T>()[i] = loss;
     weights.data<T>()[i] = ignored ? T{0} : w.of(t);
   });
 }
 
 template <class T>
-HWY_INLINE void cross_entropy_grad_row(const T* x, T lse, T dloss, int64_t target,
+HWY_INLINE void cross_entropy_grad_row(const T* x, T lse, T lse_rest, T dloss, int64_t target,
                                        const ClassWeights<T>& w, bool streams, T* dx, size_t n) {
   const VectorMath<T> m;
   const T hit = dloss * w.target_share * w.of(target);
   const Vec<T> shift = hn::Set(m.d, lse);
-  const Vec<T> factor = hn::Set(m.d, hit + dloss * w.class_share * w.sum);
-  auto term = [&](size_t j, size_t lanes)
-                  HWY_ATTR { return m.exp_nonpositive(load_lanes(x + j, lanes) - shift) * factor; };
+  const Vec<T> rest = hn::Set(m.d, lse_rest);
+  const T factor = hit + dloss * w.class_share * w.sum;
+  const Vec<T> scale = hn::Set(m.d, factor);
+  const Vec<T> unscaled = hn::Set(m.d, factor * static_cast<T>(1 / VectorMath<T>::kExpScale));
+  // The usual rows; `unscaled` has all its digits there.
+  auto term = [&](size_t j, size_t lanes) HWY_ATTR {
+    return m.scaled_exp_nonpositive(load_lanes(x + j, lanes) - shift) * unscaled;
+  };
+  bool usual = lse_rest == 0 && std::abs(factor) > T(0x1p-100);
+  auto exact_term = [&](size_t j, size_t lanes) HWY_ATTR {
+    return m.exp_nonpositive((load_lanes(x + j, lanes) - shift) - rest) * scale;
+  };
   if (w.class_share == 0) {
-    write_row<T>(streams, n, dx, term);
+    if (usual) write_row<T>(streams, n, dx, term);
+    else write_row<T>(streams, n, dx, exact_term);
   } else {
     const Vec<T> share = hn::Set(m.d, dloss * w.class_share);
     write_row<T>(streams, n, dx, [&](size_t j, size_t lanes) HWY_ATTR {
-      return term(j, lanes) - (w.weight ? share * load_lanes(w.weight + j, lanes) : share);
+      return exact_term(j, lanes) - (w.weight ? share * load_lanes(w.weight + j, lanes) : share);
     });
   }
   // What was written past the caches comes back for one element.
@@ -347,19 +361,21 @@ template <class T>
 void cross_entropy_grad_typed(const Array& logits, const Array& targets,
                               const CrossEntropyArgs& args, const Array& lse, const Array& dlosses,
                               const Array& dlogits) {
+  int64_t rows = logits.shape()[0];
   int64_t cols = logits.shape()[1];
   auto n = static_cast<size_t>(cols);
+  const T* shift = lse.data<T>();
   const auto* target = targets.data<int64_t>();
   const ClassWeights<T> w(args, cols);
   bool streams = dlogits.nbytes() >= kStreamBytes;
-  for_rows<T>(logits.shape()[0], cols, 0, streams, [&](int64_t i, T*) HWY_ATTR {
+  for_rows<T>(rows, cols, 0, streams, [&](int64_t i, T*) HWY_ATTR {
     T* dx = dlogits.data<T>() + i * cols;
     if (target[i] == args.ignore_index) {
       std::fill_n(dx, n, T{0});
       return;
     }
-    cross_entropy_grad_row(logits.data<T>() + i * cols, lse.data<T>()[i], dlosses.data<T>()[i],
-                           target[i], w, streams, dx, n);
+    cross_entropy_grad_row(logits.data<T>() + i * cols, shift[i], shift[rows + i],
+                           dlosses.data<T>()[i], target[i], w, streams, dx, n);
   });
 }
 
