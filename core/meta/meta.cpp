@@ -169,7 +169,7 @@ class MetaScanFamily final : public ScanFamily {
   void cumsum(const Array&, bool, const Array&) const override {}
   void cumprod(const Array&, bool, const Array&) const override {}
   void cumextreme(bool, const Array&, const Array&, const Array&) const override {}
-  void logcumsumexp(const Array&, const Array&) const override {}
+  void logcumsumexp(const Array&, const Array&, const Array&) const override {}
   void recurrence(const Array&, const Array&, bool, const Array&) const override {}
 };
 
