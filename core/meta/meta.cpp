@@ -38,7 +38,7 @@ class MetaAttentionFamily final : public AttentionFamily {
 
 class MetaBatchNormFamily final : public BatchNormFamily {
  public:
-  void moments(const Array&, const Array&, const Array&) const override {}
+  void moments(const Array&, double, const Array&, const Array&, const Array&) const override {}
   void normalize(const Array&, const Array&, const Array&, const Array&, const Array&,
                  const Array&) const override {}
   void grad(const Array&, const Array&, const Array&, const Array&, bool, const Array&,
@@ -88,8 +88,8 @@ class MetaFoldFamily final : public FoldFamily {
   void run(FoldOp, const Array&, const Array&) const override {}
   void arg(bool, const Array&, const Array&, const Array&) const override {}
   void norm(double, const Array&, const Array&) const override {}
-  void square_deviations(const Array&, const Array&, const Array&) const override {}
-  void log_sum_exp(const Array&, const Array&) const override {}
+  void variance(const Array&, double, bool, const Array&) const override {}
+  void log_sum_exp(const Array&, const Array&, const Array&) const override {}
 };
 
 class MetaGatherFamily final : public GatherFamily {
