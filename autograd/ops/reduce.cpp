@@ -20,7 +20,8 @@ Dims kept_shape(const Dims& shape, const std::vector<bool>& chosen) {
 }
 
 // The sum over the chosen dims, which are dropped, of f32 or f64. Leading dims are summed down the
-// columns, any others along the rows of a copy that has them last.
+// columns, any others along the rows of a copy that has them last; nothing is copied where elements
+// repeat themselves.
 Array sum_array(const Array& x, const std::vector<bool>& chosen) {
   Dims kept_shape;
   Dims kept;
@@ -37,44 +38,48 @@ Array sum_array(const Array& x, const std::vector<bool>& chosen) {
   }
   if (summed.empty()) return x.clone();
   Array out = Array::empty(kept_shape, x.dtype(), x.device());
-  int64_t columns = out.numel();
-  int64_t rows = columns == 0 ? 0 : x.numel() / columns;
+  Array flat = out.view({out.numel()});
   const ReduceFamily& reduce = kernels(x.device()).reduce();
+  auto read = [](const Array& view) { return repeats_elements(view) ? view : view.contiguous(); };
   if (leading && !kept.empty()) {
-    reduce.sum_columns(x.contiguous().view({rows, columns}), out.view({columns}));
+    reduce.sum_columns(read(x), flat);
     return out;
   }
   Dims order = kept;
   for (int64_t d : summed) order.push_back(d);
-  reduce.sum_rows(x.permute(order).contiguous().view({columns, rows}), out.view({columns}));
+  reduce.sum_rows(read(x.permute(order)), flat);
   return out;
 }
 
 // A fold of x, with the dims dropped or kept.
 Array folded(FoldOp fold, const Tensor& x, const Lines& lines, bool keepdim, DType dtype) {
   Array out = Array::empty(lines.shape(1), dtype, x.device());
-  kernels(x.device()).fold().run(fold, lines.elements(x), out);
+  kernels(x.device()).fold().run(fold, lines.folded(x.data()), out);
   return lines.reduced(Tensor(out), keepdim).data();
 }
 
-// x as the operation on a given dtype takes it.
-Tensor converted(const Tensor& x, std::optional<DType> dtype) { return dtype ? to(x, *dtype) : x; }
+// x without the dims along which it repeats its elements: their sizes are 1.
+Array distinct(Array x) {
+  for (size_t d = 0; d < x.dim(); ++d) {
+    if (x.strides()[d] == 0 && x.shape()[d] > 1) x = x.slice(static_cast<int64_t>(d), 0, 1);
+  }
+  return x;
+}
+
+// x as the operation on a given dtype takes it: elements that repeat themselves do so in it too.
+Tensor converted(const Tensor& x, std::optional<DType> dtype) {
+  if (!dtype || *dtype == x.dtype()) return x;
+  if (!repeats_elements(x.data())) return to(x, *dtype);
+  Array out = distinct(x.data()).to(*dtype).expand(x.shape());
+  return record("to", out, {x},
+                [from = x.dtype()](const Tensor& dy, const Node&) { return Grads{to(dy, from)}; });
+}
 
 // Of integers: computed in i64, and converted to the dtype that was asked for.
 Tensor integer_result(FoldOp fold, const char* op, const Tensor& x, const DimsArg& dims,
                       bool keepdim, std::optional<DType> dtype) {
   Array out = folded(fold, x, Lines(op, x.shape(), dims), keepdim, DType::i64);
   return Tensor(out.to(dtype.value_or(DType::i64)));
-}
-
-// x: (outer, n, inner); the result: (outer, 1, inner). dx[k] = dy * the product of all others,
-// which no zero spoils.
-Tensor prod_lines(const Tensor& x) {
-  Array y = Array::empty({x.size(0), 1, x.size(2)}, x.dtype(), x.device());
-  kernels(x.device()).fold().run(FoldOp::prod, x.data().contiguous(), y);
-  return record("prod", y, {x}, [sx = Saved(x)](const Tensor& dy, const Node& node) {
-    return Grads{dy * product_of_others(sx.get(node))};
-  });
 }
 
 Tensor truth(FoldOp fold, const char* op, const Tensor& x, const DimsArg& dims, bool keepdim) {
@@ -124,7 +129,7 @@ Tensor mean(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType>
   DType result = dtype.value_or(x.dtype());
   TESSERA_CHECK(is_floating(result), "[mean] expected a floating dtype, got {}", result);
   auto count = static_cast<double>(Lines("mean", x.shape(), dims).n());
-  Tensor terms = to(x, result == DType::f64 ? DType::f64 : DType::f32);
+  Tensor terms = converted(x, result == DType::f64 ? DType::f64 : DType::f32);
   return to(sum(terms, dims, keepdim) / count, result);
 }
 
@@ -135,7 +140,12 @@ Tensor prod(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType>
     return integer_result(FoldOp::prod, "prod", factors, dims, keepdim, dtype);
   }
   Lines lines("prod", x.shape(), dims);
-  return lines.reduced(prod_lines(lines.of(factors)), keepdim);
+  Array y = Array::empty(lines.shape(1), factors.dtype(), x.device());
+  kernels(x.device()).fold().run(FoldOp::prod, lines.folded(factors.data()), y);
+  // dx[k] = dy * the product of all others, which no zero spoils.
+  return record_fold(
+      "prod", factors, lines, keepdim, y,
+      [](const Tensor& x, const Tensor&, const Tensor& dy) { return dy * product_of_others(x); });
 }
 
 Tensor all(TensorArg x, const DimsArg& dims, bool keepdim) {
