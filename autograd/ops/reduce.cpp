@@ -1,5 +1,8 @@
 #include "autograd/ops/reduce.h"
 
+#include <bit>
+#include <limits>
+
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/lines.h"
 #include "autograd/ops/scan.h"
@@ -82,6 +85,28 @@ Tensor integer_result(FoldOp fold, const char* op, const Tensor& x, const DimsAr
   return Tensor(out.to(dtype.value_or(DType::i64)));
 }
 
+// Whether sums of f32 or f64 overflowed, or were infinite anyhow: asked of the CPU's memory alone,
+// where looking costs nothing.
+bool has_infinity(const Array& sums) {
+  if (sums.device().type != DeviceType::cpu) return false;
+  return visit_dtype(sums.dtype(), [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    if constexpr (std::is_floating_point_v<T>) {
+      // By their bits, which the compiler has vectors for.
+      using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+      constexpr Bits kInfinity = std::bit_cast<Bits>(std::numeric_limits<T>::infinity()) << 1;
+      const T* values = sums.data<T>();
+      Bits found = 0;
+      for (int64_t i = 0; i < sums.numel(); ++i) {
+        found |= static_cast<Bits>(std::bit_cast<Bits>(values[i]) << 1 == kInfinity);
+      }
+      return found != 0;
+    } else {
+      return false;
+    }
+  });
+}
+
 Tensor truth(FoldOp fold, const char* op, const Tensor& x, const DimsArg& dims, bool keepdim) {
   Array out = folded(fold, x, Lines(op, x.shape(), dims), keepdim, DType::boolean);
   return Tensor(x.dtype() == DType::u8 ? out.to(DType::u8) : out);
@@ -130,7 +155,11 @@ Tensor mean(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType>
   TESSERA_CHECK(is_floating(result), "[mean] expected a floating dtype, got {}", result);
   auto count = static_cast<double>(Lines("mean", x.shape(), dims).n());
   Tensor terms = converted(x, result == DType::f64 ? DType::f64 : DType::f32);
-  return to(sum(terms, dims, keepdim) / count, result);
+  Tensor total = sum(terms, dims, keepdim);
+  // A mean is within the range of its terms even where their sum is not.
+  if (has_infinity(total.data())) total = sum(terms / count, dims, keepdim);
+  else total = total / count;
+  return to(total, result);
 }
 
 Tensor prod(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType> dtype) {
