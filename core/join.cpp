@@ -1,7 +1,9 @@
 // The copies of core/shape.h.
 #include <numeric>
 
+#include "core/creation.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 #include "core/shape.h"
 
 namespace tessera::arrays {
@@ -39,7 +41,8 @@ void check_pad(const Array& x, const Dims& padding) {
   }
 }
 
-Array pad_constant(const Array& x, const Dims& padding, double value) {
+Array pad_constant(const Array& x, const Dims& padding, const Scalar& value) {
+  check_holds("pad", x.dtype(), value);
   Dims shape = x.shape();
   Array inner = x;
   for (size_t i = 0; i < padding.size() / 2; ++i) {
@@ -48,8 +51,11 @@ Array pad_constant(const Array& x, const Dims& padding, double value) {
     shape[d] = size + padding[2 * i] + padding[2 * i + 1];
     TESSERA_CHECK(shape[d] >= 0, "[pad] padding {} gives dim {} of shape {} the size {}", padding,
                   d, x.shape(), shape[d]);
+    TESSERA_CHECK(padding[2 * i] >= -size && padding[2 * i + 1] >= -size,
+                  "[pad] padding {} cuts off more than the {} elements of dim {} of shape {}",
+                  padding, size, d, x.shape());
   }
-  Array out = Array::full(shape, value, x.dtype(), x.device());
+  Array out = full(shape, value, x.dtype(), x.device());
   Array place = out;
   for (size_t i = 0; i < padding.size() / 2; ++i) {
     auto d = static_cast<int64_t>(x.dim() - 1 - i);
@@ -69,7 +75,10 @@ Array pad_constant(const Array& x, const Dims& padding, double value) {
 Array flip(const Array& x, const Dims& dims) {
   Dims strides = x.strides();
   int64_t offset = x.offset();
-  for (int64_t d : normalize_dims(dims, x.dim(), "flip")) {
+  // Zero dims count as one, which has nothing to reverse.
+  Dims reversed = normalize_dims(dims, std::max<size_t>(x.dim(), 1), "flip");
+  if (x.dim() == 0) return x.clone();
+  for (int64_t d : reversed) {
     auto at = static_cast<size_t>(d);
     offset += std::max<int64_t>(x.shape()[at] - 1, 0) * strides[at];
     strides[at] = -strides[at];
@@ -211,7 +220,7 @@ Array pad_index(int64_t size, int64_t before, int64_t after, PadMode mode) {
   return Array::from(index, {count});
 }
 
-Array pad(const Array& x, const Dims& padding, PadMode mode, double value) {
+Array pad(const Array& x, const Dims& padding, PadMode mode, Scalar value) {
   check_pad(x, padding);
   if (mode == PadMode::constant) return pad_constant(x, padding, value);
   Array out = x;

@@ -4,8 +4,10 @@
 #include "autograd/ops/join.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "core/creation.h"
 #include "core/index.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -74,7 +76,8 @@ Tensor scatter(TensorArg x, int64_t dim, TensorArg index, TensorArg source) {
 
 Tensor scatter(TensorArg x, int64_t dim, TensorArg index, Scalar value) {
   const Composed scope;
-  Array source = Array::full({}, value.to<double>(), x.dtype(), x.device());
+  check_holds("scatter", x.dtype(), value);
+  Array source = arrays::full({}, value, x.dtype(), x.device());
   return scatter(x, dim, index, source.expand(index.shape()));
 }
 

@@ -107,7 +107,7 @@ Tensor triu(TensorArg x, int64_t diagonal) {
                 [=](const Tensor& dy, const Node&) { return Grads{triu(dy, diagonal)}; });
 }
 
-Tensor pad(TensorArg x, const Dims& padding, PadMode mode, double value) {
+Tensor pad(TensorArg x, const Dims& padding, PadMode mode, Scalar value) {
   return record("pad", arrays::pad(x.data(), padding, mode, value), {x},
                 [=, old = x.shape()](const Tensor& dy, const Node&) {
                   if (mode == PadMode::constant) return Grads{pad(dy, negated(padding))};

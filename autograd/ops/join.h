@@ -19,6 +19,6 @@ Tensor flip(TensorArg x, const Dims& dims);
 Tensor roll(TensorArg x, const Dims& shifts, const Dims& dims = {});
 Tensor tril(TensorArg x, int64_t diagonal = 0);
 Tensor triu(TensorArg x, int64_t diagonal = 0);
-Tensor pad(TensorArg x, const Dims& padding, PadMode mode = PadMode::constant, double value = 0);
+Tensor pad(TensorArg x, const Dims& padding, PadMode mode = PadMode::constant, Scalar value = 0);
 
 }  // namespace tessera

@@ -153,6 +153,9 @@ Tensor count_nonzero(TensorArg x, const DimsArg& dims, bool keepdim) {
 
 Tensor sum_to(TensorArg x, const Dims& shape) {
   if (x.shape() == shape) return x;
+  TESSERA_CHECK(
+      shape.size() <= x.dim() && broadcast_shapes(shape, x.shape(), "sum_to") == x.shape(),
+      "[sum_to] expected a shape that broadcasts to {}, got {}", x.shape(), shape);
   Dims grown;
   size_t lead = x.dim() - shape.size();
   for (size_t d = 0; d < x.dim(); ++d) {

@@ -195,5 +195,18 @@ TEST(Shape, Pads) {
   EXPECT_NE(error_of([&] { pad(x, {INT64_MIN, INT64_MAX}); }), "");
 }
 
+TEST(Shape, PadCutsNoMoreThanThereIs) {
+  Array one = Array::from<float>({7}, {1});
+  EXPECT_EQ(error_of([&] {
+              pad(one, {-2, 2});
+            }),
+            "[pad] padding (-2, 2) cuts off more than the 1 elements of dim 0 of shape (1,)");
+  EXPECT_EQ(error_of([&] {
+              pad(one, {2, -2});
+            }),
+            "[pad] padding (2, -2) cuts off more than the 1 elements of dim 0 of shape (1,)");
+  EXPECT_EQ(doubles(pad(one, {-1, 2})), (Values{0, 0}));
+}
+
 }  // namespace
 }  // namespace tessera
