@@ -127,6 +127,7 @@ const Tensor& clamp_(const Tensor& self, std::optional<Scalar> low, std::optiona
   return in_place("clamp_", self, {}, [&](const Tensor& old) { return clamp(old, low, high); });
 }
 const Tensor& masked_fill_(const Tensor& self, TensorArg mask, Scalar value) {
+  check_holds("masked_fill_", self.dtype(), value);
   return in_place("masked_fill_", self, {},
                   [&](const Tensor& old) { return masked_fill(old, mask, value); });
 }
@@ -137,6 +138,7 @@ const Tensor& nan_to_num_(const Tensor& self, double nan, std::optional<double> 
 }
 // What was there before has a gradient, of zeros.
 const Tensor& fill_(const Tensor& self, Scalar value) {
+  check_holds("fill_", self.dtype(), value);
   return in_place(
       "fill_", self, {},
       [&](const Tensor& old) {

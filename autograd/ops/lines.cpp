@@ -89,7 +89,7 @@ Tensor record_shared(const char* op, const Tensor& x, const Array& y) {
   return record(op, y, {x},
                 [sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
                   Tensor mask = same_elements(sx.array(node), sy.array(node));
-                  return Grads{dy / sum(mask, 1, true) * mask};
+                  return Grads{where(mask, dy / sum(mask, 1, true), 0)};
                 });
 }
 

@@ -86,8 +86,10 @@ Tensor median_of_all(const char* op, bool skip_nan, const Tensor& x) {
   TESSERA_CHECK(x.numel() > 0 || is_floating(x.dtype()),
                 "[{}] expected elements to choose from, got {} of {}", op, x.shape(), x.dtype());
   Tensor flat = reshape(x, {1, x.numel(), 1});
-  Array y = Array::full({1}, NAN, x.dtype(), x.device());
-  if (x.numel() > 0) {
+  Array y = Array::empty({1}, x.dtype(), x.device());
+  if (x.numel() == 0) {
+    y.fill_(NAN);
+  } else {
     Array index = Array::empty({1}, DType::i64, x.device());
     sorting(x).median(flat.data().contiguous().view({1, x.numel()}), skip_nan, y, index);
   }
@@ -109,7 +111,7 @@ Tensor quantile_of_sorted(const Tensor& sorted, double q, int64_t dim, QuantileM
   if (weight == 1) return narrow(sorted, dim, low + 1, 1);
   Tensor below = narrow(sorted, dim, low, 1);
   if (weight == 0) return below;
-  return below + (narrow(sorted, dim, low + 1, 1) - below) * weight;
+  return lerp(below, narrow(sorted, dim, low + 1, 1), weight);
 }
 
 std::vector<Tensor> quantiles(const Tensor& x, const std::vector<double>& qs,

@@ -89,6 +89,7 @@ struct VectorMath {
   }
   HWY_INLINE auto equal(V a, V b) const { return a == b; }
   HWY_INLINE auto less(V a, V b) const { return a < b; }
+  HWY_INLINE auto less_equal(V a, V b) const { return a <= b; }
   // Not x != x: Highway's comparison is an ordered one, false for a NaN.
   HWY_INLINE auto is_nan(V x) const { return hn::IsNaN(x); }
 

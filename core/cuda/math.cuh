@@ -34,6 +34,7 @@ struct ScalarMath {
   TESSERA_FUNCTION T fma(T a, T b, T c) { return std::fma(a, b, c); }
   TESSERA_FUNCTION T where(bool condition, T yes, T no) { return condition ? yes : no; }
   TESSERA_FUNCTION bool less(T a, T b) { return a < b; }
+  TESSERA_FUNCTION bool less_equal(T a, T b) { return a <= b; }
   TESSERA_FUNCTION bool equal(T a, T b) { return a == b; }
   TESSERA_FUNCTION bool is_nan(T x) { return x != x; }
   TESSERA_FUNCTION T copysign(T x, T sign) { return std::copysign(x, sign); }
