@@ -18,6 +18,12 @@ AxisMap nearest_map(int64_t size, int64_t out_size) {
   return map;
 }
 
+// The taps that count: an infinite element times a weight of 0 would be a NaN.
+std::vector<Tap> weighty(std::vector<Tap> taps) {
+  std::erase_if(taps, [](const Tap& tap) { return tap.weight == 0; });
+  return taps;
+}
+
 // Where output i lies in the input, whose elements are at whole numbers.
 double source_of(int64_t i, int64_t size, int64_t out_size, bool align_corners) {
   auto out = static_cast<double>(out_size);
@@ -34,7 +40,9 @@ AxisMap linear_map(int64_t size, int64_t out_size, bool align_corners) {
     double at = std::max(0.0, source_of(i, size, out_size, align_corners));
     int64_t left = std::min(static_cast<int64_t>(at), size - 1);
     double weight = at - static_cast<double>(left);
-    map.push_back({{left, 1 - weight}, {std::min(left + 1, size - 1), weight}});
+    int64_t right = std::min(left + 1, size - 1);
+    if (right == left) map.push_back({{left, 1.0}});
+    else map.push_back(weighty({{left, 1 - weight}, {right, weight}}));
   }
   return map;
 }
@@ -52,11 +60,11 @@ AxisMap cubic_map(int64_t size, int64_t out_size, bool align_corners) {
   for (int64_t i = 0; i < out_size; ++i) {
     double at = source_of(i, size, out_size, align_corners);
     auto left = static_cast<int64_t>(std::floor(at));
-    map.emplace_back();
+    std::vector<Tap> taps;
     for (int64_t j = left - 1; j <= left + 2; ++j) {
-      map.back().push_back(
-          {std::clamp<int64_t>(j, 0, size - 1), cubic(at - static_cast<double>(j))});
+      taps.push_back({std::clamp<int64_t>(j, 0, size - 1), cubic(at - static_cast<double>(j))});
     }
+    map.push_back(weighty(std::move(taps)));
   }
   return map;
 }
