@@ -107,8 +107,12 @@ RowLosses losses_of_rows(const Tensor& x, const Array& target, const CrossEntrop
                         if (context().grad_enabled) {
                           Tensor x = sx.get(node);
                           Coefficients c(target, args, x.size(1), x.dtype());
-                          Tensor slope = softmax(x, 1) * Tensor(c.total) - Tensor(c.share);
-                          return Grads{unsqueeze(dy, 1) * slope};
+                          // Rows that do not count are left out: what is not finite in them, or
+                          // in a mean over none, times 0 would be a NaN.
+                          Tensor ignored = eq(Tensor(target), args.ignore_index);
+                          Tensor kept = masked_fill(x, unsqueeze(ignored, 1), 0);
+                          Tensor slope = softmax(kept, 1) * Tensor(c.total) - Tensor(c.share);
+                          return Grads{unsqueeze(where(ignored, 0, dy), 1) * slope};
                         }
                         Array x = sx.array(node);
                         Array dx = Array::empty(x.shape(), x.dtype(), x.device());
@@ -190,15 +194,17 @@ Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options) {
   DType compute = compute_dtype_of(x.dtype());
   Tensor rows = as_rows(to(x, compute));
   int64_t classes = rows.size(1);
-  // Ignored places read class 0 and weigh nothing.
+  // Ignored places read class 0, and nothing of it is kept.
   std::vector<int64_t> at = target.data().to_vector<int64_t>();
   std::vector<double> weights(at.size(), 1);
+  std::vector<uint8_t> ignores(at.size(), 0);
   std::vector<double> w;
   if (options.weight.defined()) w = options.weight.data().to(DType::f64).to_vector<double>();
   for (size_t i = 0; i < at.size(); ++i) {
     bool ignored = at[i] == options.ignore_index;
     TESSERA_CHECK(ignored || (at[i] >= 0 && at[i] < classes),
                   "[nll_loss] expected a target in [0, {}), got {} in row {}", classes, at[i], i);
+    ignores[i] = ignored;
     if (ignored) at[i] = 0;
     if (ignored) weights[i] = 0;
     else if (!w.empty()) weights[i] = w[static_cast<size_t>(at[i])];
@@ -206,7 +212,8 @@ Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options) {
   auto count = static_cast<int64_t>(at.size());
   Array weight = Array::from(weights, {count}).to(compute);
   Tensor picked = reshape(gather(rows, 1, Array::from(at, {count, 1})), {count});
-  Tensor losses = neg(picked * Tensor(weight));
+  Tensor ignored(Array::from(ignores, {count}).to(DType::boolean));
+  Tensor losses = neg(masked_fill(picked * Tensor(weight), ignored, 0));
   return to(reduced(losses, weight, target.shape(), options.reduction), x.dtype());
 }
 

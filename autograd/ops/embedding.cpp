@@ -28,9 +28,9 @@ Tensor take_rows(const Tensor& table, const Array& at, const Lookup& lookup) {
 
 Tensor without_padding(const Tensor& table, const Lookup& lookup) {
   if (lookup.padding < 0) return table;
-  Array keep = Array::full({lookup.rows, 1}, 1, table.dtype(), table.device());
-  keep.select(0, lookup.padding).fill_(0);
-  return table * Tensor(keep);
+  Array padding = Array::zeros({lookup.rows, 1}, DType::boolean, table.device());
+  padding.select(0, lookup.padding).fill_(1);
+  return masked_fill(table, padding, 0);
 }
 
 Tensor add_rows(const Tensor& dy, const Array& at, const Lookup& lookup) {

@@ -3,6 +3,7 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/loss_common.h"
 #include "autograd/ops/normalize_common.h"
+#include "autograd/ops/pointwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
@@ -27,9 +28,19 @@ struct Operands {
     x = to(x_in, compute_dtype_of(result));
     target = to(target_in, compute_dtype_of(result));
   }
-  Tensor distance() const { return abs(x - target); }
-  Tensor scaled(const Tensor& losses, const Tensor& weight) const {
-    return weight.defined() ? losses * to(weight, losses.dtype()) : losses;
+  Tensor difference() const { return x - target; }
+  Tensor distance() const { return abs(difference()); }
+  Tensor scaled(const char* op, const Tensor& losses, const Tensor& weight) const {
+    if (!weight.defined()) return losses;
+    check_weight(op, "a weight", weight, losses);
+    return losses * to(weight, losses.dtype());
+  }
+  static void check_weight(const char* op, const char* what, const Tensor& weight,
+                           const Tensor& losses) {
+    TESSERA_CHECK(weight.dim() <= losses.dim() &&
+                      broadcast_shapes(weight.shape(), losses.shape(), op) == losses.shape(),
+                  "[{}] expected {} that broadcasts to {}, got shape {}", op, what, losses.shape(),
+                  weight.shape());
   }
   Tensor reduce(const Tensor& losses, Reduction reduction) const {
     if (reduction == Reduction::none) return to(losses, result);
@@ -48,20 +59,74 @@ Array compared(BinaryOp op, const Array& x, double value) {
   return out;
 }
 
-// d (m - ...) without a branch: with m = min(d, knee), m (d - m / 2) is d^2 / 2 below the knee and
-// knee (d - knee / 2) from there on.
+// d^2 / 2 for |d| up to the knee and knee (|d| - knee / 2) from there on: with m, which is d held
+// within the knee on either side, m (d - m / 2). Without |d|, whose slope at 0 hides a curvature.
 Tensor quadratic_then_linear(const Tensor& d, double knee) {
-  Tensor m = minimum(d, Tensor(full_like(d, knee)));
+  Tensor m = clamp(d, -knee, knee);
   return m * (d - affine(m, 0.5, 0));
 }
 
-// log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|)); its derivative is sigmoid(-x).
+// log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))
 Tensor log_sigmoid(const Tensor& x) {
   Array y = Array::empty(x.shape(), x.dtype(), x.device());
   kernels(x.device()).unary().run(UnaryOp::logsigmoid, x.data(), y);
-  return record("logsigmoid", y, {x}, [sx = Saved(x)](const Tensor& dy, const Node& node) {
-    return Grads{dy * sigmoid(neg(sx.get(node)))};
-  });
+  return Tensor(y);
+}
+
+// y times a factor that may be left out.
+Tensor times(const Tensor& y, const Tensor& factor) { return factor.defined() ? y * factor : y; }
+
+// dx = dy ((1 - t) sigmoid(x) - t p sigmoid(-x)), dt = dy (log(sigmoid(-x)) - p log(sigmoid(x))),
+// dp = -dy t log(sigmoid(x)). sigmoid(x) - t would have no digits left where both are close to 1.
+Grads logits_grads(const Tensor& dy, const Tensor& x, const Tensor& t, const Tensor& p,
+                   const Node& node) {
+  Grads grads(node.edges().size());
+  if (node.wants(0)) {
+    grads[0] = dy * ((1 - t) * sigmoid(x) - times(t * sigmoid(neg(x)), p));
+  }
+  if (node.wants(1)) grads[1] = dy * (logsigmoid(neg(x)) - times(logsigmoid(x), p));
+  if (p.defined() && node.wants(2)) {
+    grads[2] = pointwise::to_like(neg(dy * t * logsigmoid(x)), pointwise::Like(p));
+  }
+  return grads;
+}
+
+// -(t p log(sigmoid(x)) + (1 - t) log(sigmoid(-x))), p being left out where it is undefined. Both
+// terms are at least 0 for t in [0, 1], so that none cancels the other's digits.
+Tensor logits_losses(const char* op, const Tensor& x, const Tensor& t, const Tensor& p) {
+  Array losses;
+  {
+    const NoGrad no_grad;
+    Tensor yes = times(t * log_sigmoid(x), p);
+    losses = neg(yes + (1 - t) * log_sigmoid(neg(x))).data();
+  }
+  auto backward = [sx = Saved(x), st = Saved(t), sp = Saved(p)](const Tensor& dy,
+                                                                const Node& node) {
+    return logits_grads(dy, sx.get(node), st.get(node), sp.get(node), node);
+  };
+  if (!p.defined()) return record(op, losses, {x, t}, backward);
+  return record(op, losses, {x, t, p}, backward);
+}
+
+// t (log t - x), 0 where t is, even beside an infinite x; dx = -t, dt = log t + 1 - x, which goes
+// to -infinity there.
+Tensor divergences(const Tensor& x, const Tensor& t) {
+  Tensor losses;
+  {
+    const NoGrad no_grad;
+    losses = where(eq(t, 0), 0, t * (log(t) - x));
+  }
+  return record("kl_div", losses.data(), {x, t},
+                [sx = Saved(x), st = Saved(t)](const Tensor& dy, const Node& node) {
+                  using pointwise::Like;
+                  using pointwise::to_like;
+                  Tensor x = sx.get(node);
+                  Tensor t = st.get(node);
+                  Grads grads(2);
+                  if (node.wants(0)) grads[0] = to_like(neg(dy * t), Like(x));
+                  if (node.wants(1)) grads[1] = to_like(dy * (log(t) + 1 - x), Like(t));
+                  return grads;
+                });
 }
 
 // log(x), but at least -100.
@@ -133,7 +198,7 @@ Tensor smooth_l1_loss(TensorArg x, TensorArg target, Reduction reduction, double
   TESSERA_CHECK(beta >= 0, "[smooth_l1_loss] expected a beta of at least 0, got {}", beta);
   Operands in("smooth_l1_loss", x, target);
   if (beta == 0) return in.reduce(in.distance(), reduction);
-  return in.reduce(quadratic_then_linear(in.distance(), beta) / beta, reduction);
+  return in.reduce(quadratic_then_linear(in.difference(), beta) / beta, reduction);
 }
 
 Tensor huber_loss(TensorArg x, TensorArg target, Reduction reduction, double delta) {
@@ -141,7 +206,7 @@ Tensor huber_loss(TensorArg x, TensorArg target, Reduction reduction, double del
   check_reduction("huber_loss", reduction);
   TESSERA_CHECK(delta > 0, "[huber_loss] expected a delta above 0, got {}", delta);
   Operands in("huber_loss", x, target);
-  return in.reduce(quadratic_then_linear(in.distance(), delta), reduction);
+  return in.reduce(quadratic_then_linear(in.difference(), delta), reduction);
 }
 
 Tensor binary_cross_entropy(TensorArg x, TensorArg target, TensorArg weight, Reduction reduction) {
@@ -152,24 +217,25 @@ Tensor binary_cross_entropy(TensorArg x, TensorArg target, TensorArg weight, Red
                 "[binary_cross_entropy] expected a target of x's shape {}, got {}", x.shape(),
                 target.shape());
   check_probabilities(in.x.data());
-  return in.reduce(in.scaled(binary_cross_entropy_losses(in.x, in.target), weight), reduction);
+  Tensor losses = binary_cross_entropy_losses(in.x, in.target);
+  return in.reduce(in.scaled("binary_cross_entropy", losses, weight), reduction);
 }
 
-// -(t p log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x))), p being pos_weight, is
-// (1 - t) x - (1 + (p - 1) t) log(sigmoid(x)).
 Tensor binary_cross_entropy_with_logits(TensorArg x, TensorArg target, TensorArg weight,
                                         TensorArg pos_weight, Reduction reduction) {
   const Composed scope;
-  check_reduction("binary_cross_entropy_with_logits", reduction);
-  Operands in("binary_cross_entropy_with_logits", x, target);
-  TESSERA_CHECK(x.shape() == target.shape(),
-                "[binary_cross_entropy_with_logits] expected a target of x's shape {}, got {}",
+  const char* op = "binary_cross_entropy_with_logits";
+  check_reduction(op, reduction);
+  Operands in(op, x, target);
+  TESSERA_CHECK(x.shape() == target.shape(), "[{}] expected a target of x's shape {}, got {}", op,
                 x.shape(), target.shape());
-  Tensor log_yes = log_sigmoid(in.x);
+  Tensor p;
   if (pos_weight.defined()) {
-    log_yes = log_yes * ((to(pos_weight, in.x.dtype()) - 1) * in.target + 1);
+    p = to(pos_weight, in.x.dtype());
+    Operands::check_weight(op, "a pos_weight", p, in.x);
   }
-  return in.reduce(in.scaled((1 - in.target) * in.x - log_yes, weight), reduction);
+  Tensor losses = logits_losses(op, in.x, in.target, p);
+  return in.reduce(in.scaled(op, losses, weight), reduction);
 }
 
 Tensor kl_div(TensorArg x, TensorArg target, Reduction reduction, bool log_target) {
@@ -179,9 +245,7 @@ Tensor kl_div(TensorArg x, TensorArg target, Reduction reduction, bool log_targe
   if (log_target) {
     losses = exp(in.target) * (in.target - in.x);
   } else {
-    // 0 log 0 is 0: there the logarithm is that of 1.
-    Array zeros = compared(BinaryOp::eq, in.target.data(), 0).to(in.target.dtype());
-    losses = in.target * log(in.target + Tensor(zeros)) - in.target * in.x;
+    losses = divergences(in.x, in.target);
   }
   if (reduction != Reduction::batch_mean) return in.reduce(losses, reduction);
   double samples = losses.dim() == 0 ? 1 : static_cast<double>(losses.size(0));

@@ -18,7 +18,7 @@ void check_indices(const Array& index, int64_t rows, const char* op) {
 class Gather final : public GatherFamily {
  public:
   void rows(const Array& table, const Array& index, const Array& out) const override {
-    check_indices(index, table.shape()[0], "gather");
+    check_indices(index, table.shape()[0], "embedding");
     const auto* at = index.data<int64_t>();
     size_t row_bytes = static_cast<size_t>(table.shape()[1]) * item_size(table.dtype());
     if (row_bytes == 0) return;
