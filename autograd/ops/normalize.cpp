@@ -136,6 +136,10 @@ Tensor group_norm(TensorArg x, int64_t num_groups, TensorArg weight, TensorArg b
   int64_t rows = x.size(0) * num_groups;
   int64_t cols = channels / num_groups;
   for (size_t d = 2; d < x.dim(); ++d) cols *= x.shape()[d];
+  // As PyTorch does: with nothing to compare a value with, the result would be 0 whatever x is.
+  TESSERA_CHECK(x.size(0) * cols != 1,
+                "[group_norm] expected more than one value in a group, got {} groups of x {}",
+                num_groups, x.shape());
   Tensor grouped = contiguous(reshape(to(x, compute), {rows, cols}));
   Tensor y = normalize_rows({"group_norm", eps, true, rows, cols}, grouped, {}, {});
   y = reshape(y, x.shape());

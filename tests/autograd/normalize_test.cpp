@@ -199,5 +199,14 @@ TEST(EmbeddingOp, SumsGradientsOf16BitsInF32) {
   EXPECT_EQ(doubles(table.grad().data()), (std::vector<double>{300, 0}));
 }
 
+TEST(GroupNorm, OneValueInAGroupIsRefused) {
+  EXPECT_EQ(error_of([] {
+              group_norm(Tensor(Array::zeros({1, 4})), 4);
+            }),
+            "[group_norm] expected more than one value in a group, got 4 groups of x (1, 4)");
+  EXPECT_EQ(error_of([] { group_norm(Tensor(Array::zeros({1, 4})), 2); }), "");
+  EXPECT_EQ(error_of([] { group_norm(Tensor(Array::zeros({2, 4})), 4); }), "");
+}
+
 }  // namespace
 }  // namespace tessera
