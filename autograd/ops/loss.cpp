@@ -17,13 +17,12 @@ struct Operands {
   Tensor x, target;
   DType result;
 
+  // One of them may be of integers.
   Operands(const char* op, const Tensor& x_in, const Tensor& target_in) {
-    for (const Tensor& operand : {x_in, target_in}) {
-      TESSERA_CHECK(is_floating(operand.dtype()), "[{}] expected floating dtypes, got {} and {}",
-                    op, x_in.dtype(), target_in.dtype());
-    }
     broadcast_shapes(x_in.shape(), target_in.shape(), op);
     result = result_type(x_in.data(), target_in.data());
+    TESSERA_CHECK(is_floating(result), "[{}] expected a floating dtype, got {} and {}", op,
+                  x_in.dtype(), target_in.dtype());
     x = to(x_in, compute_dtype_of(result));
     target = to(target_in, compute_dtype_of(result));
   }
@@ -36,6 +35,62 @@ struct Operands {
     return to(reduction == Reduction::sum ? sum(losses) : mean(losses), result);
   }
 };
+
+void check_both_floating(const char* op, const Tensor& x, const Tensor& target) {
+  TESSERA_CHECK(is_floating(x.dtype()) && is_floating(target.dtype()),
+                "[{}] expected floating dtypes, got {} and {}", op, x.dtype(), target.dtype());
+}
+
+void check_weight(const char* op, const Tensor& x, const Tensor& weight) {
+  TESSERA_CHECK(weight.shape() == x.shape(), "[{}] expected a weight of x's shape {}, got {}", op,
+                x.shape(), weight.shape());
+}
+
+// x - target, in the dtype that the loss is computed in: that of the operands where both are of
+// integers.
+Tensor difference(const char* op, const Tensor& x, const Tensor& target) {
+  TESSERA_CHECK(x.dtype() != DType::boolean && target.dtype() != DType::boolean,
+                "[{}] expected numbers, got {} and {}", op, x.dtype(), target.dtype());
+  DType dtype = result_type(x.data(), target.data());
+  if (is_floating(dtype)) {
+    Operands in(op, x, target);
+    return in.x - in.target;
+  }
+  broadcast_shapes(x.shape(), target.shape(), op);
+  return x - target;
+}
+
+// weight * losses, whose mean is over the sum of the weights. `dtype` is that of the losses before
+// they were widened.
+Tensor reduce_weighted(const Tensor& losses, DType dtype, const Tensor& weight,
+                       Reduction reduction) {
+  ResultType type;
+  DType result = type.add(dtype, losses.dim()).add(weight.data()).get();
+  DType compute = is_floating(result) ? compute_dtype_of(result) : result;
+  Tensor factors = to(weight, compute);
+  Tensor terms = to(losses, compute) * factors;
+  if (reduction == Reduction::none) return to(terms, result);
+  Tensor total = sum(terms);
+  if (reduction == Reduction::mean) total = total / sum(factors);
+  return is_floating(result) ? to(total, result) : total;
+}
+
+Tensor absolute_loss(const char* op, const Tensor& x, const Tensor& target, Reduction reduction,
+                     const Tensor& weight) {
+  DType dtype = result_type(x.data(), target.data());
+  Tensor distance = abs(difference(op, x, target));
+  if (weight.defined()) {
+    check_weight(op, x, weight);
+    return reduce_weighted(distance, dtype, weight, reduction);
+  }
+  if (reduction == Reduction::none) return to(distance, dtype);
+  if (reduction == Reduction::mean) {
+    TESSERA_CHECK(is_floating(dtype), "[{}] expected a floating dtype for a mean, got {} and {}",
+                  op, x.dtype(), target.dtype());
+    return to(mean(distance), dtype);
+  }
+  return is_floating(dtype) ? to(sum(distance), dtype) : sum(distance);
+}
 
 Array full_like(const Tensor& x, double value) {
   return Array::full({}, value, x.dtype(), x.device());
@@ -113,40 +168,56 @@ void check_reduction(const char* op, Reduction reduction) {
                 op, "batch_mean of kl_div");
 }
 
-Tensor mse_loss(TensorArg x, TensorArg target, Reduction reduction) {
+Tensor mse_loss(TensorArg x, TensorArg target, Reduction reduction, TensorArg weight) {
   const Composed scope;
-  check_reduction("mse_loss", reduction);
-  Operands in("mse_loss", x, target);
-  return in.reduce(square(in.x - in.target), reduction);
+  const char* op = "mse_loss";
+  check_reduction(op, reduction);
+  if (!weight.defined()) {
+    Operands in(op, x, target);
+    return in.reduce(square(in.x - in.target), reduction);
+  }
+  check_weight(op, x, weight);
+  return reduce_weighted(square(difference(op, x, target)), result_type(x.data(), target.data()),
+                         weight, reduction);
 }
 
-Tensor l1_loss(TensorArg x, TensorArg target, Reduction reduction) {
+Tensor l1_loss(TensorArg x, TensorArg target, Reduction reduction, TensorArg weight) {
   const Composed scope;
   check_reduction("l1_loss", reduction);
-  Operands in("l1_loss", x, target);
-  return in.reduce(in.distance(), reduction);
+  return absolute_loss("l1_loss", x, target, reduction, weight);
 }
 
 Tensor smooth_l1_loss(TensorArg x, TensorArg target, Reduction reduction, double beta) {
   const Composed scope;
   check_reduction("smooth_l1_loss", reduction);
   TESSERA_CHECK(beta >= 0, "[smooth_l1_loss] expected a beta of at least 0, got {}", beta);
+  if (beta == 0) return absolute_loss("smooth_l1_loss", x, target, reduction, {});
   Operands in("smooth_l1_loss", x, target);
-  if (beta == 0) return in.reduce(in.distance(), reduction);
   return in.reduce(quadratic_then_linear(in.distance(), beta) / beta, reduction);
 }
 
-Tensor huber_loss(TensorArg x, TensorArg target, Reduction reduction, double delta) {
+Tensor huber_loss(TensorArg x, TensorArg target, Reduction reduction, double delta,
+                  TensorArg weight) {
   const Composed scope;
-  check_reduction("huber_loss", reduction);
+  const char* op = "huber_loss";
+  check_reduction(op, reduction);
   TESSERA_CHECK(delta > 0, "[huber_loss] expected a delta above 0, got {}", delta);
-  Operands in("huber_loss", x, target);
-  return in.reduce(quadratic_then_linear(in.distance(), delta), reduction);
+  TESSERA_CHECK(is_floating(x.dtype()), "[huber_loss] expected an x of a floating dtype, got {}",
+                x.dtype());
+  Operands in(op, x, target);
+  in.result = x.dtype();
+  Tensor losses = quadratic_then_linear(in.distance(), delta);
+  if (!weight.defined()) return in.reduce(losses, reduction);
+  check_weight(op, x, weight);
+  in.result = result_type(x.data(), weight.data());
+  DType compute = compute_dtype_of(in.result);
+  return in.reduce(to(losses, compute) * to(weight, compute), reduction);
 }
 
 Tensor binary_cross_entropy(TensorArg x, TensorArg target, TensorArg weight, Reduction reduction) {
   const Composed scope;
   check_reduction("binary_cross_entropy", reduction);
+  check_both_floating("binary_cross_entropy", x, target);
   Operands in("binary_cross_entropy", x, target);
   TESSERA_CHECK(x.shape() == target.shape(),
                 "[binary_cross_entropy] expected a target of x's shape {}, got {}", x.shape(),
@@ -161,7 +232,9 @@ Tensor binary_cross_entropy_with_logits(TensorArg x, TensorArg target, TensorArg
                                         TensorArg pos_weight, Reduction reduction) {
   const Composed scope;
   check_reduction("binary_cross_entropy_with_logits", reduction);
+  check_both_floating("binary_cross_entropy_with_logits", x, target);
   Operands in("binary_cross_entropy_with_logits", x, target);
+  in.result = target.dtype();
   TESSERA_CHECK(x.shape() == target.shape(),
                 "[binary_cross_entropy_with_logits] expected a target of x's shape {}, got {}",
                 x.shape(), target.shape());
@@ -174,6 +247,7 @@ Tensor binary_cross_entropy_with_logits(TensorArg x, TensorArg target, TensorArg
 
 Tensor kl_div(TensorArg x, TensorArg target, Reduction reduction, bool log_target) {
   const Composed scope;
+  check_both_floating("kl_div", x, target);
   Operands in("kl_div", x, target);
   Tensor losses;
   if (log_target) {
