@@ -171,7 +171,14 @@ Tensor hardswish(TensorArg x) {
 }
 Tensor hardtanh(TensorArg x, double low, double high) {
   TESSERA_CHECK(low <= high, "[hardtanh] expected low <= high, got {} and {}", low, high);
-  result_dtype("hardtanh", Domain::floating, x.dtype());
+  if (!is_floating(x.dtype())) {
+    result_dtype("hardtanh", Domain::numbers, x.dtype());
+    auto bottom = Scalar(low).to<int64_t>();
+    auto top = Scalar(high).to<int64_t>();
+    TESSERA_CHECK(x.dtype() != DType::u8 || bottom >= 0,
+                  "[hardtanh] expected bounds of at least 0 for u8, got {} and {}", low, high);
+    return clamp(x, bottom, top);
+  }
   return from_input(
       "hardtanh", UnaryOp::clamp, Domain::floating, x,
       [low, high](const Tensor& dy, const Tensor& x) { return inside(dy, x, low, high); },

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/compare.h"
 #include "autograd/ops/pointwise.h"
+#include "autograd/ops/shape.h"
 #include "autograd/ops/transcendental.h"
 #include "autograd/ops/where.h"
 
@@ -80,6 +81,43 @@ Tensor whole_quotient(const char* op, BinaryOp kernel, const TensorArg& x, const
                 [](const Tensor& dy, const Node&) { return Grads{zeros_like(dy)}; });
 }
 
+// kernel(c, x), c rounded as above.
+Array divided_by(const char* op, BinaryOp kernel, const Scalar& c, const Tensor& x) {
+  DType promoted = result_dtype(op, Domain::numbers, result_type(x.data(), c));
+  return binary_into(op, kernel, beside(x, c, promoted).to(promoted), x.data(), promoted);
+}
+
+void check_alpha(const char* op, DType result, const Scalar& alpha) {
+  TESSERA_CHECK(!alpha.is_floating() || is_floating(result),
+                "[{}] expected an alpha of integers for a result of {}, got {}", op, result,
+                alpha.to<double>());
+  TESSERA_CHECK(alpha.kind() != Scalar::Kind::boolean || result == DType::boolean,
+                "[{}] expected an alpha of numbers for a result of {}, got bool", op, result);
+}
+
+// fn(a, alpha b) in the dtype that a and b promote to; 16-bit floats in f32.
+Tensor with_alpha(const char* op, Tensor (*fn)(TensorArg, TensorArg), const TensorArg& a,
+                  const TensorArg& b, const Scalar& alpha) {
+  const Composed composed;
+  DType result = result_type(a.data(), b.data());
+  check_alpha(op, result, alpha);
+  if (result == DType::boolean) return alpha.to<bool>() ? fn(a, b) : fn(a, zeros_like(b));
+  bool is_half = is_floating(result) && item_size(result) == 2;
+  DType compute = is_half ? DType::f32 : result;
+  return to(fn(to(a, compute), mul(to(b, compute), alpha)), result);
+}
+
+// alpha c as one number: exact where both are integers.
+Scalar scaled_number(const char* op, const Tensor& x, const Scalar& c, const Scalar& alpha) {
+  DType result = result_type(x.data(), c);
+  check_alpha(op, result, alpha);
+  if (result == DType::boolean) return c.to<bool>() && alpha.to<bool>();
+  if (c.is_floating() || alpha.is_floating()) return c.to<double>() * alpha.to<double>();
+  auto product =
+      static_cast<uint64_t>(c.to<int64_t>()) * static_cast<uint64_t>(alpha.to<int64_t>());
+  return static_cast<int64_t>(product);
+}
+
 // x^power for the powers that have a function of their own; undefined for others.
 Array common_power(const Tensor& x, double power) {
   if (power == 1) return x.data().clone();
@@ -101,6 +139,10 @@ Tensor add(TensorArg a, TensorArg b) {
                 });
 }
 Tensor add(TensorArg x, Scalar c) { return sum_with_number("add", BinaryOp::add, x, c); }
+Tensor add(TensorArg a, TensorArg b, Scalar alpha) { return with_alpha("add", add, a, b, alpha); }
+Tensor add(TensorArg x, Scalar c, Scalar alpha) {
+  return add(x, scaled_number("add", x, c, alpha));
+}
 
 Tensor sub(TensorArg a, TensorArg b) {
   TESSERA_CHECK(a.dtype() != DType::boolean && b.dtype() != DType::boolean,
@@ -120,6 +162,16 @@ Tensor sub(Scalar c, TensorArg x) {
   DType dtype = result_type(x.data(), c);
   if (is_floating(dtype)) return affine_with("sub", x, -1, c.to<double>(), dtype);
   return with_number("sub", BinaryOp::sub, Domain::numbers, x, c, true);
+}
+
+Tensor sub(TensorArg a, TensorArg b, Scalar alpha) {
+  TESSERA_CHECK(a.dtype() != DType::boolean && b.dtype() != DType::boolean,
+                "[sub] expected numbers, got bool");
+  return with_alpha("sub", sub, a, b, alpha);
+}
+Tensor sub(TensorArg x, Scalar c, Scalar alpha) {
+  check_both_numbers("sub", x, c);
+  return sub(x, scaled_number("sub", x, c, alpha));
 }
 
 Tensor mul(TensorArg a, TensorArg b) {
@@ -168,6 +220,10 @@ Tensor floor_divide(TensorArg a, TensorArg b) {
 Tensor floor_divide(TensorArg x, Scalar c) {
   return whole_quotient("floor_divide", BinaryOp::floor_divide, x, c);
 }
+Tensor floor_divide(Scalar c, TensorArg x) {
+  return record("floor_divide", divided_by("floor_divide", BinaryOp::floor_divide, c, x), {x},
+                [](const Tensor& dy, const Node&) { return Grads{zeros_like(dy)}; });
+}
 Tensor trunc_divide(TensorArg a, TensorArg b) {
   return whole_quotient("trunc_divide", BinaryOp::trunc_divide, a, b);
 }
@@ -180,6 +236,13 @@ Tensor remainder(TensorArg a, TensorArg b) {
               [](const Tensor& a, const Tensor& b) { return floor_divide(a, b); });
 }
 Tensor remainder(TensorArg x, Scalar c) { return rest("remainder", BinaryOp::remainder, x, c); }
+// dx = -dy floor(c / x)
+Tensor remainder(Scalar c, TensorArg x) {
+  return record("remainder", divided_by("remainder", BinaryOp::remainder, c, x), {x},
+                [sx = Saved(x), c](const Tensor& dy, const Node& node) {
+                  return Grads{neg(dy * floor_divide(c, sx.get(node)))};
+                });
+}
 Tensor fmod(TensorArg a, TensorArg b) {
   return rest("fmod", BinaryOp::fmod, a, b,
               [](const Tensor& a, const Tensor& b) { return trunc_divide(a, b); });

@@ -32,6 +32,16 @@ Tensor arange(Scalar start, Scalar stop, Scalar step = 1, std::optional<DType> d
 Tensor linspace(double start, double stop, int64_t count, DType dtype = DType::f32);
 Tensor logspace(double start, double stop, int64_t count, double base = 10,
                 DType dtype = DType::f32);
+// The same with zero-dimensional tensors, of any dtype, as bounds; they get no gradient.
+Tensor linspace(TensorArg start, TensorArg stop, int64_t count, DType dtype = DType::f32);
+Tensor linspace(TensorArg start, double stop, int64_t count, DType dtype = DType::f32);
+Tensor linspace(double start, TensorArg stop, int64_t count, DType dtype = DType::f32);
+Tensor logspace(TensorArg start, TensorArg stop, int64_t count, double base = 10,
+                DType dtype = DType::f32);
+Tensor logspace(TensorArg start, double stop, int64_t count, double base = 10,
+                DType dtype = DType::f32);
+Tensor logspace(double start, TensorArg stop, int64_t count, double base = 10,
+                DType dtype = DType::f32);
 // (rows, cols), square without cols: 1 on the diagonal, else 0.
 Tensor eye(int64_t rows, std::optional<int64_t> cols = {}, DType dtype = DType::f32);
 // (rows, cols), square without cols: 1 on and below the diagonal, else 0.

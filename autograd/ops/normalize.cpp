@@ -121,7 +121,10 @@ Tensor layer_norm(TensorArg x, const Dims& normalized_shape, TensorArg weight, T
 Tensor rms_norm(TensorArg x, const Dims& normalized_shape, TensorArg weight,
                 std::optional<double> eps) {
   const Composed scope;
-  return over_last_dims("rms_norm", x, normalized_shape, weight, {}, eps, false);
+  Tensor factors = *weight;
+  bool converts = weight.defined() && is_floating(x.dtype()) && weight.dtype() != x.dtype();
+  if (converts) factors = to(weight, compute_dtype_of(x.dtype()));
+  return over_last_dims("rms_norm", x, normalized_shape, factors, {}, eps, false);
 }
 
 Tensor group_norm(TensorArg x, int64_t num_groups, TensorArg weight, TensorArg bias, double eps) {

@@ -51,12 +51,29 @@ void check_weights(const Array& rows, int64_t num_samples, bool replacement) {
   }
 }
 
+// mean + std z of dtype, for independent standard normal z.
+Tensor normal_around(const Tensor& mean, const Tensor& std, DType dtype) {
+  const NoGrad constant;
+  const Composed scope;
+  Dims shape = broadcast_shapes(mean.shape(), std.shape(), "normal");
+  Array deviations = std.data().to(DType::f64).contiguous();
+  const auto* values = deviations.data<double>();
+  for (int64_t i = 0; i < deviations.numel(); ++i) {
+    TESSERA_CHECK(values[i] >= 0, "[normal] expected a std of at least 0, got {}", values[i]);
+  }
+  // 16-bit numbers are made in f32 and rounded once.
+  DType compute = dtype == DType::f64 ? DType::f64 : DType::f32;
+  Tensor scaled = to(std, compute) * normal(0, 1, shape, compute);
+  return to(to(mean, compute) + scaled, dtype);
+}
+
 }  // namespace
 
 Tensor dropout(TensorArg x, double p, bool training) {
   TESSERA_CHECK(p >= 0 && p <= 1, "[dropout] expected a probability in [0, 1], got {}", p);
+  if (!training) return x;
   TESSERA_CHECK(is_floating(x.dtype()), "[dropout] expected a floating dtype, got {}", x.dtype());
-  if (!training || p == 0) return x;
+  if (p == 0) return x;
   // 16-bit elements are multiplied in f32 and rounded once.
   DType wide = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
   Array mask = Array::empty(x.shape(), wide, x.device());
@@ -110,15 +127,19 @@ Tensor normal(double mean, double std, const Dims& shape, DType dtype) {
 }
 
 Tensor normal(TensorArg mean, TensorArg std) {
-  NoGrad constant;
-  const Composed scope;
-  Dims shape = broadcast_shapes(mean.shape(), std.shape(), "normal");
-  Array deviations = std.data().to(DType::f64).contiguous();
-  const auto* values = deviations.data<double>();
-  for (int64_t i = 0; i < deviations.numel(); ++i) {
-    TESSERA_CHECK(values[i] >= 0, "[normal] expected a std of at least 0, got {}", values[i]);
-  }
-  return mean + std * normal(0, 1, shape, mean.dtype());
+  TESSERA_CHECK(is_floating(mean.dtype()), "[normal] expected a mean of a floating dtype, got {}",
+                mean.dtype());
+  return normal_around(mean, std, mean.dtype());
+}
+
+Tensor normal(TensorArg mean, double std) {
+  return normal(mean, Array::full({}, std, DType::f64, mean.device()));
+}
+
+Tensor normal(double mean, TensorArg std) {
+  TESSERA_CHECK(is_floating(std.dtype()), "[normal] expected a std of a floating dtype, got {}",
+                std.dtype());
+  return normal_around(Array::full({}, mean, DType::f64, std.device()), std, std.dtype());
 }
 
 Tensor exponential(double rate, const Dims& shape, DType dtype) {

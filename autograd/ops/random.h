@@ -21,8 +21,11 @@ Tensor randperm(int64_t count, DType dtype = DType::i64);
 // 1 with probability p[...], which lies in [0, 1], else 0; of p's dtype, floating.
 Tensor bernoulli(TensorArg p);
 Tensor normal(double mean, double std, const Dims& shape, DType dtype = DType::f32);
-// Element by element: mean + std z, which broadcast, for independent standard normal z.
+// Element by element: mean + std z, which broadcast, for independent standard normal z. Of the
+// mean's dtype, or the std's where the mean is a number: a floating one.
 Tensor normal(TensorArg mean, TensorArg std);
+Tensor normal(TensorArg mean, double std);
+Tensor normal(double mean, TensorArg std);
 Tensor exponential(double rate, const Dims& shape, DType dtype = DType::f32);
 // num_samples columns for each row of weights, (n) or (rows, n), with probabilities in proportion
 // to these: i64. An error where weights are negative or not finite, a row's sum is not positive,

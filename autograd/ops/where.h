@@ -1,6 +1,7 @@
 // Choosing among elements and bounding them, element by element, with broadcasting.
 #pragma once
 
+#include <concepts>
 #include <optional>
 
 #include "autograd/tensor_arg.h"
@@ -29,6 +30,15 @@ Tensor fmin(TensorArg a, TensorArg b);
 // stays. The gradient passes inside of the bounds and on them.
 Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high);
 Tensor clamp(TensorArg x, TensorArg low, TensorArg high);
+// Between a tensor and a number. Templates, so that braces for a missing bound never mean these.
+template <std::convertible_to<Tensor> Bound>
+Tensor clamp(TensorArg x, const Bound& low, Scalar high) {
+  return clamp(clamp(x, TensorArg(low), TensorArg()), std::nullopt, high);
+}
+template <std::convertible_to<Tensor> Bound>
+Tensor clamp(TensorArg x, Scalar low, const Bound& high) {
+  return clamp(clamp(x, low, std::nullopt), TensorArg(), TensorArg(high));
+}
 
 // nan for each NaN, and posinf and neginf for infinities: where not given, the largest and the
 // lowest finite number of x's dtype.
