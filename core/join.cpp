@@ -192,19 +192,27 @@ Array pad_index(int64_t size, int64_t before, int64_t after, PadMode mode) {
   const char* name = mode == PadMode::reflect     ? "reflect"
                      : mode == PadMode::replicate ? "replicate"
                                                   : "circular";
+  // Circular padding goes around what is left between cut ends.
+  int64_t begin = std::clamp<int64_t>(-std::max(before, -size), 0, size);
+  int64_t end = std::max(begin, std::clamp<int64_t>(size + std::min<int64_t>(after, 0), 0, size));
   int64_t limit = mode == PadMode::reflect    ? size - 1
-                  : mode == PadMode::circular ? size
+                  : mode == PadMode::circular ? end - begin
                   : size > 0                  ? int64_t{1} << 40
                                               : 0;
-  TESSERA_CHECK(before >= 0 && after >= 0 && before <= limit && after <= limit,
-                "[pad] expected {} padding in [0, {}] for a dim of size {}, got {} and {}", name,
+  TESSERA_CHECK(before <= limit && after <= limit,
+                "[pad] expected {} padding of at most {} for a dim of size {}, got {} and {}", name,
                 std::max<int64_t>(limit, 0), size, before, after);
+  int64_t smallest = mode == PadMode::circular || (before >= 0 && after >= 0) ? 0 : 1;
+  constexpr int64_t kMostCut = int64_t{1} << 40;
+  TESSERA_CHECK(before >= -kMostCut && after >= -kMostCut && size + before + after >= smallest,
+                "[pad] expected {} padding that leaves elements of a dim of size {}, got {} and {}",
+                name, size, before, after);
   std::vector<int64_t> index;
   for (int64_t i = -before; i < size + after; ++i) {
     int64_t at = i;
     if (mode == PadMode::reflect) at = i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
     else if (mode == PadMode::replicate) at = std::clamp<int64_t>(i, 0, size - 1);
-    else at = i < 0 ? i + size : i >= size ? i - size : i;
+    else at = i < begin ? i + (end - begin) : i >= end ? i - (end - begin) : i;
     index.push_back(at);
   }
   auto count = static_cast<int64_t>(index.size());
