@@ -208,7 +208,12 @@ TEST_P(OpCaseTest, TakesIntegersOrRefusesThemByName) {
   }
   std::vector<Tensor> floats;
   for (const Tensor& x : inputs) floats.emplace_back(x.data().to(DType::f64));
-  EXPECT_TRUE(close_to(doubles(result.data()), doubles(row.fn(floats).data()), 1e-5, 1e-5));
+  std::vector<double> expected = doubles(row.fn(floats).data());
+  // A quotient may be an integer but for its last bits.
+  if (row.cuts_integers) {
+    for (double& x : expected) x = std::trunc(x + std::copysign(1e-9, x));
+  }
+  EXPECT_TRUE(close_to(doubles(result.data()), expected, 1e-5, 1e-5));
 }
 
 TEST_P(OpCaseTest, RecordsNothingForConstants) {

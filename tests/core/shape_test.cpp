@@ -188,7 +188,7 @@ TEST(Shape, Pads) {
   EXPECT_EQ(error_of([&] {
               pad(x, {3, 0}, PadMode::reflect);
             }),
-            "[pad] expected reflect padding in [0, 2] for a dim of size 3, got 3 and 0");
+            "[pad] expected reflect padding of at most 2 for a dim of size 3, got 3 and 0");
   EXPECT_EQ(error_of([&] { pad(x, {1}); }),
             "[pad] expected a pair of numbers for each of at most 1 dims, got (1,) for shape (3,)");
   EXPECT_NE(error_of([&] { pad(x, {INT64_MAX, INT64_MAX}); }), "");

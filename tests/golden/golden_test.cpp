@@ -18,6 +18,7 @@ namespace {
 const GoldenOps& golden_ops() {
   static const GoldenOps ops = [] {
     GoldenOps out;
+    add_argument_ops(out);
     add_elementwise_ops(out);
     add_index_ops(out);
     add_linalg_ops(out);

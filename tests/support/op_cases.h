@@ -33,8 +33,9 @@ struct OpCase {
   InputSpecs large = {};  // large enough to be cut among threads; empty: the last of inputs
   // The same in plain loops; empty where the result is compared with nothing.
   std::function<Plain(const std::vector<Plain>&)> reference = nullptr;
-  std::string op = {};     // as errors name it in brackets; empty: name
-  bool any_dtype = false;  // moves elements only: takes i64 as well
+  std::string op = {};         // as errors name it in brackets; empty: name
+  bool any_dtype = false;      // moves elements only: takes i64 as well
+  bool cuts_integers = false;  // divides integers and cuts off what is no integer
   // Whether the gradient can be differentiated in its turn.
   bool twice_differentiable = true;
   bool draws = false;  // draws random numbers, which differ between f32 and f64
@@ -46,6 +47,7 @@ struct OpCase {
 // All rows, and those of one family, each in the file of its name in op_cases/.
 const std::vector<OpCase>& op_cases();
 std::vector<OpCase> activation_cases();
+std::vector<OpCase> argument_cases();
 std::vector<OpCase> arithmetic_cases();
 std::vector<OpCase> attention_cases();
 std::vector<OpCase> conv_cases();
