@@ -201,6 +201,16 @@ void check_dims(const Tensor& x, size_t sizes) {
                 x.dim() - 2, x.shape(), sizes);
 }
 
+// Whether PyTorch goes by the sizes of a dim though it has a factor: where linear functions leave
+// the size alone, and where nearest leaves an image's alone or doubles it.
+bool goes_by_sizes(const Options& options, size_t rank, int64_t size, int64_t out_size) {
+  if (options.antialias || options.mode == Interpolation::bicubic) return false;
+  if (options.mode == Interpolation::nearest) {
+    return rank == 4 && (out_size == size || out_size == 2 * size);
+  }
+  return options.mode != Interpolation::nearest_exact && out_size == size;
+}
+
 // To `size`; factors hold one number a dim, or none.
 Tensor interpolated(const Tensor& x, const Dims& size, const std::vector<double>& factors,
                     const Options& options) {
@@ -211,7 +221,8 @@ Tensor interpolated(const Tensor& x, const Dims& size, const std::vector<double>
     TESSERA_CHECK(size[d] >= 1 && size[d] <= kLargestSize && x.shape()[d + 2] >= 1,
                   "[interpolate] expected sizes of at least 1, got {} from {}", size, x.shape());
     std::optional<double> factor;
-    if (!factors.empty()) factor = factors[d];
+    bool by_sizes = factors.empty() || goes_by_sizes(options, x.dim(), x.shape()[d + 2], size[d]);
+    if (!by_sizes) factor = factors[d];
     Axis axis(x.shape()[d + 2], size[d], options.align_corners, factor);
     maps.push_back(map_of(options.mode, axis, options.antialias));
   }
