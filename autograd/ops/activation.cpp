@@ -45,6 +45,16 @@ Tensor inside(const Tensor& dy, const Tensor& x, double low, double high) {
   return where(logical_and(gt(x, low), lt(x, high)), dy, 0);
 }
 
+// A bound cut off to an integer, within what a dtype of integers holds.
+int64_t whole_bound(double bound, DType dtype) {
+  bool is_u8 = dtype == DType::u8;
+  bool is_wide = dtype == DType::i64;
+  int64_t lowest = is_u8 ? 0 : is_wide ? INT64_MIN : INT32_MIN;
+  int64_t highest = is_u8 ? UINT8_MAX : is_wide ? INT64_MAX : INT32_MAX;
+  if (bound <= static_cast<double>(lowest)) return lowest;
+  return bound >= static_cast<double>(highest) ? highest : static_cast<int64_t>(bound);
+}
+
 }  // namespace
 
 Tensor sigmoid(TensorArg x) {
@@ -173,11 +183,9 @@ Tensor hardtanh(TensorArg x, double low, double high) {
   TESSERA_CHECK(low <= high, "[hardtanh] expected low <= high, got {} and {}", low, high);
   if (!is_floating(x.dtype())) {
     result_dtype("hardtanh", Domain::numbers, x.dtype());
-    auto bottom = Scalar(low).to<int64_t>();
-    auto top = Scalar(high).to<int64_t>();
-    TESSERA_CHECK(x.dtype() != DType::u8 || bottom >= 0,
+    TESSERA_CHECK(x.dtype() != DType::u8 || low > -1,
                   "[hardtanh] expected bounds of at least 0 for u8, got {} and {}", low, high);
-    return clamp(x, bottom, top);
+    return clamp(x, whole_bound(low, x.dtype()), whole_bound(high, x.dtype()));
   }
   return from_input(
       "hardtanh", UnaryOp::clamp, Domain::floating, x,

@@ -9,6 +9,7 @@
 #include "autograd/ops/softmax.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -163,12 +164,14 @@ Tensor cross_entropy(TensorArg x, TensorArg target, const CrossEntropyOptions& o
   TESSERA_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
                 "[cross_entropy] expected a label_smoothing in [0, 1], got {}",
                 options.label_smoothing);
-  DType compute = compute_dtype_of(x.dtype());
   if (is_floating(target.dtype())) {
+    DType result = result_type(x.data(), target.data());
+    DType wide_dtype = compute_dtype_of(result);
     CrossEntropyOptions wide = options;
-    wide.weight = widened(options.weight, compute);
-    return to(of_probabilities(to(x, compute), to(target, compute), wide), x.dtype());
+    wide.weight = widened(options.weight, wide_dtype);
+    return to(of_probabilities(to(x, wide_dtype), to(target, wide_dtype), wide), result);
   }
+  DType compute = compute_dtype_of(x.dtype());
   CrossEntropyArgs args{{}, options.ignore_index, options.label_smoothing};
   if (options.weight.defined()) args.weight = options.weight.data().to(compute).contiguous();
   Array indices = target.data().contiguous().view({target.numel()});

@@ -20,7 +20,7 @@ struct CrossEntropyOptions {
 // -log softmax(x)[target]. x is (C,), (N, C) or (N, C, d1, ...), target either i64 of x's shape
 // without the classes, an index in [0, C), or floating of x's shape, the classes' probabilities.
 // The losses have x's shape without the classes; their mean is weighted by the targets' weights
-// for indices, and over all places for probabilities.
+// for indices, and over all places for probabilities, with which x's dtype is promoted.
 Tensor cross_entropy(TensorArg x, TensorArg target, const CrossEntropyOptions& options = {});
 Tensor cross_entropy(TensorArg x, TensorArg target, Reduction reduction);
 

@@ -187,7 +187,7 @@ Tensor integer_means(const Tensor& x, const Axis& rows, const Axis& cols, bool c
     for (const MeanWindow& window : mean_windows(axis, count_include_pad)) {
       out.push_back(window.count);
     }
-    return Tensor(Array::from(out, shape));
+    return Tensor(Array::from(out, shape).to(x.device()));
   };
   return trunc_divide(sums, counts(rows, {rows.out, 1}) * counts(cols, {1, cols.out}));
 }

@@ -170,7 +170,10 @@ Unique unique_slices(const Tensor& x, size_t dim) {
   auto d = static_cast<int64_t>(dim);
   TESSERA_CHECK(x.numel() > 0 || n == 0,
                 "[unique] expected slices with elements along dim {}, got {}", dim, x.shape());
-  if (n == 0) return {x.detach(), Array::empty({0}, DType::i64), Array::empty({0}, DType::i64)};
+  if (n == 0) {
+    Tensor none = Array::empty({0}, DType::i64, x.device());
+    return {x.detach(), none, none};
+  }
   Tensor slices = reshape(moveaxis(x, {d}, {0}), {n, x.numel() / n});
   Unique found = unique_elements(select(slices, 1, 0));
   for (int64_t k = 1; k < slices.size(1) && found.counts.numel() < n; ++k) {

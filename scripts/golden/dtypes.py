@@ -41,6 +41,14 @@ def losses(f):
                        lambda g: [In(g.uniform((3, 4), a), "t"), In(g.uniform((3, 4), b, 0.1, 1)), reduction])
 
 
+    for reduction in REDUCTIONS:
+        for a, b in (("f64", "f32"), ("f32", "bf16"), ("f32", "f16")):
+            f.case(f"cross_entropy.probabilities.{reduction}.{a}.{b}", "cross_entropy",
+                   lambda x, t, w, i, r, s: F.cross_entropy(x, t, w, ignore_index=i, reduction=r, label_smoothing=s),
+                   lambda g: [In(g.uniform((3, 4), a), "t"), In(g.uniform((3, 4), b, 0.1, 1)), None, -100, reduction,
+                              0.0])
+
+
 def networks(f):
     for dtype in ("i64", "i32", "u8"):
         for numbers in (([1], [0], [1], 1), ([2, 1], [1, 2], [1, 2], 2)):

@@ -44,6 +44,16 @@ TEST(LossArguments, IntegersBesideFloatsAreTargetsOrInputs) {
             "[binary_cross_entropy_with_logits] expected floating dtypes, got f32 and i32");
 }
 
+TEST(LossArguments, ProbabilitiesOfAnotherDtypePromote) {
+  Tensor x(Array::zeros({2, 4}), true);
+  Tensor loss = cross_entropy(x, full({2, 4}, 0.25, DType::f64));
+  EXPECT_EQ(loss.dtype(), DType::f64);
+  EXPECT_NEAR(loss.item<double>(), std::log(4), 1e-15);
+  loss.backward();
+  EXPECT_EQ(x.grad().dtype(), DType::f32);
+  EXPECT_EQ(cross_entropy(to(x, DType::bf16), ones({2, 4})).dtype(), DType::f32);
+}
+
 TEST(LossArguments, AWeightHasXsShapeAndTheMeanItsSum) {
   Tensor x = floats({1, 2, 4});
   Tensor target = floats({0, 0, 0});
@@ -112,6 +122,9 @@ TEST(Hardtanh, CutsTheBoundsOfIntegers) {
             "[hardtanh] expected bounds of at least 0 for u8, got -1 and 1");
   EXPECT_EQ(error_of([] { hardtanh(of(DType::boolean, {1})); }),
             "[hardtanh] expected numbers, got bool");
+  EXPECT_EQ(doubles(hardtanh(of(DType::i32, {-3, 5}), 0, INFINITY).data()), (Values{0, 5}));
+  EXPECT_EQ(doubles(hardtanh(of(DType::u8, {3, 255}), -0.5, 1e300).data()), (Values{3, 255}));
+  EXPECT_EQ(hardtanh(of(DType::i64, {7}), -INFINITY, INFINITY).item<int64_t>(), 7);
   Tensor x = of(DType::i32, {-3, 5});
   hardtanh_(x);
   EXPECT_EQ(doubles(x.data()), (Values{-1, 1}));
