@@ -61,6 +61,9 @@ void add_numbers(std::vector<OpCase>& out) {
                  .inputs = {{{{2, 3}, -1, 1, 0.2}, {{2, 1}, 0, 0.1}}},
                  .large = {{{70, 1001}, -1, 1}, {{1001}, 0, 0.3}},
                  .op = "where"});
+}
+
+void add_linear(std::vector<OpCase>& out) {
   out.push_back({.name = "linear_vector",
                  .fn = [](const Inputs& in) { return linear(in[0], in[1]); },
                  .inputs = {{{{2, 3}}, {{3}}}, {{{3}}, {{3}}}, {{{2, 2, 3}}, {{3}}}},
@@ -231,6 +234,7 @@ std::vector<OpCase> argument_cases() {
   std::vector<OpCase> out;
   add_losses(out);
   add_numbers(out);
+  add_linear(out);
   add_indices(out);
   add_pools(out);
   add_convolutions(out);
