@@ -183,8 +183,6 @@ Tensor hardtanh(TensorArg x, double low, double high) {
   TESSERA_CHECK(low <= high, "[hardtanh] expected low <= high, got {} and {}", low, high);
   if (!is_floating(x.dtype())) {
     result_dtype("hardtanh", Domain::numbers, x.dtype());
-    TESSERA_CHECK(x.dtype() != DType::u8 || low > -1,
-                  "[hardtanh] expected bounds of at least 0 for u8, got {} and {}", low, high);
     return clamp(x, whole_bound(low, x.dtype()), whole_bound(high, x.dtype()));
   }
   return from_input(

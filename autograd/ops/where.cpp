@@ -166,6 +166,18 @@ Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high)
                   return Grads{where(logical_and(ge(x, bottom), le(x, top)), dy, 0)};
                 });
 }
+Tensor clamp_between(TensorArg x, TensorArg low, Scalar high) {
+  const Composed composed;
+  DType dtype = result_type(x.data(), low.data(), high);
+  Tensor bound = beside(x, high, dtype).to(dtype);
+  return clamp(to(x, dtype), low, bound);
+}
+Tensor clamp_between(TensorArg x, Scalar low, TensorArg high) {
+  const Composed composed;
+  DType dtype = result_type(x.data(), high.data(), low);
+  Tensor bound = beside(x, low, dtype).to(dtype);
+  return clamp(to(x, dtype), bound, high);
+}
 // From below first, so that high wins where low is above it.
 Tensor clamp(TensorArg x, TensorArg low, TensorArg high) {
   TESSERA_CHECK(low.defined() || high.defined(), "[clamp] expected at least one bound, got none");

@@ -271,10 +271,12 @@ def interpolate(f):
                         for dtype, layout in (("f32", "c"), ("f64", "t")):
                             if (recompute or factors == [1.1]) and dtype == "f32":
                                 continue
+                            # Where the sizes stay, PyTorch's gradients of these are not of what it computes.
+                            copies = factors == [1.1] and mode in ("nearest", "bicubic") and not recompute
                             f.case(f"interpolate.{mode}.{list(shape)}.{factors}.{align}.{recompute}.{dtype}",
                                    "interpolate_scale", resized,
                                    lambda g: [In(g.uniform(shape, dtype), layout), factors, mode, align, recompute,
-                                              False])
+                                              False], grad=not copies)
                 if spatial == 3 or mode == "nearest_exact":
                     for size in ([5, 3, 2], [2, 1, 6]):
                         for dtype, layout in (("f32", "c"), ("f64", "t"), ("bf16", "c"), ("f16", "c")):
