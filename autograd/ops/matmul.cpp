@@ -123,6 +123,7 @@ Tensor linear(TensorArg x, TensorArg weight, TensorArg bias) {
   }
   if (bias.defined() && bias.numel() == 1 && bias.dim() <= 1 &&
       bias.shape() != Dims{weight.size(0)}) {
+    const Composed scope;
     return linear(x, weight, expand(bias, {weight.size(0)}));
   }
   int64_t in = weight.size(1);

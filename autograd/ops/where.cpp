@@ -166,13 +166,13 @@ Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high)
                   return Grads{where(logical_and(ge(x, bottom), le(x, top)), dy, 0)};
                 });
 }
-Tensor clamp_between(TensorArg x, TensorArg low, Scalar high) {
+Tensor clamp_between(const Tensor& x, const Tensor& low, Scalar high) {
   const Composed composed;
   DType dtype = result_type(x.data(), low.data(), high);
   Tensor bound = beside(x, high, dtype).to(dtype);
   return clamp(to(x, dtype), low, bound);
 }
-Tensor clamp_between(TensorArg x, Scalar low, TensorArg high) {
+Tensor clamp_between(const Tensor& x, Scalar low, const Tensor& high) {
   const Composed composed;
   DType dtype = result_type(x.data(), high.data(), low);
   Tensor bound = beside(x, low, dtype).to(dtype);

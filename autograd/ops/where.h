@@ -32,15 +32,15 @@ Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high)
 Tensor clamp(TensorArg x, TensorArg low, TensorArg high);
 // Between a tensor and a number, which counts as a 0-d tensor of the common dtype. Templates, so
 // that braces for a missing bound never mean these.
-Tensor clamp_between(TensorArg x, TensorArg low, Scalar high);
-Tensor clamp_between(TensorArg x, Scalar low, TensorArg high);
+Tensor clamp_between(const Tensor& x, const Tensor& low, Scalar high);
+Tensor clamp_between(const Tensor& x, Scalar low, const Tensor& high);
 template <std::convertible_to<Tensor> Bound>
 Tensor clamp(TensorArg x, const Bound& low, Scalar high) {
-  return clamp_between(x, low, high);
+  return clamp_between(*x, low, high);
 }
 template <std::convertible_to<Tensor> Bound>
 Tensor clamp(TensorArg x, Scalar low, const Bound& high) {
-  return clamp_between(x, low, high);
+  return clamp_between(*x, low, high);
 }
 
 // nan for each NaN, and posinf and neginf for infinities: where not given, the largest and the
