@@ -3,6 +3,7 @@
 
 #include "autograd/ops/attention.h"
 #include "autograd/ops/batch_norm.h"
+#include "autograd/ops/compound.h"
 #include "autograd/ops/conv.h"
 #include "autograd/ops/creation.h"
 #include "autograd/ops/einsum.h"
