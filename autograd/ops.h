@@ -23,6 +23,8 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/scan.h"
 #include "autograd/ops/shape.h"
+#include "autograd/ops/shrink.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/sort.h"
+#include "autograd/ops/special.h"
 #include "autograd/ops/statistics.h"

@@ -128,6 +128,19 @@ Tensor mean(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType>
   return to(sum(terms, dims, keepdim) / count, result);
 }
 
+Tensor nanmean(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType> dtype) {
+  const Composed scope;
+  DType result = dtype.value_or(x.dtype());
+  TESSERA_CHECK(is_floating(x.dtype()) && is_floating(result),
+                "[nanmean] expected a floating dtype, got x of {} and a result of {}", x.dtype(),
+                result);
+  chosen_dims("nanmean", dims, x.dim());
+  DType wide = result == DType::f64 ? DType::f64 : DType::f32;
+  Tensor terms = to(x, wide);
+  Tensor count = to(sum(logical_not(isnan(terms)), dims, keepdim), wide);
+  return to(nansum(terms, dims, keepdim) / count, result);
+}
+
 Tensor prod(TensorArg x, const DimsArg& dims, bool keepdim, std::optional<DType> dtype) {
   const Composed scope;
   Tensor factors = converted(x, dtype);

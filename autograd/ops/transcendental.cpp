@@ -5,6 +5,7 @@
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/compare.h"
 #include "autograd/ops/pointwise.h"
+#include "autograd/ops/special.h"
 #include "autograd/ops/where.h"
 
 namespace tessera {
@@ -161,12 +162,8 @@ Tensor lgamma(TensorArg x) {
                   [](const Tensor& dy, const Tensor& x) { return dy * digamma(x); });
 }
 Tensor digamma(TensorArg x) {
-  return record("digamma", unary("digamma", UnaryOp::digamma, Domain::real, x), {x},
-                [sx = Saved(x)](const Tensor& dy, const Node& node) {
-                  check_no_graph(node.op());
-                  Tensor slope = unary("digamma", UnaryOp::trigamma, Domain::real, sx.array(node));
-                  return Grads{dy * slope};
-                });
+  return by_input("digamma", UnaryOp::digamma, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * polygamma(1, x); });
 }
 
 }  // namespace tessera
