@@ -6,6 +6,7 @@
 #include "autograd/ops/compound.h"
 #include "autograd/ops/conv.h"
 #include "autograd/ops/creation.h"
+#include "autograd/ops/diagonal.h"
 #include "autograd/ops/einsum.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/embedding.h"
@@ -27,4 +28,5 @@
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/sort.h"
 #include "autograd/ops/special.h"
+#include "autograd/ops/stacking.h"
 #include "autograd/ops/statistics.h"
