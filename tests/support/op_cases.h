@@ -52,6 +52,7 @@ std::vector<OpCase> conv_cases();
 std::vector<OpCase> diagonal_cases();
 std::vector<OpCase> interpolate_cases();
 std::vector<OpCase> index_cases();
+std::vector<OpCase> index_write_cases();
 std::vector<OpCase> join_cases();
 std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
