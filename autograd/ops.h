@@ -20,6 +20,7 @@
 #include "autograd/ops/loss.h"
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/normalize.h"
+#include "autograd/ops/patches.h"
 #include "autograd/ops/pool.h"
 #include "autograd/ops/random.h"
 #include "autograd/ops/reduce.h"
@@ -33,3 +34,4 @@
 #include "autograd/ops/special.h"
 #include "autograd/ops/stacking.h"
 #include "autograd/ops/statistics.h"
+#include "autograd/ops/vectors.h"
