@@ -23,6 +23,7 @@
 #include "autograd/ops/patches.h"
 #include "autograd/ops/pool.h"
 #include "autograd/ops/random.h"
+#include "autograd/ops/random_fill.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/same.h"
 #include "autograd/ops/scan.h"
