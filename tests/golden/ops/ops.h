@@ -13,6 +13,7 @@ void add_elementwise_ops(GoldenOps& ops);
 void add_index_ops(GoldenOps& ops);
 void add_linalg_ops(GoldenOps& ops);
 void add_network_ops(GoldenOps& ops);
+void add_operators(GoldenOps& ops);
 void add_reduce_ops(GoldenOps& ops);
 void add_shape_ops(GoldenOps& ops);
 
