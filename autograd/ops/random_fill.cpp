@@ -1,12 +1,12 @@
 #include "autograd/ops/random_fill.h"
 
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "autograd/in_place.h"
 #include "autograd/ops/number_range.h"
 #include "autograd/ops/pointwise.h"
+#include "core/creation.h"
 #include "core/kernels.h"
 
 namespace tessera {
@@ -38,12 +38,21 @@ Array drawn_doubles(const Tensor& self) {
 const RandomFamily& random_of(const Tensor& self) { return kernels(self.device()).random(); }
 RandomStream next_stream() { return context().next_stream(); }
 
-// Replaces each element; the device meta has none.
-template <class T, class F>
-void change_each(const Array& x, F&& fn) {
-  if (x.device().type == DeviceType::meta) return;
-  auto* values = x.data<T>();
-  for (int64_t i = 0; i < x.numel(); ++i) values[i] = fn(values[i]);
+// A number beside every element of x.
+Array beside_all(const Array& x, const Scalar& number) {
+  return arrays::full({}, number, x.dtype(), x.device()).expand(x.shape());
+}
+
+// x = op(x), and x = op(x, number).
+void apply(UnaryOp op, const Array& x, const ElementwiseParams& params = {}) {
+  kernels(x.device()).unary().run(op, x, x, params);
+}
+void apply(BinaryOp op, const Array& x, const Scalar& number) {
+  kernels(x.device()).binary().run(op, x, beside_all(x, number), x);
+}
+// x = scale x + shift
+void scale_and_shift(const Array& x, double scale, double shift) {
+  kernels(x.device()).binary().affine(x, scale, shift, x);
 }
 
 // The number as dtype holds it.
@@ -86,7 +95,7 @@ int64_t largest_integer(DType dtype) {
   }
 }
 
-// Whether a bool is enough for [from, to).
+// An error unless self can hold every integer of [from, to), as far as its dtype has them.
 void check_integers(const char* op, const Tensor& self, int64_t from, int64_t to) {
   TESSERA_CHECK(from < to, "[{}] expected from < to, got {} and {}", op, from, to);
   if (self.dtype() == DType::boolean) {
@@ -106,9 +115,18 @@ Array as_floating(const Array& integers, DType dtype, int64_t from, int64_t to) 
   if (high > static_cast<double>(to - 1)) high = neighbour(high, dtype, false);
   TESSERA_CHECK(low <= high, "[random_] expected a range that holds a number of {}, got [{}, {})",
                 dtype, from, to);
-  Array values = integers.to(dtype).to(DType::f64);
-  change_each<double>(values, [=](double value) { return std::clamp(value, low, high); });
+  Array values = integers.to(dtype);
+  apply(UnaryOp::clamp, values, {low, high, 0});
   return values;
+}
+
+void check_probabilities(const Array& p) {
+  const auto* values = p.data<double>();
+  for (int64_t i = 0; i < p.numel(); ++i) {
+    TESSERA_CHECK(values[i] >= 0 && values[i] <= 1,
+                  "[bernoulli_] expected probabilities in [0, 1], got {} at {} of {}", values[i], i,
+                  p.shape());
+  }
 }
 
 }  // namespace
@@ -129,8 +147,8 @@ const Tensor& uniform_(const Tensor& self, double from, double to) {
     Array out = drawn_as(self);
     random_of(self).uniform(next_stream(), 0, low, high, out);
     // Rounding, to 16 bits or after the product, may reach the end of the range.
-    Array kept = out.to(self.dtype()).to(DType::f64);
-    change_each<double>(kept, [=](double value) { return std::min(value, last); });
+    Array kept = out.to(self.dtype());
+    apply(BinaryOp::minimum, kept, last);
     return kept;
   });
 }
@@ -151,7 +169,7 @@ const Tensor& log_normal_(const Tensor& self, double mean, double std) {
   return fill_with("log_normal_", self, [&] {
     Array out = drawn_as(self);
     random_of(self).normal(next_stream(), 0, mean, std, out);
-    kernels(self.device()).unary().run(UnaryOp::exp, out, out);
+    apply(UnaryOp::exp, out);
     return out;
   });
 }
@@ -172,8 +190,9 @@ const Tensor& cauchy_(const Tensor& self, double median, double sigma) {
   return fill_with("cauchy_", self, [&] {
     Array out = drawn_doubles(self);
     random_of(self).uniform(next_stream(), 0, 0, 1, out);
-    change_each<double>(
-        out, [=](double u) { return median + sigma * std::tan(std::numbers::pi * (u - 0.5)); });
+    scale_and_shift(out, std::numbers::pi, -std::numbers::pi / 2);
+    apply(UnaryOp::tan, out);
+    scale_and_shift(out, sigma, median);
     return out;
   });
 }
@@ -189,7 +208,9 @@ const Tensor& geometric_(const Tensor& self, double p) {
   return fill_with("geometric_", self, [&] {
     Array out = drawn_doubles(self);
     random_of(self).exponential(next_stream(), 0, -std::log1p(-p), out);
-    change_each<double>(out, [=](double x) { return std::min(std::floor(x) + 1, largest); });
+    apply(UnaryOp::floor, out);
+    scale_and_shift(out, 1, 1);
+    apply(BinaryOp::minimum, out, largest);
     return out;
   });
 }
@@ -210,12 +231,9 @@ const Tensor& bernoulli_(const Tensor& self, TensorArg p) {
   TESSERA_CHECK(broadcast_shapes(self.shape(), p.shape(), "bernoulli_") == self.shape(),
                 "[bernoulli_] expected probabilities that broadcast to {}, got {}", self.shape(),
                 p.shape());
-  Array chance = p.data().to(DType::f64).expand(self.shape()).contiguous();
-  change_each<double>(chance, [&](double value) {
-    TESSERA_CHECK(value >= 0 && value <= 1,
-                  "[bernoulli_] expected probabilities in [0, 1], got {} in {}", value, p.shape());
-    return value;
-  });
+  Array own = p.data().to(DType::f64).contiguous();
+  if (own.device().type != DeviceType::meta) check_probabilities(own);
+  Array chance = own.expand(self.shape()).contiguous();
   return fill_with("bernoulli_", self, [&] {
     Array out = drawn_doubles(self);
     random_of(self).bernoulli(next_stream(), chance, out);
@@ -241,8 +259,8 @@ const Tensor& random_(const Tensor& self) {
   return fill_with("random_", self, [&] {
     Array out = Array::empty(self.shape(), DType::i64, self.device());
     random_of(self).integers(next_stream(), 0, INT64_MIN, 0, out);
-    // The negative numbers as those that are not.
-    change_each<int64_t>(out, [](int64_t x) { return x - INT64_MIN; });
+    // The negative numbers as those that are not: their sign dropped.
+    apply(BinaryOp::bitwise_xor, out, INT64_MIN);
     return out;
   });
 }

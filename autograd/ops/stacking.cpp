@@ -86,6 +86,12 @@ void check_repeats(const Tensor& repeats) {
                 repeats.shape());
 }
 
+void check_output_size(std::optional<int64_t> given, int64_t size) {
+  TESSERA_CHECK(!given || *given == size,
+                "[repeat_interleave] expected the sum of repeats as output_size, {}, got {}", size,
+                *given);
+}
+
 Tensor difference(const Tensor& x, int64_t dim) {
   int64_t count = x.size(dim) - 1;
   Tensor after = narrow(x, dim, 1, count);
@@ -153,6 +159,17 @@ std::vector<Tensor> tensor_split(TensorArg x, const Dims& indices, int64_t dim) 
   return out;
 }
 
+std::vector<Tensor> tensor_split(TensorArg x, TensorArg sections_or_indices, int64_t dim) {
+  const Tensor& at = *sections_or_indices;
+  TESSERA_CHECK(at.dtype() == DType::i64 && at.dim() <= 1,
+                "[tensor_split] expected sections or indices of i64 and at most one dim, got {} of "
+                "shape {}",
+                at.dtype(), at.shape());
+  if (at.dim() == 0) return tensor_split(x, at.item<int64_t>(), dim);
+  std::vector<int64_t> indices = at.data().to_vector<int64_t>();
+  return tensor_split(x, Dims(std::span<const int64_t>(indices)), dim);
+}
+
 std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& xs) {
   const Composed scope;
   if (xs.empty()) return {};
@@ -189,7 +206,8 @@ std::vector<Tensor> meshgrid(const std::vector<Tensor>& xs, MeshIndexing indexin
   return out;
 }
 
-Tensor repeat_interleave(TensorArg x, int64_t repeats, std::optional<int64_t> dim) {
+Tensor repeat_interleave(TensorArg x, int64_t repeats, std::optional<int64_t> dim,
+                         std::optional<int64_t> output_size) {
   const Composed scope;
   TESSERA_CHECK(repeats >= 0, "[repeat_interleave] expected repeats of at least 0, got {}",
                 repeats);
@@ -202,6 +220,8 @@ Tensor repeat_interleave(TensorArg x, int64_t repeats, std::optional<int64_t> di
   spread.insert(d + 1, repeats);
   Dims shape = run.x.shape();
   shape[d] *= repeats;
+  check_output_size(output_size, shape[d]);
+
   Tensor y = reshape(expand(unsqueeze(run.x, run.dim + 1), spread), shape);
   return y.data().storage() == x.data().storage() ? clone(y) : y;
 }
@@ -216,9 +236,7 @@ Tensor repeat_interleave(TensorArg x, TensorArg repeats, std::optional<int64_t> 
                 "[repeat_interleave] expected 1 or {} repeats for dim {} of {}, got {}", size,
                 run.dim, run.x.shape(), repeats.numel());
   Array at = repeated_indices(repeats.data().reshape({repeats.numel()}).expand({size}));
-  TESSERA_CHECK(!output_size || *output_size == at.numel(),
-                "[repeat_interleave] expected the sum of repeats as output_size, {}, got {}",
-                at.numel(), output_size.value_or(0));
+  check_output_size(output_size, at.numel());
   return index_select(run.x, run.dim, at);
 }
 

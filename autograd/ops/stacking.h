@@ -1,6 +1,7 @@
 // Tensors side by side, cut apart, repeated and turned: copies, except where a line says view.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <vector>
 
@@ -20,9 +21,16 @@ Tensor dstack(const std::vector<Tensor>& xs);
 Tensor column_stack(const std::vector<Tensor>& xs);
 
 // Views: `sections` pieces, the first ones larger by one where the size does not divide; or those
-// between the indices, each as slice takes bounds: [0, i), [i, j), ..., [k, end).
+// between the indices, each as slice takes bounds: [0, i), [i, j), ..., [k, end). Of a tensor
+// (i64), 0-d for sections and of one dim for indices.
 std::vector<Tensor> tensor_split(TensorArg x, int64_t sections, int64_t dim = 0);
 std::vector<Tensor> tensor_split(TensorArg x, const Dims& indices, int64_t dim = 0);
+std::vector<Tensor> tensor_split(TensorArg x, TensorArg sections_or_indices, int64_t dim = 0);
+// For tensor_split(x, {2}): without this one {2} would be a number before it is a list.
+inline std::vector<Tensor> tensor_split(TensorArg x, std::initializer_list<int64_t> indices,
+                                        int64_t dim = 0) {
+  return tensor_split(x, Dims(indices), dim);
+}
 
 // Views of the tensors, expanded to their common shape.
 std::vector<Tensor> broadcast_tensors(const std::vector<Tensor>& xs);
@@ -33,7 +41,8 @@ std::vector<Tensor> meshgrid(const std::vector<Tensor>& xs,
                              MeshIndexing indexing = MeshIndexing::ij);
 
 // Each element `repeats` times in a row along dim; without dim, of x flattened.
-Tensor repeat_interleave(TensorArg x, int64_t repeats, std::optional<int64_t> dim = {});
+Tensor repeat_interleave(TensorArg x, int64_t repeats, std::optional<int64_t> dim = {},
+                         std::optional<int64_t> output_size = {});
 // Element i repeats[i] times. repeats (i64 or i32, none negative) is 0-d or of one dim, of size 1
 // or that of dim. output_size, if given, is their sum.
 Tensor repeat_interleave(TensorArg x, TensorArg repeats, std::optional<int64_t> dim = {},

@@ -137,7 +137,10 @@ TEST(RandomFill, NamesWhatItCannotTake) {
             "[geometric_] expected a probability in (0, 1), got 1");
   EXPECT_EQ(error_of([&] { bernoulli_(x, 1.5); }),
             "[bernoulli_] expected a probability in [0, 1], got 1.5");
-  EXPECT_TRUE(contains(error_of([&] { bernoulli_(x, of(DType::f32, {0, 2, 1})); }), "got 2"));
+  EXPECT_TRUE(contains(error_of([&] {
+                         bernoulli_(x, of(DType::f32, {0, 2, 1}));
+                       }),
+                       "got 2 at 1 of (3,)"));
   EXPECT_TRUE(contains(error_of([&] { bernoulli_(x, zeros({2, 3})); }), "broadcast to (3,)"));
   EXPECT_TRUE(contains(error_of([&] { bernoulli_(x, i); }), "floating probabilities, got i64"));
   EXPECT_EQ(error_of([&] { random_(i, 3, 3); }), "[random_] expected from < to, got 3 and 3");

@@ -56,6 +56,12 @@ TEST(Stacking, ViewsShareElements) {
   tensor_split(x, 2)[1][0] = 7;
   tensor_split(x, Dims{1, 3})[0] += 1;
   EXPECT_EQ(values(x), (Values{1, 0, 0, 7, 0}));
+  EXPECT_EQ(tensor_split(x, {2}).size(), 2u);
+  EXPECT_EQ(values(tensor_split(x, of(DType::i64, {1, 3}))[1]), (Values{0, 0}));
+  EXPECT_EQ(tensor_split(x, Tensor(Array::scalar(3, DType::i64))).size(), 3u);
+  EXPECT_EQ(error_of([&] { tensor_split(x, of(DType::f32, {1})); }),
+            "[tensor_split] expected sections or indices of i64 and at most one dim, got f32 of "
+            "shape (1,)");
   EXPECT_EQ(error_of([&] { tensor_split(x, 0); }),
             "[tensor_split] expected at least 1 section, got 0");
   EXPECT_TRUE(contains(error_of([] { tensor_split(zeros({}), 2); }), "[tensor_split]"));
@@ -103,6 +109,8 @@ TEST(RepeatInterleave, ChecksItsCounts) {
               repeat_interleave(x, of(DType::i64, {1, 0, 2}), 0, 4);
             }),
             "[repeat_interleave] expected the sum of repeats as output_size, 3, got 4");
+  EXPECT_EQ(repeat_interleave(x, 2, 0, 6).numel(), 6);
+  EXPECT_TRUE(contains(error_of([&] { repeat_interleave(x, 2, 0, 5); }), "output_size, 6, got 5"));
   EXPECT_TRUE(contains(error_of([&] { repeat_interleave(x, INT64_MAX); }), "fits into memory"));
   EXPECT_TRUE(contains(error_of([&] {
                          repeat_interleave(x, of(DType::i64, {9e18, 9e18, 1}));
