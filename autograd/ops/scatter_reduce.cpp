@@ -9,6 +9,8 @@
 #include "autograd/ops/normalize_common.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "autograd/ops/stacking.h"
+
 #include "autograd/record.h"
 #include "core/creation.h"
 #include "core/index.h"
@@ -85,9 +87,9 @@ Tensor zeros_like_index(const Array& index, const Tensor& like) {
   return Tensor(Array::zeros(index.shape(), like.dtype(), like.device()));
 }
 
-// dx = dy / n and dsource = dy[index] / n
+// dx = dy / n and dsource = dy[index] / n; 16 bits do not hold every n.
 Grads mean_grads(const Tensor& x, const Array& index, const Tensor& dy, const How& how) {
-  Tensor share = dy / Tensor(arrivals(x.data(), index, how));
+  Tensor share = to(dy / Tensor(arrivals(wide(x.data()), index, how)), x.dtype());
   return {share, gather(share, how.dim, index)};
 }
 
@@ -176,10 +178,8 @@ Tensor scatter_reduce(TensorArg x, int64_t dim, TensorArg index, TensorArg sourc
   TESSERA_CHECK(reduce != ScatterReduce::mean || x.dtype() != DType::boolean,
                 "[scatter_reduce] expected numbers for a mean, got bool");
   Array at = arrays::wide_index(index.data(), kOp);
-  int64_t d = static_cast<int64_t>(normalize_dim(dim, std::max<size_t>(x.dim(), 1), kOp));
-  if (at.numel() == 0)
-    return record(kOp, x.data().clone(), {x},
-                  [](const Tensor& dy, const Node&) { return Grads{dy}; });
+  auto d = static_cast<int64_t>(normalize_dim(dim, std::max<size_t>(x.dim(), 1), kOp));
+  if (at.numel() == 0) return clone(x);
   return reduced(x, at, part_of(source, at.shape()), {d, reduce, include_self});
 }
 

@@ -136,6 +136,24 @@ TEST(ScatterReduceTest, AnElementThatDoesNotCountTakesNoGradient) {
   EXPECT_EQ(values(source.grad()), (Values{1, 0}));
 }
 
+TEST(ScatterReduceTest, MeansOfManyIn16BitsHaveTheirGradient) {
+  Tensor x(Array::zeros({1}, DType::bf16), true);
+  Tensor source(Array::full({1023}, 1, DType::bf16), true);
+  Tensor index(Array::zeros({1023}, DType::i64));
+  Tensor y = scatter_reduce(x, 0, index, source, ScatterReduce::mean);
+  y.backward(Tensor(Array::full({1}, 1, DType::bf16)));
+  EXPECT_EQ(x.grad().item<double>(), 1.0 / 1024);
+  EXPECT_EQ(source.grad()[1022].item<double>(), 1.0 / 1024);
+}
+
+TEST(ScatterReduceTest, AnEmptyIndexChangesNothing) {
+  Tensor x = floats({1, 2});
+  Tensor none(Array::zeros({0}, DType::i64));
+  Tensor y = scatter_reduce(x, 0, none, floats({3}), ScatterReduce::mean, false);
+  EXPECT_EQ(values(y), (Values{1, 2}));
+  EXPECT_NE(y.data().storage(), x.data().storage());
+}
+
 TEST(ScatterReduceTest, ProductsWithZerosHaveTheirGradients) {
   auto fn = [](const std::vector<Tensor>& in) {
     return scatter_reduce(in[0], 0, at({0, 0, 1}), in[1], ScatterReduce::prod);
