@@ -6,9 +6,6 @@
 
 namespace tessera {
 
-// How many elements of a floating point array on the CPU are NaN or infinite.
-int64_t count_nonfinite(const Array& x);
-
 // Throws Error when one of dxs, which `node` made of dys, is not finite: the message names the
 // operation, the input, both shapes, the module path and the place of the forward call.
 void check_gradients(const Node& node, const Grads& dxs, const Grads& dys);

@@ -1,6 +1,6 @@
 // What surrounds an operation and is not an argument of it: whether a history is recorded, which
-// random numbers come next, whose module's forward runs, and where the user called. One per thread,
-// the only state of the library that is not passed along.
+// random numbers come next, and whose module's forward runs. One per thread, with the place of the
+// call (core/call_place.h) the only state of the library that is not passed along.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/call_place.h"
 #include "core/error.h"
 #include "core/philox.h"
 
@@ -42,9 +43,6 @@ struct Context {
   std::shared_ptr<const std::string> module_path;
   uint64_t init_seed = 0;   // initial values of parameters made from now on
   bool defer_init = false;  // they are made later (nn/module.h)
-  // Where the user called the operation that runs; operations inside it leave it alone.
-  CallSite site{nullptr, 0};
-  int composed = 0;  // how many Composed are alive
   // The checkpoint whose function runs, forward or again; null outside of one.
   std::shared_ptr<Recomputation> recomputation;
   // Where observations of running statistics go (running_statistics.h); null: they move at once.
@@ -109,20 +107,5 @@ class DetectAnomaly {
  private:
   bool before_;
 };
-
-// At the head of an operation made of others: those keep the place of the user's call.
-class Composed {
- public:
-  Composed() { ++context().composed; }
-  ~Composed() { --context().composed; }
-  Composed(const Composed&) = delete;
-  Composed& operator=(const Composed&) = delete;
-};
-
-// The place of the user's call, unless an operation that composes others runs.
-inline void note_call_site(const char* file, int line) {
-  Context& here = context();
-  if (here.composed == 0) here.site = CallSite(file, line);
-}
 
 }  // namespace tessera

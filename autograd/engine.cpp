@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "autograd/anomaly.h"
 #include "autograd/ops/elementwise.h"
@@ -39,6 +40,12 @@ Tensor run_hooks(const std::vector<GradHook>* hooks, Tensor grad) {
   return grad;
 }
 
+// The elements in memory of their own, with the same history.
+Tensor recorded_copy(const Tensor& x) {
+  return record("clone", x.data().clone(), {x},
+                [](const Tensor& dy, const Node&) { return Grads{dy}; });
+}
+
 class AccumulateNode final : public Node {
  public:
   explicit AccumulateNode(std::weak_ptr<Tensor::Impl> leaf)
@@ -71,7 +78,7 @@ class AccumulateNode final : public Node {
   // What arrives may be a view or a tensor that others see (a + b sends one to both), or be laid
   // out strangely: the leaf gets its own. The caller's dy is the one other owner allowed.
   static Tensor own_copy(const Tensor& grad, const Tensor& dy) {
-    if (context().grad_enabled && grad.requires_grad()) return grad;
+    if (context().grad_enabled && grad.requires_grad()) return recorded_copy(grad);
     long owners = grad.shared() == dy.shared() ? 2 : 1;
     bool own = grad.data().storage().use_count() == 1 && grad.shared().use_count() == owners &&
                grad.data().is_contiguous();
@@ -250,22 +257,22 @@ Grads gradients_of_inputs(Node& node, Grads dys) {
   return dxs;
 }
 
-// The forward call of `node` is what operations recorded by its gradient go back to.
+// The forward call of `node` is what operations recorded by its gradient go back to, and what
+// errors in it name. Of a leaf, whose hooks do other things, there is none.
 class SiteOf {
  public:
-  explicit SiteOf(const Node& node) : before_(context().site) {
-    if (context().grad_enabled) context().site = node.site();
-    ++context().composed;
+  explicit SiteOf(const Node& node) : before_(call_place) {
+    call_place.site = node.is_leaf() ? CallSite{nullptr, 0} : node.site();
+    call_place.module_path = &node.module_path();
+    ++call_place.calls;
+    ++call_place.composed;
   }
-  ~SiteOf() {
-    --context().composed;
-    context().site = before_;
-  }
+  ~SiteOf() { call_place = before_; }
   SiteOf(const SiteOf&) = delete;
   SiteOf& operator=(const SiteOf&) = delete;
 
  private:
-  CallSite before_;
+  CallPlace before_;
 };
 
 class Backward {
@@ -367,6 +374,16 @@ void run_backward(const std::vector<Tensor>& outputs, const std::vector<Tensor>&
   Backward(roots, captures, retain_graph).run(roots, std::move(grads));
 }
 
+// Gives memory of its own to each of these that shares another's, as the gradients of a + b do.
+void part_shared(std::vector<Tensor>& grads, bool create_graph) {
+  std::unordered_set<const Storage*> seen;
+  for (Tensor& grad : grads) {
+    if (!grad.defined() || seen.insert(grad.data().storage().get()).second) continue;
+    GradMode mode(create_graph);
+    grad = recorded_copy(grad);
+  }
+}
+
 }  // namespace
 
 NodePtr make_accumulator(const std::shared_ptr<Tensor::Impl>& leaf) {
@@ -394,6 +411,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     TESSERA_CHECK(options.allow_unused || captures.grads[i].defined(),
                   "[grad] no output depends on input {}; allow_unused gives it no gradient", i);
   }
+  if (inputs.size() > 1) part_shared(captures.grads, options.create_graph);
   return std::move(captures.grads);
 }
 

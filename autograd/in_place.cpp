@@ -3,6 +3,7 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -148,7 +149,7 @@ void check_result(const char* op, const Tensor& self, const Tensor& result) {
   TESSERA_CHECK(result.shape() == self.shape(),
                 "[{}] a result of shape {} does not fit into the tensor of shape {}", op,
                 result.shape(), self.shape());
-  TESSERA_CHECK(!is_floating(result.dtype()) || is_floating(self.dtype()),
+  TESSERA_CHECK(can_cast(result.dtype(), self.dtype()),
                 "[{}] a result of {} cannot be stored in a tensor of {}", op, result.dtype(),
                 self.dtype());
 }
@@ -193,6 +194,7 @@ void Tensor::Impl::refresh() {
 const Tensor& in_place(const char* op, const Tensor& self, InputRefs others,
                        FunctionRef<Tensor(const Tensor& old)> compute,
                        FunctionRef<void(const Array& out)> kernel) {
+  const Composed scope;
   check_target(op, self);
   if (wants_record({self}) || wants_record(others)) {
     write_recorded(op, self, compute);

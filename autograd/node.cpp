@@ -42,9 +42,8 @@ NodePtr::~NodePtr() {
 
 Node::Node(const char* op, Edges edges, uint32_t num_outputs)
     : op_(op), edges_(std::move(edges)), sequence_(next_sequence()), num_outputs_(num_outputs) {
-  const Context& here = context();
-  site_ = here.site;
-  module_path_ = here.module_path;
+  site_ = call_place.site;
+  module_path_ = context().module_path;
 }
 
 Node::~Node() = default;

@@ -1,7 +1,6 @@
 // Tensors as text.
 #pragma once
 
-#include <iosfwd>
 #include <string>
 
 #include "autograd/tensor.h"
@@ -15,7 +14,6 @@ namespace tessera {
 //   [3., 4.]
 //   Tensor(shape=(2,), dtype=f32, grad_fn=add)
 std::string to_string(const Tensor& tensor, const PrintOptions& options = {});
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 // Of its elements; see core/describe.h.
 Description describe(const Tensor& tensor);

@@ -2,6 +2,9 @@
 
 #include "autograd/context.h"
 #include "autograd/engine.h"
+#include "autograd/in_place.h"
+#include "autograd/ops/in_place.h"
+#include "autograd/ops/shape.h"
 #include "autograd/record.h"
 
 namespace tessera {
@@ -10,6 +13,26 @@ Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>(st
   TESSERA_CHECK(impl_->data.defined(), "[Tensor] the array is undefined");
   impl_->inference = context().inference;
   if (requires_grad) set_requires_grad(true);
+}
+
+Tensor& Tensor::operator=(const Tensor& source) && {
+  copy_(*this, source);
+  return *this;
+}
+Tensor& Tensor::operator=(Scalar value) && {
+  fill_(*this, value);
+  return *this;
+}
+
+Tensor Tensor::operator[](ElementIndex i) const {
+  const NotedCall call({i.file, i.line});
+  const Composed scope;
+  TESSERA_CHECK(dim() > 0, "[index] expected at least one dim to index, got a 0-d tensor");
+  int64_t count = data().size(0);
+  TESSERA_CHECK(i.value >= -count && i.value < count,
+                "[index] expected an index in [{}, {}) for shape {}, got {}", -count, count,
+                shape(), i.value);
+  return select(*this, 0, i.value);
 }
 
 void Tensor::set_requires_grad(bool value) const {

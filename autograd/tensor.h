@@ -1,14 +1,29 @@
 // Tensor: an Array with a history. What models hold.
 #pragma once
 
+#include <concepts>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <vector>
 
 #include "autograd/node.h"
 #include "core/array.h"
+#include "core/print.h"
+#include "core/scalar.h"
 
 namespace tessera {
+
+// The i of x[i], and the place of the call.
+struct ElementIndex {
+  template <std::integral T>
+  requires(!std::same_as<T, bool>)
+      ElementIndex(T i, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : value(static_cast<int64_t>(i)), file(file), line(line) {}
+  int64_t value;
+  const char* file;
+  int line;
+};
 
 // Runs after a leaf's grad has been added to.
 using AccumulateHook = std::function<void(const Tensor& leaf)>;
@@ -21,6 +36,15 @@ class Tensor {
   Tensor() = default;
   // A leaf: it has no history, and collects a gradient if requires_grad.
   Tensor(Array data, bool requires_grad = false);  // converts implicitly: an Array is a constant
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  // x[i] = y writes into x's elements, converted and broadcast, as copy_ and fill_ do
+  // (autograd/in_place.h). To a variable that holds x[i], y is assigned as to any other.
+  Tensor& operator=(const Tensor& source) &&;
+  Tensor& operator=(Scalar value) &&;
 
   bool defined() const { return impl_ != nullptr; }
   const Array& data() const;
@@ -34,6 +58,9 @@ class Tensor {
   T item() const {
     return data().template item<T>();
   }
+  // A view of element i of dim 0, counted from the end when negative; it has one dim less. index()
+  // of autograd/ops/indexing.h takes slices, masks and tensors as well.
+  Tensor operator[](ElementIndex i) const;
 
   bool requires_grad() const;
   // Leaves only: results of recorded operations require one by what they were made from.
@@ -83,6 +110,9 @@ class Tensor {
   Impl& impl() const;
   std::shared_ptr<Impl> impl_;
 };
+
+// As to_string of autograd/print.h.
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 struct Tensor::Impl {
   // Not an aggregate: clearing all of it first would cost a tenth of a small operation.

@@ -7,22 +7,25 @@
 namespace tessera {
 
 // A Tensor handed to an operation. The conversion happens at the call, so it knows the caller's
-// file and line and leaves them in the Context, for the node that the operation may record. Lives
-// as long as the call: never store one.
+// file and line and notes them, for the node that the operation may record and for the error that
+// it may throw. Lives as long as the call: never store one.
 class TensorArg {
  public:
   // Undefined, for parameters that may be left out.
-  TensorArg() = default;
+  TensorArg() { ++call_place.calls; }
   TensorArg(const Tensor& tensor, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : tensor_(&tensor) {
-    note_call_site(file, line);
+    ++call_place.calls;
+    note_call_site({file, line});
   }
   TensorArg(const Array& data, const char* file = __builtin_FILE(), int line = __builtin_LINE())
       : own_(data), tensor_(&own_) {
-    note_call_site(file, line);
+    ++call_place.calls;
+    note_call_site({file, line});
   }
   // Handed on to another operation, whose call is still the user's.
-  TensorArg(const TensorArg& outer) : tensor_(outer.tensor_) {}
+  TensorArg(const TensorArg& outer) : tensor_(outer.tensor_) { ++call_place.calls; }
+  ~TensorArg() { --call_place.calls; }
   TensorArg& operator=(const TensorArg&) = delete;
 
   operator const Tensor&() const { return *tensor_; }

@@ -1,5 +1,6 @@
 #include "core/allocator.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <array>
@@ -107,6 +108,9 @@ class Cache {
     release_large();
   }
 
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
  private:
   void* pop(SizeClass size) {
     if constexpr (!kCache) {
@@ -177,7 +181,12 @@ class Cache {
 
 // Never destroyed: arrays in static storage may give blocks back after main ends.
 Cache& cache() {
-  static auto* instance = new Cache;
+  static auto* instance = [] {
+    auto* made = new Cache;
+    // A child gets no lock that another thread of its parent held.
+    pthread_atfork([] { cache().lock(); }, [] { cache().unlock(); }, [] { cache().unlock(); });
+    return made;
+  }();
   return *instance;
 }
 

@@ -1,7 +1,10 @@
 #include "core/array.h"
 
+#include <cstring>
+
 #include "core/cuda/cuda.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -28,6 +31,17 @@ std::optional<Dims> view_strides(const Dims& shape, const Dims& strides, const D
   return out;
 }
 
+void check_sizes(const char* op, const Dims& shape) {
+  for (int64_t size : shape) {
+    TESSERA_CHECK(size >= 0, "[{}] negative size in shape {}", op, shape);
+  }
+}
+
+void fill(const char* op, const Array& out, double value) {
+  check_holds(op, out.dtype(), value);
+  kernels(out.device()).copy().fill(out, value);
+}
+
 }  // namespace
 
 Array::Array(std::shared_ptr<Storage> storage, DType dtype, Dims shape, Dims strides,
@@ -48,6 +62,7 @@ Array Array::with(Dims shape, Dims strides, int64_t offset) const {
 }
 
 Array Array::empty(Dims shape, DType dtype, Device device) {
+  check_sizes("empty", shape);
   int64_t bytes = 0;
   TESSERA_CHECK(
       !__builtin_mul_overflow(num_elements(shape), static_cast<int64_t>(item_size(dtype)), &bytes),
@@ -58,12 +73,14 @@ Array Array::empty(Dims shape, DType dtype, Device device) {
 }
 
 Array Array::zeros(Dims shape, DType dtype, Device device) {
+  check_sizes("zeros", shape);
   return full(std::move(shape), 0.0, dtype, device);
 }
 
 Array Array::full(Dims shape, double value, DType dtype, Device device) {
+  check_sizes("full", shape);
   Array out = empty(std::move(shape), dtype, device);
-  out.fill_(value);
+  fill("full", out, value);
   return out;
 }
 
@@ -71,6 +88,7 @@ Array Array::scalar(double value, DType dtype) { return full({}, value, dtype); 
 
 Array Array::arange(int64_t count, DType dtype) {
   TESSERA_CHECK(count >= 0, "[arange] expected a count of at least 0, got {}", count);
+  check_holds("arange", dtype, std::max<int64_t>(count - 1, 0));
   std::vector<int64_t> values(static_cast<size_t>(count));
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<int64_t>(i);
   return from(values, {count}).to(dtype);
@@ -114,9 +132,12 @@ Array Array::select(int64_t dim, int64_t index) const {
               offset_ + (index < 0 ? index + size : index) * strides_[d]);
 }
 
+// Zero dims count as one here, as in PyTorch.
 Array Array::transpose(int64_t dim0, int64_t dim1) const {
-  size_t a = normalize_dim(dim0, shape_.size(), "transpose");
-  size_t b = normalize_dim(dim1, shape_.size(), "transpose");
+  size_t rank = std::max<size_t>(shape_.size(), 1);
+  size_t a = normalize_dim(dim0, rank, "transpose");
+  size_t b = normalize_dim(dim1, rank, "transpose");
+  if (shape_.empty()) return *this;
   Dims shape = shape_;
   Dims strides = strides_;
   std::swap(shape[a], shape[b]);
@@ -166,8 +187,8 @@ Array Array::unsqueeze(int64_t dim) const {
 }
 
 Array Array::squeeze(int64_t dim) const {
-  size_t d = normalize_dim(dim, shape_.size(), "squeeze");
-  return shape_[d] == 1 ? select(dim, 0) : *this;
+  size_t d = normalize_dim(dim, std::max<size_t>(shape_.size(), 1), "squeeze");
+  return !shape_.empty() && shape_[d] == 1 ? select(dim, 0) : *this;
 }
 
 Array Array::view(const Dims& shape) const {
@@ -205,8 +226,13 @@ Array Array::to(Device device) const {
   if (device == this->device()) return *this;
   Array packed = contiguous();
   Array out = empty(shape_, dtype_, device);
-  // What comes from meta has no elements, and what goes there loses them.
-  if (this->device().type == DeviceType::meta) raw();
+  // What comes from meta has no elements, unless somebody lent it some, and what goes there loses
+  // them.
+  if (this->device().type == DeviceType::meta) {
+    const void* lent = packed.raw();
+    if (device.type == DeviceType::cpu && numel_ > 0) std::memcpy(out.raw(), lent, nbytes());
+    return out;
+  }
   if (device.type != DeviceType::meta) cuda::transfer(packed, out);
   return out;
 }
@@ -217,7 +243,7 @@ void Array::copy_(const Array& source) const {
   kernels(device()).copy().run(source.expand(shape_), *this);
 }
 
-void Array::fill_(double value) const { kernels(device()).copy().fill(*this, value); }
+void Array::fill_(double value) const { fill("fill_", *this, value); }
 
 Dims infer_shape(const Dims& shape, int64_t numel, std::string_view op) {
   Dims sizes = shape;

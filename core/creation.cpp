@@ -33,11 +33,16 @@ int64_t arange_count(const Scalar& start, const Scalar& stop, const Scalar& step
   return static_cast<int64_t>(count);
 }
 
+// Numbers as dtype: cut off to integers where it is of these, and then an error outside of its
+// range.
 template <class F>
-Array from_function(int64_t count, DType dtype, F value) {
+Array from_function(const char* op, int64_t count, DType dtype, F value) {
   Array wide = Array::empty({count}, DType::f64);
   auto* to = wide.data<double>();
-  for (int64_t i = 0; i < count; ++i) to[i] = value(i);
+  for (int64_t i = 0; i < count; ++i) {
+    to[i] = value(i);
+    check_holds(op, dtype, std::trunc(to[i]));
+  }
   return wide.to(dtype);
 }
 
@@ -50,7 +55,12 @@ void check_space(const char* op, int64_t count, DType dtype) {
 // are exact.
 double space_at(double start, double stop, int64_t count, int64_t i) {
   if (count == 1) return start;
-  double step = (stop - start) / static_cast<double>(count - 1);
+  auto gaps = static_cast<double>(count - 1);
+  double step = (stop - start) / gaps;
+  // The distance between finite ends may be too large for a double, its parts are not.
+  if (std::isinf(step) && std::isfinite(start) && std::isfinite(stop)) {
+    step = stop / gaps - start / gaps;
+  }
   return i < count / 2 ? start + step * static_cast<double>(i)
                        : stop - step * static_cast<double>(count - 1 - i);
 }
@@ -88,7 +98,7 @@ Array arange(Scalar start, Scalar stop, Scalar step, std::optional<DType> dtype)
   if (floating) {
     double from = start.to<double>();
     double by = step.to<double>();
-    return from_function(count, type,
+    return from_function("arange", count, type,
                          [=](int64_t i) { return from + by * static_cast<double>(i); });
   }
   Array out = Array::empty({count}, DType::i64);
@@ -98,17 +108,22 @@ Array arange(Scalar start, Scalar stop, Scalar step, std::optional<DType> dtype)
   for (int64_t i = 0; i < count; ++i) {
     to[i] = static_cast<int64_t>(from + by * static_cast<uint64_t>(i));
   }
+  if (count > 0) {
+    check_holds("arange", type, to[0]);
+    check_holds("arange", type, to[count - 1]);
+  }
   return out.to(type);
 }
 
 Array linspace(double start, double stop, int64_t count, DType dtype) {
   check_space("linspace", count, dtype);
-  return from_function(count, dtype, [=](int64_t i) { return space_at(start, stop, count, i); });
+  return from_function("linspace", count, dtype,
+                       [=](int64_t i) { return space_at(start, stop, count, i); });
 }
 
 Array logspace(double start, double stop, int64_t count, double base, DType dtype) {
   check_space("logspace", count, dtype);
-  return from_function(count, dtype,
+  return from_function("logspace", count, dtype,
                        [=](int64_t i) { return std::pow(base, space_at(start, stop, count, i)); });
 }
 
@@ -124,11 +139,20 @@ Array tri(int64_t rows, std::optional<int64_t> cols, int64_t diagonal, DType dty
   return tril(ones(matrix_shape("tri", rows, cols), dtype), diagonal);
 }
 
+void check_sizes(std::string_view op, const Dims& shape) {
+  for (int64_t size : shape) {
+    TESSERA_CHECK(size >= 0, "[{}] negative size in shape {}", op, shape);
+  }
+}
+
 Array ones(Dims shape, DType dtype, Device device) {
+  check_sizes("ones", shape);
   return Array::full(std::move(shape), 1, dtype, device);
 }
 
 Array full(Dims shape, Scalar value, DType dtype, Device device) {
+  check_sizes("full", shape);
+  check_holds("full", dtype, value);
   Array out = Array::empty(std::move(shape), dtype, device);
   if (value.is_floating()) out.fill_(value.to<double>());
   else out.copy_(Array::from<int64_t>({value.to<int64_t>()}, {}));
@@ -161,6 +185,7 @@ Array of(const Nested& list, std::optional<DType> dtype) {
     type = numbers[0].dtype();
     for (const Scalar& number : numbers) type = promote_types(type, number.dtype());
   }
+  for (const Scalar& number : numbers) check_holds("of", type, number);
   Array out = Array::empty(shape, type);
   visit_dtype(type, [&](auto tag) {
     using T = typename decltype(tag)::type;

@@ -13,6 +13,7 @@ namespace tessera::arrays {
 
 // start, start + step, ... before stop, ceil((stop - start) / step) of them: i64 where all three
 // are integers, else f32, unless a dtype is given. The step is not 0 and leads towards stop.
+// An integer dtype must hold what is left of the numbers when they are cut off.
 Array arange(Scalar start, Scalar stop, Scalar step = 1, std::optional<DType> dtype = {});
 // `count` numbers from start to stop, both included, evenly apart; cut off to integers where dtype
 // is of these.
@@ -27,8 +28,11 @@ Array eye(int64_t rows, std::optional<int64_t> cols = {}, DType dtype = DType::f
 Array tri(int64_t rows, std::optional<int64_t> cols = {}, int64_t diagonal = 0,
           DType dtype = DType::f32);
 Array ones(Dims shape, DType dtype = DType::f32, Device device = {});
-// A Scalar keeps every i64, where a double would round it.
+// A Scalar keeps every i64, where a double would round it. An error where dtype does not hold it.
 Array full(Dims shape, Scalar value, DType dtype, Device device = {});
+
+// An error naming op when a size is negative.
+void check_sizes(std::string_view op, const Dims& shape);
 
 // Of x's shape, dtype (unless given) and device.
 Array empty_like(const Array& x, std::optional<DType> dtype = {});
@@ -66,7 +70,8 @@ class Nested {
 };
 
 // of({{1, 2}, {3, 4}}): the list's shape; f32 where any number is floating, else i64, or bool of
-// bools only, unless a dtype is given. A ragged list is an error that says where.
+// bools only, unless a dtype is given, which must hold every number. A ragged list is an error that
+// says where.
 Array of(const Nested& list, std::optional<DType> dtype = {});
 
 }  // namespace tessera::arrays

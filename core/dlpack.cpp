@@ -104,6 +104,13 @@ Dims strides_of(const DLTensor& tensor, const Dims& shape) {
   return strides;
 }
 
+// Of the elements alone: what lies between them is anybody's.
+void check_bools_of(void* data, uint64_t bytes, const Dims& shape, const Dims& strides,
+                    Device device) {
+  Array elements(Storage::wrap(data, bytes, device, nullptr), DType::u8, shape, strides, 0);
+  check_bools(bytes_of(elements.to(Device{}).contiguous()), "[from_dlpack] the tensor");
+}
+
 }  // namespace
 
 DLManagedTensor* to_dlpack(const Array& array) {
@@ -142,6 +149,7 @@ Array from_dlpack(DLManagedTensor* managed) {
   if (data) data += tensor.byte_offset;
   TESSERA_CHECK(reinterpret_cast<uintptr_t>(data) % item_size(dtype) == 0,
                 "[from_dlpack] expected elements aligned to {} bytes", item_size(dtype));
+  if (dtype == DType::boolean && *bytes > 0) check_bools_of(data, *bytes, shape, strides, device);
   auto release = [managed] {
     if (managed->deleter) managed->deleter(managed);
   };

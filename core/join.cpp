@@ -1,7 +1,9 @@
 // The copies of core/shape.h.
 #include <numeric>
 
+#include "core/creation.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 #include "core/shape.h"
 
 namespace tessera::arrays {
@@ -39,7 +41,8 @@ void check_pad(const Array& x, const Dims& padding) {
   }
 }
 
-Array pad_constant(const Array& x, const Dims& padding, double value) {
+Array pad_constant(const Array& x, const Dims& padding, const Scalar& value) {
+  check_holds("pad", x.dtype(), value);
   Dims shape = x.shape();
   Array inner = x;
   for (size_t i = 0; i < padding.size() / 2; ++i) {
@@ -48,8 +51,11 @@ Array pad_constant(const Array& x, const Dims& padding, double value) {
     shape[d] = size + padding[2 * i] + padding[2 * i + 1];
     TESSERA_CHECK(shape[d] >= 0, "[pad] padding {} gives dim {} of shape {} the size {}", padding,
                   d, x.shape(), shape[d]);
+    TESSERA_CHECK(padding[2 * i] >= -size && padding[2 * i + 1] >= -size,
+                  "[pad] padding {} cuts off more than the {} elements of dim {} of shape {}",
+                  padding, size, d, x.shape());
   }
-  Array out = Array::full(shape, value, x.dtype(), x.device());
+  Array out = full(shape, value, x.dtype(), x.device());
   Array place = out;
   for (size_t i = 0; i < padding.size() / 2; ++i) {
     auto d = static_cast<int64_t>(x.dim() - 1 - i);
@@ -69,7 +75,10 @@ Array pad_constant(const Array& x, const Dims& padding, double value) {
 Array flip(const Array& x, const Dims& dims) {
   Dims strides = x.strides();
   int64_t offset = x.offset();
-  for (int64_t d : normalize_dims(dims, x.dim(), "flip")) {
+  // Zero dims count as one, which has nothing to reverse.
+  Dims reversed = normalize_dims(dims, std::max<size_t>(x.dim(), 1), "flip");
+  if (x.dim() == 0) return x.clone();
+  for (int64_t d : reversed) {
     auto at = static_cast<size_t>(d);
     offset += std::max<int64_t>(x.shape()[at] - 1, 0) * strides[at];
     strides[at] = -strides[at];
@@ -192,26 +201,34 @@ Array pad_index(int64_t size, int64_t before, int64_t after, PadMode mode) {
   const char* name = mode == PadMode::reflect     ? "reflect"
                      : mode == PadMode::replicate ? "replicate"
                                                   : "circular";
+  // Circular padding goes around what is left between cut ends.
+  int64_t begin = std::clamp<int64_t>(-std::max(before, -size), 0, size);
+  int64_t end = std::max(begin, std::clamp<int64_t>(size + std::min<int64_t>(after, 0), 0, size));
   int64_t limit = mode == PadMode::reflect    ? size - 1
-                  : mode == PadMode::circular ? size
+                  : mode == PadMode::circular ? end - begin
                   : size > 0                  ? int64_t{1} << 40
                                               : 0;
-  TESSERA_CHECK(before >= 0 && after >= 0 && before <= limit && after <= limit,
-                "[pad] expected {} padding in [0, {}] for a dim of size {}, got {} and {}", name,
+  TESSERA_CHECK(before <= limit && after <= limit,
+                "[pad] expected {} padding of at most {} for a dim of size {}, got {} and {}", name,
                 std::max<int64_t>(limit, 0), size, before, after);
+  int64_t smallest = mode == PadMode::circular || (before >= 0 && after >= 0) ? 0 : 1;
+  constexpr int64_t kMostCut = int64_t{1} << 40;
+  TESSERA_CHECK(before >= -kMostCut && after >= -kMostCut && size + before + after >= smallest,
+                "[pad] expected {} padding that leaves elements of a dim of size {}, got {} and {}",
+                name, size, before, after);
   std::vector<int64_t> index;
   for (int64_t i = -before; i < size + after; ++i) {
     int64_t at = i;
     if (mode == PadMode::reflect) at = i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
     else if (mode == PadMode::replicate) at = std::clamp<int64_t>(i, 0, size - 1);
-    else at = i < 0 ? i + size : i >= size ? i - size : i;
+    else at = i < begin ? i + (end - begin) : i >= end ? i - (end - begin) : i;
     index.push_back(at);
   }
   auto count = static_cast<int64_t>(index.size());
   return Array::from(index, {count});
 }
 
-Array pad(const Array& x, const Dims& padding, PadMode mode, double value) {
+Array pad(const Array& x, const Dims& padding, PadMode mode, Scalar value) {
   check_pad(x, padding);
   if (mode == PadMode::constant) return pad_constant(x, padding, value);
   Array out = x;

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/printable.h"
+
 namespace tessera {
 
 using nlohmann::json;
@@ -17,7 +19,7 @@ std::optional<std::string> json_string(std::string_view text) {
 std::string excerpt(std::string_view text) {
   constexpr size_t kLongest = 100;
   auto start = json(text.substr(0, kLongest)).dump(-1, ' ', false, json::error_handler_t::replace);
-  return text.size() > kLongest ? start + "..." : start;
+  return printable(start) + (text.size() > kLongest ? "..." : "");
 }
 
 }  // namespace tessera

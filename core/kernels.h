@@ -4,7 +4,10 @@
 // that the comment states, and are checked by the caller (the named op in autograd/ops) except
 // where a line here says otherwise. Outputs are allocated by the caller and do not overlap inputs
 // unless a line says so. The bits of a result depend on shapes, dtypes and the instruction set
-// only, never on the number of threads.
+// only, never on the number of threads. What rounding took from a number that others are compared
+// with, a mean or a logsumexp, matters where the number is 64 times as large as what counts beside
+// it, or more: in f32 its last digit is worth 4e-6 of that then. It is given as a second number,
+// which is 0 elsewhere.
 #pragma once
 
 #include "core/kernels/attention.h"

@@ -1,6 +1,7 @@
 #include "core/parallel.h"
 
 #include <immintrin.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/signals.h"
 
 namespace tessera {
 namespace {
@@ -47,22 +49,33 @@ void wait_for_change(const std::atomic<T>& value, T old) {
   value.wait(old, std::memory_order_acquire);
 }
 
+// How often this process is a child by fork, counted from its last exec.
+std::atomic<uint32_t> num_forks{0};
+
+void count_forks() {
+  static const int kRegistered = pthread_atfork(nullptr, nullptr, [] { ++num_forks; });
+  TESSERA_CHECK(kRegistered == 0, "[parallel_for] cannot watch for forks");
+}
+
 // The helpers of one calling thread. They live as long as it does.
 class Team {
  public:
-  Team() = default;
+  Team() { count_forks(); }
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
   ~Team() {
+    forget_dead();
     job_ = nullptr;
     for (auto& helper : helpers_) helper->call();
   }
 
   void run(int threads, int64_t num_tiles, FunctionRef<void(int64_t)> fn) {
+    forget_dead();
     Job job(fn, num_tiles, threads);
     job_ = &job;
     helpers_left_.store(threads - 1, std::memory_order_relaxed);
     while (static_cast<int>(helpers_.size()) < threads - 1) {
+      SignalsBlocked blocked;  // from the thread's birth on
       helpers_.push_back(std::make_unique<Helper>(*this));
     }
     for (int i = 0; i < threads - 1; ++i) helpers_[static_cast<size_t>(i)]->call();
@@ -126,6 +139,7 @@ class Team {
 
    private:
     void serve(Team& team) {
+      SignalsBlocked blocked;
       for (uint32_t seen = 0;; ++seen) {
         wait_for_change(calls_, seen);
         Job* job = team.job_;
@@ -142,6 +156,17 @@ class Team {
     std::jthread thread_;
   };
 
+  // The helpers of a parent are not in its child, and what is left of them can only be leaked: a
+  // thread that is not there cannot be joined.
+  void forget_dead() {
+    if (uint32_t now = num_forks.load(std::memory_order_relaxed); now != forks_) {
+      for (auto& helper : helpers_) static_cast<void>(helper.release());
+      helpers_.clear();
+      forks_ = now;
+    }
+  }
+
+  uint32_t forks_ = num_forks.load(std::memory_order_relaxed);
   Job* job_ = nullptr;
   alignas(64) std::atomic<int> helpers_left_{0};
   std::vector<std::unique_ptr<Helper>> helpers_;

@@ -42,8 +42,8 @@ int num_cores();
 // that a tile's result does not depend on which thread ran it, nor in which order; a thread is
 // given neighbouring tiles. Calls from inside a tile run on the calling thread. The first exception
 // is rethrown after all threads have stopped. Each calling thread has helpers of its own, which
-// wait for the next call awake for 50 microseconds and then asleep. A process that has called this
-// and forks must not call it in the child.
+// wait for the next call awake for 50 microseconds and then asleep, and take no signals. After a
+// fork outside of a tile, the child has new ones.
 void parallel_for(int64_t num_tiles, FunctionRef<void(int64_t)> fn);
 
 // Calls fn(begin, end) for the pieces of [0, count) of `tile` elements each.

@@ -176,4 +176,10 @@ std::string to_string(const Array& array, const PrintOptions& options) {
 
 std::ostream& operator<<(std::ostream& out, const Array& array) { return out << to_string(array); }
 
+std::ostream& operator<<(std::ostream& out, const Dims& dims) { return out << to_string(dims); }
+
+std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
+
+std::ostream& operator<<(std::ostream& out, Device device) { return out << to_string(device); }
+
 }  // namespace tessera

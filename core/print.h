@@ -27,6 +27,10 @@ struct PrintOptions {
 // given. An error when an option is out of range.
 std::string to_string(const Array& array, const PrintOptions& options = {});
 std::ostream& operator<<(std::ostream& out, const Array& array);
+// What an array is made of: "(2, 3)", "f32", "cpu".
+std::ostream& operator<<(std::ostream& out, const Dims& dims);
+std::ostream& operator<<(std::ostream& out, DType dtype);
+std::ostream& operator<<(std::ostream& out, Device device);
 
 // The elements alone; the array is on the CPU.
 std::string elements_string(const Array& array, const PrintOptions& options = {});

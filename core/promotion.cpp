@@ -1,5 +1,7 @@
 #include "core/promotion.h"
 
+#include <cmath>
+
 namespace tessera {
 namespace {
 
@@ -40,6 +42,31 @@ DType promote_types(DType a, DType b) {
 }
 
 bool can_cast(DType from, DType to) { return kind(from) <= kind(to); }
+
+std::pair<int64_t, int64_t> integer_range(DType dtype) {
+  TESSERA_ASSERT(!is_floating(dtype));
+  if (dtype == DType::i64) return {INT64_MIN, INT64_MAX};
+  if (dtype == DType::i32) return {INT32_MIN, INT32_MAX};
+  return {0, dtype == DType::u8 ? UINT8_MAX : 1};
+}
+
+void check_holds(std::string_view op, DType dtype, const Scalar& number) {
+  if (is_floating(dtype) || dtype == DType::boolean) return;
+  auto [lowest, largest] = integer_range(dtype);
+  if (number.is_floating()) {
+    auto x = number.to<double>();
+    // Both ends of i64 as doubles: -2^63, and 2^63, which is the first one beyond.
+    bool inside = dtype == DType::i64
+                      ? x >= -0x1p63 && x < 0x1p63
+                      : x >= static_cast<double>(lowest) && x <= static_cast<double>(largest);
+    TESSERA_CHECK(inside && std::trunc(x) == x, "[{}] expected a number that {} holds, got {}", op,
+                  dtype, x);
+    return;
+  }
+  auto x = number.to<int64_t>();
+  TESSERA_CHECK(x >= lowest && x <= largest, "[{}] expected a number that {} holds, got {}", op,
+                dtype, x);
+}
 
 DType ResultType::get() const {
   std::optional<DType> type = combine(with_dims_, combine(zero_dim_, scalars_));

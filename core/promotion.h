@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "core/array.h"
 #include "core/scalar.h"
@@ -15,6 +17,12 @@ DType promote_types(DType a, DType b);
 // Whether values of `from` may be written into an array of `to`, as in-place operations do: not
 // from floating to integer, nor from a number to bool.
 bool can_cast(DType from, DType to);
+
+// Errors naming op unless an array of dtype can hold the number: a bool holds every one (as "is not
+// 0"), an integer dtype the whole numbers in its range, a floating one all, rounded.
+void check_holds(std::string_view op, DType dtype, const Scalar& number);
+// The smallest and the largest number of an integer dtype.
+std::pair<int64_t, int64_t> integer_range(DType dtype);
 
 // dtype where it is floating, else f32: what a floating-point function gives for integers.
 inline DType floating_type(DType dtype) { return is_floating(dtype) ? dtype : DType::f32; }

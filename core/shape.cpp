@@ -25,8 +25,10 @@ Dims normalize_dims(const Dims& dims, size_t rank, std::string_view op) {
 Dims moveaxis_order(size_t rank, const Dims& from, const Dims& to) {
   TESSERA_CHECK(from.size() == to.size(),
                 "[moveaxis] expected as many dims to move as places, got {} and {}", from, to);
-  Dims sources = normalize_dims(from, rank, "moveaxis");
-  Dims places = normalize_dims(to, rank, "moveaxis");
+  // Zero dims count as one.
+  Dims sources = normalize_dims(from, std::max<size_t>(rank, 1), "moveaxis");
+  Dims places = normalize_dims(to, std::max<size_t>(rank, 1), "moveaxis");
+  if (rank == 0) return {};
   Dims order(rank, -1);
   for (size_t i = 0; i < sources.size(); ++i) order[static_cast<size_t>(places[i])] = sources[i];
   size_t next = 0;
@@ -201,7 +203,7 @@ Array squeeze(const Array& x) {
 }
 
 Array squeeze(const Array& x, const Dims& dims) {
-  Dims named = normalize_dims(dims, x.dim(), "squeeze");
+  Dims named = normalize_dims(dims, std::max<size_t>(x.dim(), 1), "squeeze");
   std::sort(named.begin(), named.end());
   Array out = x;
   for (size_t i = named.size(); i-- > 0;) out = out.squeeze(named[i]);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/array.h"
+#include "core/scalar.h"
 
 namespace tessera::arrays {
 
@@ -68,9 +69,10 @@ Array triu(const Array& x, int64_t diagonal = 0);
 
 enum class PadMode { constant, reflect, replicate, circular };
 // padding is (before, after) of the last dim, then of the one before it, and so on. A negative one
-// cuts (constant only). reflect needs less than the dim's size, circular at most that, replicate a
-// dim that is not empty.
-Array pad(const Array& x, const Dims& padding, PadMode mode = PadMode::constant, double value = 0);
+// cuts. reflect needs less than the dim's size, circular at most what cutting left of it, replicate
+// a dim that is not empty; reflect and replicate leave at least one element. For constant, x's
+// dtype must hold value.
+Array pad(const Array& x, const Dims& padding, PadMode mode = PadMode::constant, Scalar value = 0);
 // For the modes other than constant: where the elements of the padded dim come from, i64.
 Array pad_index(int64_t size, int64_t before, int64_t after, PadMode mode);
 

@@ -59,7 +59,7 @@ class Packing {
                     name);
       auto found = blocks.find(key_of(parameter));
       int block = found == blocks.end() ? Bucket::kRoot : found->second;
-      bool trained = !decay.empty();
+      bool trained = !decay.empty() && parameter.requires_grad();
       if (!trained && !(gathers_blocks_ && block != Bucket::kRoot)) {
         frozen_.push_back(parameter);
         continue;
@@ -221,7 +221,7 @@ std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimize
     Array data = parameter.data();
     if (data.device().type == DeviceType::meta && !on_meta) {
       data = Array::empty(data.shape(), data.dtype());
-      module.initial_values(parameter).fill(0, data);
+      module.initial_values(parameter).fill(0, data.view({data.numel()}));
     }
     parameter.set_data_of_dtype(data.to(options.dtype.value_or(data.dtype())));
   }

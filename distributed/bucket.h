@@ -51,11 +51,12 @@ struct BucketOptions {
   std::optional<DType> dtype;
 };
 
-// Packs the parameters that the optimizer updates into buckets and makes them views into these, in
-// memory of mesh.data(). Buckets are in the order in which backward fills them: the last block's
-// first, each from its last parameter on, and the root's at the end; that is of parameters outside
-// of blocks and of those that several blocks share. The first bucket has at most 1 MiB, so that its
-// reduction starts early. Where blocks are gathered, their frozen parameters are in buckets too.
+// Packs the parameters that the optimizer updates, frozen ones aside, into buckets and makes them
+// views into these, in memory of mesh.data(). Buckets are in the order in which backward fills
+// them: the last block's first, each from its last parameter on, and the root's at the end; that is
+// of parameters outside of blocks and of those that several blocks share. The first bucket has at
+// most 1 MiB, so that its reduction starts early. Where blocks are gathered, their frozen
+// parameters are in buckets too.
 //
 // Parameters made under nn::DeferInit get their values here, of sharded buckets only the own part.
 //

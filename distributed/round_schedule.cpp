@@ -1,6 +1,7 @@
 #include "distributed/round_schedule.h"
 
 #include <algorithm>
+#include <map>
 
 #include "autograd/record.h"
 
@@ -47,10 +48,13 @@ void RoundSchedule::make_lists() {
   bool gathers = mesh_.gathers_blocks();
   for (size_t b = 0; b < blocks_.size() && gathers; ++b) forward_.push_back({Kind::gather, b});
   both_ = forward_;
+  // A model of ten thousand blocks has a hundred thousand buckets: each is looked at once.
+  std::map<int, std::vector<size_t>> of_block;
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    if (buckets_[i].trained) of_block[buckets_[i].block].push_back(i);
+  }
   auto reduce_buckets_of = [&](int block) {
-    for (size_t i = 0; i < buckets_.size(); ++i) {
-      if (buckets_[i].trained && buckets_[i].block == block) both_.push_back({Kind::reduce, i});
-    }
+    for (size_t i : of_block[block]) both_.push_back({Kind::reduce, i});
   };
   for (size_t b = blocks_.size(); b-- > 0;) {
     if (b > 0 && gathers) both_.push_back({Kind::gather, b - 1});

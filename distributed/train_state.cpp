@@ -82,7 +82,9 @@ void check_same_tensors(const Manifest& manifest, const nn::Module& module,
                         const optim::Optimizer& optimizer, const std::string& what) {
   std::unordered_set<const void*> trained;
   for (const optim::ParamGroup& group : optimizer.groups()) {
-    for (const Tensor& param : group.params) trained.insert(param.shared().get());
+    for (const Tensor& param : group.params) {
+      if (param.requires_grad()) trained.insert(param.shared().get());
+    }
   }
   std::unordered_set<std::string> names;
   auto expect = [&](const std::string& name, const Dims& shape) {

@@ -5,18 +5,40 @@
 #include <unordered_map>
 
 #include "autograd/context.h"
+#include "core/finite.h"
 #include "core/kernels.h"
 #include "core/tree.h"
 #include "distributed/agreement.h"
+#include "distributed/start_agreement.h"
 
 namespace tessera {
 namespace {
 
 // The columns of a leaf's row; those of its statistics follow, then which parameters it used.
-enum Column : int64_t { kLoss, kWeight, kStop, kNumColumns };
+enum Column : int64_t { kLoss, kWeight, kStop, kLr, kNumColumns };
 
 // Flags in one number of a row.
 constexpr size_t kFlags = 48;
+
+// The first parameter of a trained bucket with a number in this rank's part of its state that is
+// not finite; empty if there is none.
+std::string nonfinite_in(const Bucket& bucket) {
+  std::vector<Array> arrays{bucket.master};
+  // A master may be finite, and too large for the parameter's own dtype.
+  if (bucket.master.storage() != bucket.own_params.storage()) arrays.push_back(bucket.own_params);
+  arrays.insert(arrays.end(), bucket.state.begin(), bucket.state.end());
+  for (const Array& array : arrays) {
+    if (all_finite(array)) continue;
+    for (const Segment& segment : bucket.segments) {
+      int64_t begin = std::max(segment.begin, bucket.own.begin);
+      int64_t end = std::min(segment.end, bucket.own.end);
+      if (begin >= end) continue;
+      Run run{begin - bucket.own.begin, end - bucket.own.begin};
+      if (!all_finite(part(array, run))) return segment.name;
+    }
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -26,8 +48,9 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Comm
       optimizer_(optimizer),
       comm_(comm),
       options_(options),
-      mesh_((comm.set_where(where_in_model), comm), options.strategy,
-            {.group = options.group, .machine = options.machine}),
+      mesh_(
+          (comm.set_where(where_in_model), agree_on_start(module, optimizer, options, comm), comm),
+          options.strategy, {.group = options.group, .machine = options.machine}),
       buckets_(make_buckets(module, optimizer, {options.bucket_bytes, options.dtype}, mesh_)),
       statistics_(module),
       schedule_(module, buckets_, mesh_, options.recompute) {
@@ -76,6 +99,7 @@ StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, StepCall ca
   return guarded([&] {
     TESSERA_CHECK(call.leaves >= 1 && call.leaves <= options_.leaves,
                   "[TrainStep] expected from 1 to {} leaves, got {}", options_.leaves, call.leaves);
+    TESSERA_CHECK(std::isfinite(lr), "[TrainStep] expected a finite learning rate, got {}", lr);
     return run_collective(lr, &loss_of_leaf, call);
   });
 }
@@ -96,7 +120,9 @@ std::vector<GradientSum> TrainStep::gradient_sums(int64_t num_leaves) const {
 StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf, StepCall call) {
   std::vector<GradientSum> sums = gradient_sums(call.leaves);
   Leaves leaves = run_rounds(loss_of_leaf, call, sums);
+  for (std::vector<double>& row : leaves.rows) row[kLr] = lr;
   LeafTable table(leaves.rows, num_columns(), call.leaves, group(), comm_);
+  check_same_lr(table, call.leaves);
   check_use(table, call.leaves);
   std::vector<Array> gradients;
   size_t next = 0;
@@ -117,6 +143,7 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf, 
   if (result.finite) {
     bool clip = options_.clip_norm > 0;
     double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
+    ++updates_done_;
     update(lr, gradients, factor / result.weight);
     gather_parameters();
     if (!on_meta())
@@ -182,7 +209,16 @@ void TrainStep::add_use_columns(std::vector<double>& row) const {
   }
 }
 
-// All ranks have the same table, so they have the same error.
+// All ranks have the same table, so they have the same errors.
+void TrainStep::check_same_lr(const LeafTable& table, int64_t num_leaves) const {
+  for (int64_t leaf = 1; leaf < num_leaves && !on_meta(); ++leaf) {
+    if (table.at(leaf, kLr) == table.at(0, kLr)) continue;
+    throw SharedError(
+        fmt::format("[TrainStep] ranks disagree about the learning rate of step {}: {} and {}",
+                    steps_done_ + 1, table.at(0, kLr), table.at(leaf, kLr)));
+  }
+}
+
 void TrainStep::check_use(const LeafTable& table, int64_t num_leaves) const {
   if (options_.unused == UnusedParameters::zero || on_meta()) return;
   const Segment* unused = nullptr;  // the first
@@ -256,8 +292,26 @@ std::vector<double> TrainStep::chunks_in_order(const std::vector<Array>& parts) 
   return chunks;
 }
 
+// On meta it has its value all the same, for optimizers that read it.
+Array TrainStep::scale_on_device(double scale) const {
+  if (!on_meta()) return Array::scalar(scale, DType::f64).to(buckets_[0].own_params.device());
+  auto value = std::make_shared<double>(1);
+  auto storage = Storage::wrap(value.get(), sizeof(double), {DeviceType::meta}, [value] {});
+  return {std::move(storage), DType::f64, {}, {}, 0};
+}
+
+void TrainStep::update_segment(const optim::Slice& slice, const Array& grad_scale, double lr) {
+  try {
+    optimizer_.update(slice, grad_scale, lr, updates_done_);
+  } catch (const Error& error) {
+    // It may need to know elements, which meta has not.
+    if (!on_meta()) throw;
+    update_left_out_ = error.what();
+  }
+}
+
 void TrainStep::update(double lr, const std::vector<Array>& gradients, double scale) {
-  Array grad_scale = Array::scalar(scale, DType::f64).to(buckets_[0].own_params.device());
+  Array grad_scale = scale_on_device(scale);
   for (size_t i = 0; i < buckets_.size(); ++i) {
     const Bucket& bucket = buckets_[i];
     if (!bucket.trained) continue;
@@ -270,7 +324,7 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
       };
       optim::Slice slice{cut(bucket.master), cut(gradients[i]), {}, segment.weight_decay};
       for (const Array& state : bucket.state) slice.state.push_back(cut(state));
-      optimizer_.update(slice, grad_scale, lr, steps_done_ + 1);
+      update_segment(slice, grad_scale, lr);
     }
     if (bucket.master.dtype() != bucket.params.dtype()) bucket.own_params.copy_(bucket.master);
     bucket.params.storage()->mark_changed("TrainStep::run");
@@ -289,8 +343,16 @@ void TrainStep::gather_parameters(bool frozen_too) const {
   for (Gather& gather : gathers) gather.wait();
 }
 
-void TrainStep::restored(int64_t steps_done) {
+void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done) {
   guarded([&] {
+    int64_t updates = updates_done.value_or(steps_done);
+    TESSERA_CHECK(steps_done >= 0 && updates >= 0 && updates <= steps_done,
+                  "[TrainStep] expected from 0 updates to one a step, got {} in {} steps", updates,
+                  steps_done);
+    if (comm_.size() > 1) {
+      require_agreement(comm_, {{"the step to go on from",
+                                 fmt::format("{} steps with {} updates", steps_done, updates)}});
+    }
     for (const Bucket& bucket : buckets_) {
       if (bucket.master.storage() != bucket.own_params.storage()) {
         bucket.own_params.copy_(bucket.master);
@@ -298,8 +360,22 @@ void TrainStep::restored(int64_t steps_done) {
       bucket.params.storage()->mark_changed("TrainStep::restored");
     }
     gather_parameters(true);
+    steps_done_ = steps_done;
+    updates_done_ = updates;
   });
-  steps_done_ = steps_done;
+}
+
+std::string TrainStep::nonfinite_parameter() {
+  return guarded([&] {
+    std::string own;
+    for (const Bucket& bucket : buckets_) {
+      if (own.empty() && bucket.trained) own = nonfinite_in(bucket);
+    }
+    std::vector<std::string> all = gather_texts(comm_, own);
+    auto found =
+        std::find_if(all.begin(), all.end(), [](const auto& text) { return !text.empty(); });
+    return found == all.end() ? std::string() : *found;
+  });
 }
 
 double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch) {
@@ -316,6 +392,9 @@ double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>
       schedule_.end();
     }
     LeafTable table(rows, 2, count, group(), comm_);
+    if (!(table.sum(1) > 0)) {
+      throw SharedError("[TrainStep] the losses of an evaluation have no weight");
+    }
     return table.sum(0) / table.sum(1);
   });
 }

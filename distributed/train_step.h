@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "distributed/bucket.h"
@@ -23,6 +24,10 @@ struct Leaf {
 // What becomes of a parameter that no leaf of a step gave a gradient.
 enum class UnusedParameters { error, zero };
 
+// What ranks do about their parameters and buffers before the first step: compare them, a
+// difference being an error, or take rank 0's values.
+enum class Start { compare, broadcast };
+
 struct StepOptions {
   int64_t leaves = 1;    // in a global batch; at least one for every rank
   double clip_norm = 0;  // of the whole gradient; 0 does not clip
@@ -37,6 +42,7 @@ struct StepOptions {
   std::optional<DType> dtype = {};
   bool recompute = false;  // activations of blocks are made again for backward
   UnusedParameters unused = UnusedParameters::error;
+  Start start = Start::compare;
 };
 
 // What is particular to one call of TrainStep::run.
@@ -69,7 +75,8 @@ class TrainStep {
  public:
   using LossOfLeaf = std::function<nn::Loss(Leaf)>;
 
-  // All of them outlive this. The optimizer's settings are used, not its own step(). A collective.
+  // All of them outlive this. The optimizer's settings are used, not its own step(). Ranks compare
+  // what they start from (start_agreement.h). A collective.
   TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Communicator& comm,
             const StepOptions& options);
   ~TrainStep();
@@ -77,14 +84,14 @@ class TrainStep {
   TrainStep& operator=(const TrainStep&) = delete;
 
   // Runs the step: the loss of each of this rank's leaves, backward, the sum over all leaves
-  // divided by the total weight, clipping, the update. A collective. What loss_of_leaf throws is
-  // passed on, and fails the step on the other ranks too.
+  // divided by the total weight, clipping, the update. lr is finite and the same on every rank. A
+  // collective. What loss_of_leaf throws is passed on, and fails the step on the other ranks too.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
   // The collectives of such a step, with nothing computed on this rank.
   void run_idle(double lr);
 
   // The mean loss of `count` batches, each of which some rank takes, without gradients: the same
-  // bits on any number of ranks. A collective.
+  // bits on any number of ranks. A SharedError where they have no weight. A collective.
   double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
 
   // Runs body with all parameters whole on every rank. A collective, which body must not be.
@@ -97,10 +104,19 @@ class TrainStep {
   // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
   std::vector<HeldTensor> held() const { return held_state(module_, optimizer_, buckets_, mesh_); }
   // To be called when held() has been overwritten: the parameters follow, and the next step is the
-  // one after `steps_done`. A collective.
-  void restored(int64_t steps_done);
+  // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. A
+  // SharedError where ranks disagree about them. A collective.
+  void restored(int64_t steps_done, std::optional<int64_t> updates_done = {});
+
+  // A trained parameter that is not finite any more, or whose optimizer state is not, the same on
+  // every rank; empty: all are. Reads the state once. A collective.
+  std::string nonfinite_parameter();
 
   int64_t steps_done() const { return steps_done_; }
+  // Of the steps done, those that were finite and moved the parameters: what the optimizer counts.
+  int64_t updates_done() const { return updates_done_; }
+  // On meta: why the optimizer's update could not be gone through, where it reads numbers.
+  const std::string& update_left_out() const { return update_left_out_; }
   const std::vector<Bucket>& buckets() const { return buckets_; }
   const Mesh& mesh() const { return mesh_; }
 
@@ -122,6 +138,7 @@ class TrainStep {
   StepResult run_collective(double lr, const LossOfLeaf* loss_of_leaf, StepCall call);
   Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
+  void check_same_lr(const LeafTable& table, int64_t num_leaves) const;
   std::vector<GradientSum> gradient_sums(int64_t num_leaves) const;
   std::vector<int64_t> own_leaves(int64_t num_leaves) const;
   int64_t num_rounds(int64_t num_leaves) const;
@@ -133,7 +150,9 @@ class TrainStep {
   void check_use(const LeafTable& table, int64_t num_leaves) const;
   double norm_of(const std::vector<Array>& gradients) const;
   std::vector<double> chunks_in_order(const std::vector<Array>& parts) const;
+  Array scale_on_device(double scale) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
+  void update_segment(const optim::Slice& slice, const Array& grad_scale, double lr);
   // Makes whole what is not sharded, of trained parameters or of all.
   void gather_parameters(bool frozen_too = false) const;
 
@@ -149,6 +168,8 @@ class TrainStep {
   int64_t num_chunks_ = 0;     // of trained ones
   std::vector<bool> got_;      // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
+  int64_t updates_done_ = 0;
+  std::string update_left_out_;
 };
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,9 +29,13 @@ std::vector<Tensor> run_block(const Module& block, const TensorFunction& forward
 
 // block(input).
 template <class Block>
-Tensor run_block(const Block& block, const Tensor& input) {
-  TensorFunction forward = [&block](const std::vector<Tensor>& inputs) {
-    return std::vector<Tensor>{block(inputs[0])};
+Tensor run_block(const Block& block, const Tensor& input, CallSite site = {}) {
+  TensorFunction forward = [&block, site](const std::vector<Tensor>& inputs) {
+    if constexpr (std::is_invocable_v<const Block&, const Tensor&, CallSite>) {
+      return std::vector<Tensor>{block(inputs[0], site)};
+    } else {
+      return std::vector<Tensor>{block(inputs[0])};
+    }
   };
   return run_block(block, forward, std::vector<Tensor>{input})[0];
 }

@@ -1,7 +1,8 @@
 // What a training step minimizes.
 #pragma once
 
-#include "autograd/tensor.h"
+#include "autograd/ops/loss.h"
+#include "autograd/tensor_arg.h"
 
 namespace tessera::nn {
 
@@ -12,7 +13,10 @@ struct Loss {
   double weight = 0;  // what the sums of all leaves are divided by
 };
 
-// Of logits (..., C) against targets i64 of the leading shape.
-Loss cross_entropy_loss(const Tensor& logits, const Tensor& targets);
+// Of logits (..., C) against targets i64 of the leading shape. The weight is how many targets
+// count, that is, are not options.ignore_index; with weights of the classes, the sum of theirs.
+// options.reduction has no meaning here.
+Loss cross_entropy_loss(TensorArg logits, TensorArg targets,
+                        const CrossEntropyOptions& options = {});
 
 }  // namespace tessera::nn

@@ -6,6 +6,7 @@
 
 #include "autograd/context.h"
 #include "core/kernels.h"
+#include "core/meta/meta.h"
 
 namespace tessera::nn {
 namespace {
@@ -14,18 +15,24 @@ namespace {
 Array without_memory(const Dims& shape) {
   auto bytes = static_cast<size_t>(num_elements(shape)) * item_size(DType::f32);
   auto storage = Storage::wrap(nullptr, bytes, {DeviceType::meta}, nullptr);
+  storage->mark_changed(meta::kDeferred);
   return {std::move(storage), DType::f32, shape, contiguous_strides(shape), 0};
 }
 
 }  // namespace
+
 void InitialValues::fill(int64_t first, const Array& out) const {
   RandomStream stream = parameter_stream(seed, name);
   const RandomFamily& random = kernels(out.device()).random();
   switch (init.kind) {
-    case Init::Kind::constant: return out.fill_(init.value);
-    case Init::Kind::normal: return random.normal(stream, first, 0, init.value, out);
-    case Init::Kind::uniform: return random.uniform(stream, first, -init.value, init.value, out);
+    case Init::Kind::constant: out.fill_(init.value); break;
+    case Init::Kind::normal: random.normal(stream, first, 0, init.value, out); break;
+    case Init::Kind::uniform: random.uniform(stream, first, -init.value, init.value, out); break;
+    case Init::Kind::custom: init.fill(first, out); break;
   }
+  int64_t begin = std::max(init.zeros_begin - first, int64_t{0});
+  int64_t end = std::min(init.zeros_end - first, out.numel());
+  if (begin < end) out.slice(0, begin, end).fill_(0);
 }
 
 DeferInit::DeferInit() : before_(std::exchange(context().defer_init, true)) {}
@@ -59,10 +66,11 @@ std::string Module::full_name(const std::string& name) const {
 
 Tensor Module::add_parameter(std::string name, const Dims& shape, Init init) {
   check_name(name);
-  InitialValues& values =
-      initial_values_.emplace_back(InitialValues{full_name(name), context().init_seed, init});
-  Array data = context().defer_init ? without_memory(shape) : Array::empty(shape);
-  values.fill(0, data);
+  InitialValues& values = initial_values_.emplace_back(
+      InitialValues{full_name(name), context().init_seed, std::move(init)});
+  bool deferred = context().defer_init;
+  Array data = deferred ? without_memory(shape) : Array::empty(shape);
+  if (!deferred) values.fill(0, data.view({data.numel()}));
   Tensor parameter(data, /*requires_grad=*/true);
   parameters_.emplace_back(std::move(name), parameter);
   return parameter;
@@ -109,28 +117,46 @@ NamedTensors Module::all_named_parameters() const {
   return all;
 }
 
-const InitialValues* Module::find_initial_values(const Tensor& parameter) const {
+InitialValues* Module::find_initial_values(const Tensor& parameter) {
   for (size_t i = 0; i < initial_values_.size(); ++i) {
     bool owned = !initial_values_[i].name.empty();
     if (owned && parameters_[i].second.shared() == parameter.shared()) return &initial_values_[i];
   }
-  for (const Module* part : parts_) {
-    if (const InitialValues* found = part->find_initial_values(parameter)) return found;
+  for (Module* part : parts_) {
+    if (InitialValues* found = part->find_initial_values(parameter)) return found;
   }
   return nullptr;
 }
 
 const InitialValues& Module::initial_values(const Tensor& parameter) const {
-  const InitialValues* found = find_initial_values(parameter);
+  // The search changes nothing.
+  const InitialValues* found = const_cast<Module*>(this)->find_initial_values(parameter);
   TESSERA_CHECK(found, "[initial_values] the tensor is no parameter of the module");
+  // One without memory was marked once when it was made.
+  bool changed = parameter.device().type == DeviceType::meta && parameter.version() > 1;
+  TESSERA_CHECK(!changed,
+                "[initial_values] '{}' was changed by {} before it had memory (nn::DeferInit): a "
+                "model says how it starts by Init or set_initial_values()",
+                found->name, parameter.data().storage()->changed_by());
   return *found;
+}
+
+void Module::set_initial_values(const Tensor& parameter, Init init) {
+  InitialValues* values = find_initial_values(parameter);
+  TESSERA_CHECK(values, "[set_initial_values] the tensor is no parameter of the module");
+  values->init = std::move(init);
+  const Array& data = parameter.data();
+  if (data.device().type == DeviceType::meta) return;
+  TESSERA_CHECK(data.is_contiguous(), "[set_initial_values] '{}' is not contiguous", values->name);
+  values->fill(0, data.view({data.numel()}));
+  data.storage()->mark_changed("set_initial_values");
 }
 
 void Module::materialize() {
   for (const Tensor& parameter : parameters()) {
     if (parameter.device().type != DeviceType::meta) continue;
     Array data = Array::empty(parameter.shape(), parameter.dtype());
-    initial_values(parameter).fill(0, data);
+    initial_values(parameter).fill(0, data.view({data.numel()}));
     parameter.set_data(data);
   }
 }
@@ -206,8 +232,9 @@ void Module::zero_grad() {
 }
 
 ModuleScope::ModuleScope(const Module& module)
-    : before_(std::exchange(context().module_path,
-                            std::make_shared<const std::string>(module.path()))) {}
+    : before_(
+          std::exchange(context().module_path, std::make_shared<const std::string>(module.path()))),
+      here_(module.path()) {}
 
 ModuleScope::~ModuleScope() { context().module_path = std::move(before_); }
 

@@ -1,22 +1,39 @@
 // Module: named parameters in a tree of named parts.
 #pragma once
 
+#include <concepts>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "autograd/tensor.h"
+#include "core/call_place.h"
 
 namespace tessera::nn {
 
 // How a parameter starts. The values are a function of (seed, name, element) alone.
 struct Init {
-  enum class Kind { constant, normal, uniform };
+  // out, a flat array, becomes the elements from `first` on, the same ones however they are cut.
+  using Fill = std::function<void(int64_t first, const Array& out)>;
+
+  enum class Kind { constant, normal, uniform, custom };
   Kind kind = Kind::constant;
   double value = 0;  // the constant, the standard deviation, or the bound of (-bound, bound)
+  Fill fill = {};    // of a custom one
+  // Elements [zeros_begin, zeros_end), row-major, start at zero all the same: a padding row.
+  int64_t zeros_begin = 0;
+  int64_t zeros_end = 0;
+
   static Init constant(double value) { return {Kind::constant, value}; }
   static Init normal(double std) { return {Kind::normal, std}; }
   static Init uniform(double bound) { return {Kind::uniform, bound}; }
+  static Init custom(Fill fill) { return {Kind::custom, 0, std::move(fill)}; }
+  Init with_zeros(int64_t begin, int64_t end) && {
+    zeros_begin = begin;
+    zeros_end = end;
+    return std::move(*this);
+  }
 };
 
 // The first values of a parameter, any run of which can be made by itself.
@@ -29,7 +46,8 @@ struct InitialValues {
 };
 
 // While one lives, parameters are made without memory, on the device meta: whoever needs their
-// values, or a shard of them, makes them by initial_values().
+// values, or a shard of them, makes them by initial_values(). So a constructor says how parameters
+// start by Init or set_initial_values(); writing to one that has no memory is an error.
 class DeferInit {
  public:
   DeferInit();
@@ -40,6 +58,19 @@ class DeferInit {
  private:
   bool before_;
 };
+
+class Module;
+
+// Takes what is no Wanted. Constructors of parts that begin with one are deleted, so that the
+// compiler's message about `Linear fc{"fc", 4, 2}` says by this name what is missing.
+template <class Wanted>
+class PartsBeginWithThisAndAName {
+ public:
+  template <class T>
+  requires(!std::convertible_to<T, Wanted>) PartsBeginWithThisAndAName(T&&);
+};
+using NotThis = PartsBeginWithThisAndAName<Module*>;
+using NotAName = PartsBeginWithThisAndAName<std::string>;
 
 class BlockRunner;
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
@@ -60,6 +91,10 @@ class Module {
   // A part of `parent`, which must outlive it. Names hold no dot or slash and are
   // unique in their parent.
   Module(Module* parent, std::string name);
+  template <class... Rest>
+  Module(NotThis, Rest&&...) = delete;
+  template <class... Rest>
+  Module(Module*, NotAName, Rest&&...) = delete;
   virtual ~Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
@@ -72,8 +107,12 @@ class Module {
   NamedTensors named_parameters() const;
   // The same with shared tensors under each of their names.
   NamedTensors all_named_parameters() const;
-  // How a parameter of this module or its parts started. An Error for another tensor.
+  // How a parameter of this module or its parts started. An Error for another tensor, and for one
+  // that was changed in place before it had memory.
   const InitialValues& initial_values(const Tensor& parameter) const;
+  // A parameter of this module or its parts starts otherwise: it gets those values now, or where it
+  // was made under DeferInit, when it gets its memory. An Error for another tensor.
+  void set_initial_values(const Tensor& parameter, Init init);
   // Gives parameters that were made under DeferInit their memory and values.
   void materialize();
   // Tensors that are saved and loaded with the parameters, but not trained: running statistics.
@@ -121,7 +160,7 @@ class Module {
   enum class Kind { parameters, buffers, all };
   void collect(Kind kind, NamedTensors& out) const;
   void collect_blocks(std::vector<const Module*>& out) const;
-  const InitialValues* find_initial_values(const Tensor& parameter) const;
+  InitialValues* find_initial_values(const Tensor& parameter);
   NamedTensors collect_once(Kind kind) const;
 
   Module* parent_ = nullptr;
@@ -136,7 +175,7 @@ class Module {
   BlockRunner* block_runner_ = nullptr;
 };
 
-// While one lives, random numbers are drawn as `module`'s.
+// While one lives, random numbers are drawn as `module`'s, and errors name it.
 class ModuleScope {
  public:
   explicit ModuleScope(const Module& module);
@@ -146,12 +185,14 @@ class ModuleScope {
 
  private:
   std::shared_ptr<const std::string> before_;
+  InModule here_;
 };
 
 // Parts of one kind, named "0", "1", ....
 template <class T>
 class ModuleList : public Module {
  public:
+  using Module::Module;
   ModuleList(Module* parent, std::string name) : Module(parent, std::move(name)) {}
   // Makes T(this, index, args...).
   template <class... Args>

@@ -40,7 +40,7 @@ Tensor softsign(TensorArg x);
 // min(max(x + 3, 0), 6) / 6, and x times that (Howard et al. 2019).
 Tensor hardsigmoid(TensorArg x);
 Tensor hardswish(TensorArg x);
-// min(max(x, low), high)
+// min(max(x, low), high); of integers as well, the bounds cut off to integers.
 Tensor hardtanh(TensorArg x, double low = -1, double high = 1);
 
 // a sigmoid(b) for the halves a, b of x along dim, whose size is even (Dauphin et al. 2017).

@@ -10,9 +10,14 @@ namespace tessera {
 
 Tensor add(TensorArg a, TensorArg b);
 Tensor add(TensorArg x, Scalar c);
+// a + alpha b, rounded once. alpha is an integer where the result is, and bool only where it is.
+Tensor add(TensorArg a, TensorArg b, Scalar alpha);
+Tensor add(TensorArg x, Scalar c, Scalar alpha);
 Tensor sub(TensorArg a, TensorArg b);
 Tensor sub(TensorArg x, Scalar c);
 Tensor sub(Scalar c, TensorArg x);
+Tensor sub(TensorArg a, TensorArg b, Scalar alpha);
+Tensor sub(TensorArg x, Scalar c, Scalar alpha);
 Tensor mul(TensorArg a, TensorArg b);
 Tensor mul(TensorArg x, Scalar c);
 // Floating always: integers and bool are converted to f32.
@@ -22,11 +27,13 @@ Tensor div(Scalar c, TensorArg x);
 // The quotient's nearest integer below, or towards zero. Their gradients are zero.
 Tensor floor_divide(TensorArg a, TensorArg b);
 Tensor floor_divide(TensorArg x, Scalar c);
+Tensor floor_divide(Scalar c, TensorArg x);
 Tensor trunc_divide(TensorArg a, TensorArg b);
 Tensor trunc_divide(TensorArg x, Scalar c);
 // a - b floor(a / b), with the sign of b; and a - b trunc(a / b), with that of a.
 Tensor remainder(TensorArg a, TensorArg b);
 Tensor remainder(TensorArg x, Scalar c);
+Tensor remainder(Scalar c, TensorArg x);
 Tensor fmod(TensorArg a, TensorArg b);
 Tensor fmod(TensorArg x, Scalar c);
 // scale * x + shift, rounded once. Floating.
@@ -73,6 +80,7 @@ inline Tensor operator/(TensorArg x, Scalar c) { return div(x, c); }
 inline Tensor operator/(Scalar c, TensorArg x) { return div(c, x); }
 inline Tensor operator%(TensorArg a, TensorArg b) { return remainder(a, b); }
 inline Tensor operator%(TensorArg x, Scalar c) { return remainder(x, c); }
+inline Tensor operator%(Scalar c, TensorArg x) { return remainder(c, x); }
 inline Tensor operator-(TensorArg x) { return neg(x); }
 
 }  // namespace tessera

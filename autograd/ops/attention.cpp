@@ -55,7 +55,7 @@ class ComposedGrads {
       scores = where(arrays::tril(pairs), scores, low);
     }
     Tensor p = softmax(scores, -1);
-    if (args.mask.defined()) p = masked_fill(p, isinf(unsqueeze(lse, -1)), 0);
+    if (args.mask.defined()) p = masked_fill(p, isinf(unsqueeze(lse.select(0, 0), -1)), 0);
     dp_ = matmul(dy, transpose(v, -1, -2));
     Tensor kept = p;
     if (args.dropout_p > 0) {
@@ -168,7 +168,7 @@ Tensor attention_of_heads(const Tensor& q, const Tensor& k, const Tensor& v, con
   Dims shape = q.shape();
   shape[3] = v.size(3);
   Array out = Array::empty(shape, q.dtype(), q.device());
-  Array lse = Array::empty({shape[0], shape[1], shape[2]}, compute_type(q.dtype()), q.device());
+  Array lse = Array::empty({2, shape[0], shape[1], shape[2]}, compute_type(q.dtype()), q.device());
   if (mask.defined()) args.mask = mask.data().expand(scores_shape(q.data(), k.data()));
   kernels(q.device())
       .attention()
@@ -338,7 +338,7 @@ Tensor self_attention(TensorArg qkv, int64_t num_heads, bool causal) {
   AttentionArgs args{.scale = scale_of(width / num_heads), .causal = causal};
   Array out = Array::empty({x.shape()[0], x.shape()[1], width}, x.dtype(), x.device());
   Array lse =
-      Array::empty({x.shape()[0], num_heads, x.shape()[1]}, compute_type(x.dtype()), x.device());
+      Array::empty({2, x.shape()[0], num_heads, x.shape()[1]}, compute_type(x.dtype()), x.device());
   auto in = split_heads(x, num_heads);
   kernels(x.device()).attention().run(in.q, in.k, in.v, args, by_head(out, num_heads), lse);
   auto backward = [num_heads, args, sx = Saved(qkv), sout = SavedResult(out),

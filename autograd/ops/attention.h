@@ -11,7 +11,9 @@ namespace tessera {
 // v (..., H, S, E) -> (..., H, T, E), with any number of leading dims, broadcast. All of one
 // floating dtype; the 16-bit ones are computed in f32. As in PyTorch:
 // - attn_mask, broadcast to (..., H, T, S), is bool (true takes part) or floating (added), and may
-//   require a gradient. A query that sees no key gets zeros, and so do the gradients.
+//   require a gradient. A query that sees no key gets zeros, and so do the gradients; one with
+//   nothing but scores of minus infinity, as products beyond the range are, sees none. Other scores
+//   that are not finite give NaN.
 // - dropout_p in [0, 1] leaves keys out after the softmax, whatever the mode of a module.
 // - is_causal hides the keys after each query, counted from the start of both; not with a mask.
 // - scale is 1 / sqrt(D) unless given.

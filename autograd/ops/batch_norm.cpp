@@ -1,5 +1,6 @@
 #include "autograd/ops/batch_norm.h"
 
+#include <cmath>
 #include <functional>
 
 #include "autograd/ops/elementwise.h"
@@ -73,11 +74,17 @@ Grads composed_grads(const ChannelNorm& norm, const Tensor& x, const Tensor& w,
                      const Array& saved_mean, const Array& saved_rstd, const Tensor& dy,
                      const Node& node) {
   Dims dims = other_dims(x.dim());
-  Tensor centered =
-      x - (norm.own_moments ? mean(x, dims, true) : by_channel(Tensor(saved_mean), x.dim()));
-  Tensor rstd = norm.own_moments ? reciprocal(sqrt(mean(square(centered), dims, true) + norm.eps))
-                                 : by_channel(Tensor(saved_rstd), x.dim());
-  Tensor xhat = centered * rstd;
+  Array known_mean = by_channel(Tensor(saved_mean.select(0, 0)), x.dim()).data();
+  Array known_rstd = by_channel(Tensor(saved_rstd), x.dim()).data();
+  Tensor rstd(known_rstd);
+  Tensor xhat;
+  if (norm.own_moments) {
+    UnitRows unit(x, known_mean, known_rstd, norm.eps, dims);
+    rstd = unit.rstd;
+    xhat = unit.xhat;
+  } else {
+    xhat = (x - Tensor(known_mean)) * rstd;
+  }
   Grads grads(3);
   if (node.wants(0)) {
     Tensor g = dy;
@@ -94,8 +101,8 @@ Grads fused_grads(const ChannelNorm& norm, const Array& x, const Array& w, const
                   const Array& rstd, const Array& dy, const Node& node) {
   const Layout layout(x);
   Array dx = node.wants(0) ? layout.empty_like(x) : Array();
-  Array dw = Array::empty(mean.shape(), x.dtype(), x.device());
-  Array db = Array::empty(mean.shape(), x.dtype(), x.device());
+  Array dw = Array::empty(rstd.shape(), x.dtype(), x.device());
+  Array db = Array::empty(rstd.shape(), x.dtype(), x.device());
   kernels(x.device())
       .batch_norm()
       .grad(layout.to_kernel(x), w, mean, rstd, norm.own_moments, layout.to_kernel(dy),
@@ -168,29 +175,41 @@ Tensor normalize_checked(const char* op, const Tensor& x, const Tensor& running_
                          const Tensor& running_var, const Tensor& weight, const Tensor& bias,
                          const Settings& s, const std::function<void(const Moments&)>& seen) {
   const Layout layout(x.data());
-  Array mean;
-  Array var;
+  const Dims channels{layout.channels()};
+  // The running statistics may change before backward: what is saved is a copy, and the reciprocal
+  // root of one.
+  Array mean = Array::zeros({2, layout.channels()}, x.dtype(), x.device());
+  Array var = Array::empty(channels, x.dtype(), x.device());
+  Array rstd = Array::empty(channels, x.dtype(), x.device());
   if (s.training) {
-    mean = Array::empty({layout.channels()}, x.dtype(), x.device());
-    var = Array::empty({layout.channels()}, x.dtype(), x.device());
-    kernels(x.device()).batch_norm().moments(layout.to_kernel(x.data()), mean, var);
+    kernels(x.device()).batch_norm().moments(layout.to_kernel(x.data()), s.eps, mean, var, rstd);
   } else {
-    mean = running_mean.data().to(x.dtype()).contiguous();
-    var = running_var.data().to(x.dtype()).contiguous();
+    mean.select(0, 0).copy_(running_mean.data());
+    rstd = reciprocal_root(running_var.data().to(x.dtype()), s.eps);
   }
   if (s.training && running_mean.defined() && x.numel() > 0) {
     auto count = static_cast<double>(x.numel()) / static_cast<double>(layout.channels());
     const NoGrad no_grad;
-    seen({mean, affine(Tensor(var), count / (count - 1), 0).data(), count});
+    seen({mean.select(0, 0), affine(Tensor(var), count / (count - 1), 0).data(), count});
   }
-  // The running statistics may change before backward: what is saved is a copy's reciprocal root,
-  // and a copy.
-  if (!s.training) mean = mean.clone();
   return normalize_channels({op, s.training, s.eps}, x, converted(weight, x.dtype()),
-                            converted(bias, x.dtype()), mean, reciprocal_root(var, s.eps));
+                            converted(bias, x.dtype()), mean, rstd);
 }
 
 }  // namespace
+
+UnitRows::UnitRows(const Tensor& x, const Array& known_mean, const Array& known_rstd, double eps,
+                   const DimsArg& dims) {
+  Tensor known(known_rstd);
+  // About x's distance from its mean, in units of about its deviation.
+  Tensor unit = (known_mean.defined() ? x - Tensor(known_mean) : x) * known;
+  if (known_mean.defined()) unit = unit - mean(unit, dims, true);
+  // eps in the same units, which is at most 1.
+  Tensor eps_unit = square(known * std::sqrt(eps));
+  Tensor correction = reciprocal(sqrt(mean(square(unit), dims, true) + eps_unit));
+  xhat = unit * correction;
+  rstd = known * correction;
+}
 
 void check_affine(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   TESSERA_CHECK(is_floating(x.dtype()), "[{}] expected x of a floating dtype, got {}", op,
@@ -218,7 +237,7 @@ Tensor scale_channels(const char* op, const Tensor& x, const Tensor& weight, con
   Dims channels{x.size(1)};
   return normalize_channels({op, false, 0}, x, converted(weight, x.dtype()),
                             converted(bias, x.dtype()),
-                            Array::zeros(channels, x.dtype(), x.device()),
+                            Array::zeros({2, x.size(1)}, x.dtype(), x.device()),
                             Array::full(channels, 1, x.dtype(), x.device()));
 }
 

@@ -2,6 +2,8 @@
 
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/pointwise.h"
+#include "autograd/ops/shape.h"
+#include "autograd/ops/where.h"
 
 namespace tessera {
 namespace {
@@ -18,7 +20,9 @@ Tensor with_number(const char* op, BinaryOp kernel, Domain domain, const Tensor&
   DType promoted = result_dtype(op, domain, result_type(x.data(), c));
   if (!gives_bool(kernel))
     return binary_into(op, kernel, x.data(), beside(x, c, promoted), promoted);
-  Array number = beside(x, c, promoted).to(promoted);
+  // Integers as they are: rounded to a narrower dtype, 300 would be equal to 44.
+  Array number = beside(x, c, promoted);
+  if (is_floating(promoted)) number = number.to(promoted);
   return binary_into(op, kernel, x.data(), number, DType::boolean);
 }
 
@@ -37,17 +41,37 @@ Tensor gt(TensorArg x, Scalar c) { return with_number("gt", BinaryOp::gt, Domain
 Tensor ge(TensorArg a, TensorArg b) { return pair("ge", BinaryOp::ge, Domain::any, a, b); }
 Tensor ge(TensorArg x, Scalar c) { return with_number("ge", BinaryOp::ge, Domain::any, x, c); }
 
+// Whether |a - b| <= limit, for integers and a limit in f64: exact, since neither a distance nor a
+// number is rounded.
+Tensor integers_near(const Tensor& a, const Tensor& b, const Tensor& limit) {
+  Tensor x(a.data().to(DType::i64));
+  Tensor y(b.data().to(DType::i64));
+  // From 2^63 on the distance wraps around to a negative number. There it is at most 2^64, and
+  // whether a limit that is not next to it holds it can be said in f64.
+  Tensor distance = maximum(x, y) - minimum(x, y);
+  Tensor wide = abs(to(x, DType::f64) - to(y, DType::f64));
+  Tensor far = logical_or(lt(distance, 0), ge(limit, 0x1p63));
+  Tensor whole = to(floor(where(ge(limit, 0x1p63), 0.0, limit)), DType::i64);
+  return where(far, le(wide, limit), le(distance, whole));
+}
+
 // An infinity is close to itself alone.
 Tensor isclose(TensorArg a, TensorArg b, double rtol, double atol, bool equal_nan) {
   TESSERA_CHECK(rtol >= 0 && atol >= 0, "[isclose] expected rtol and atol >= 0, got {} and {}",
                 rtol, atol);
+  check_operands("isclose", {a, b});
+  const Composed scope;
   NoGrad constant;
   Tensor close = eq(a, b);
   if (equal_nan) close = logical_or(close, logical_and(isnan(a), isnan(b)));
-  // Exact integers, which a difference in bool or of wrapped integers would not be.
-  bool floating = is_floating(a.dtype()) || is_floating(b.dtype());
-  Tensor x = floating ? *a : Tensor(a.data().to(DType::f64));
-  Tensor y = floating ? *b : Tensor(b.data().to(DType::f64));
+  DType promoted = result_type(a.data(), b.data());
+  if (!is_floating(promoted)) {
+    Tensor size = abs(Tensor(b.data().to(DType::f64)));
+    return logical_or(close, integers_near(a, b, size * rtol + atol));
+  }
+  // The limit may be far smaller than what 16 bits hold beside the numbers.
+  Tensor x = widened(a, promoted);
+  Tensor y = widened(b, promoted);
   Tensor distance = abs(x - y);
   Tensor near = le(distance, abs(y) * rtol + atol);
   return logical_or(close, logical_and(isfinite(distance), near));

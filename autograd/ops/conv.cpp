@@ -1,8 +1,10 @@
 #include "autograd/ops/conv.h"
 
+#include "autograd/ops/batch_arg.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/join.h"
+#include "autograd/ops/matmul.h"
 #include "autograd/ops/reduce.h"
-#include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
 
@@ -99,7 +101,7 @@ void check_inputs(const char* op, const Tensor& x, const Tensor& weight, const T
   TESSERA_CHECK(x.dim() == rank && weight.dim() == rank,
                 "[{}] expected x and weight of {} dims, got {} and {}", op, rank, x.shape(),
                 weight.shape());
-  TESSERA_CHECK(is_floating(x.dtype()), "[{}] expected a floating dtype, got {}", op, x.dtype());
+  TESSERA_CHECK(x.dtype() != DType::boolean, "[{}] expected numbers, got bool", op);
   TESSERA_CHECK(x.dtype() == weight.dtype() && (!bias.defined() || bias.dtype() == x.dtype()),
                 "[{}] expected x, weight and bias of one dtype, got {}, {} and {}", op, x.dtype(),
                 weight.dtype(), bias.defined() ? name(bias.dtype()) : "no bias");
@@ -114,6 +116,54 @@ void check_bias(const char* op, const Tensor& bias, int64_t channels) {
 // 16-bit floats are computed in f32 and rounded once, at the end.
 bool is_half(const Tensor& x) { return x.dtype() == DType::bf16 || x.dtype() == DType::f16; }
 Tensor widened(const Tensor& x) { return x.defined() ? to(x, DType::f32) : x; }
+
+// (N, C, H, W) by (O, C / groups, KH, KW), multiplied and added as integers that wrap around.
+Tensor convolve_integers(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         const ConvArgs& args) {
+  const auto& [rows, cols] = args.padding;
+  Tensor windows = pad(x, {cols, cols, rows, rows});
+  for (size_t d = 0; d < 2; ++d) {
+    auto dim = static_cast<int64_t>(d) + 2;
+    int64_t reach = args.dilation[d] * (weight.size(dim) - 1) + 1;
+    windows = slice(unfold(windows, dim, reach, args.stride[d]), -1, 0, reach, args.dilation[d]);
+  }
+  int64_t n = x.size(0);
+  int64_t g = args.groups;
+  int64_t channels = weight.size(1);
+  int64_t height = windows.size(2);
+  int64_t width = windows.size(3);
+  int64_t terms = channels * weight.size(2) * weight.size(3);
+  int64_t out = weight.size(0) / g;
+  Tensor split = reshape(windows, {n, g, channels, height, width, weight.size(2), weight.size(3)});
+  Tensor left = reshape(permute(split, {1, 0, 3, 4, 2, 5, 6}), {g, n * height * width, terms});
+  Tensor products = matmul(left, transpose(reshape(weight, {g, out, terms}), 1, 2));
+  Tensor y = permute(reshape(products, {g, n, height, width, out}), {1, 0, 4, 2, 3});
+  y = reshape(y, {n, g * out, height, width});
+  return bias.defined() ? y + reshape(bias, {g * out, 1, 1}) : y;
+}
+
+// The transposed convolution, as one of x spread by the stride with the weight turned around.
+Tensor transpose_integers(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                          const ConvArgs& args, const Dims& out) {
+  Dims spread = x.shape();
+  Dims padding;
+  for (size_t d = 2; d-- > 0;) {
+    spread[d + 2] = (x.shape()[d + 2] - 1) * args.stride[d] + 1;
+    int64_t reach = args.dilation[d] * (weight.shape()[d + 2] - 1);
+    padding.push_back(reach - args.padding[d]);
+    padding.push_back(out[d + 2] - spread[d + 2] + args.padding[d]);
+  }
+  Array wide = Array::zeros(spread, x.dtype(), x.device());
+  wide.slice(2, 0, spread[2], args.stride[0])
+      .slice(3, 0, spread[3], args.stride[1])
+      .copy_(x.data());
+  int64_t g = args.groups;
+  int64_t in = weight.size(0) / g;
+  int64_t each = weight.size(1);
+  Tensor turned = reshape(flip(weight, {2, 3}), {g, in, each, weight.size(2), weight.size(3)});
+  turned = reshape(transpose(turned, 1, 2), {g * each, in, weight.size(2), weight.size(3)});
+  return convolve_integers(pad(wide, padding), turned, bias, {{1, 1}, {0, 0}, args.dilation, g});
+}
 
 Tensor conv2d_named(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
                     const ConvArgs& args) {
@@ -132,6 +182,7 @@ Tensor conv2d_named(const char* op, const Tensor& x, const Tensor& weight, const
                   weight.shape(), args.dilation[d], x.shape(), args.padding[d]);
     out.push_back((padded - args.dilation[d] * (kernel - 1) - 1) / args.stride[d] + 1);
   }
+  if (!is_floating(x.dtype())) return convolve_integers(x, weight, bias, args);
   if (!is_half(x)) return convolve(x, weight, bias, args, out);
   return to(convolve(widened(x), widened(weight), widened(bias), args, out), x.dtype());
 }
@@ -142,57 +193,146 @@ Tensor transpose_typed(const Tensor& x, const Tensor& weight, const Tensor& bias
   return bias.defined() ? add(y, reshape(bias, {out[1], 1, 1})) : y;
 }
 
+Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                      const ConvArgs& args, const Dims& out) {
+  if (!is_floating(x.dtype())) return transpose_integers(x, weight, bias, args, out);
+  if (!is_half(x)) return transpose_typed(x, weight, bias, args, out);
+  return to(transpose_typed(widened(x), widened(weight), widened(bias), args, out), x.dtype());
+}
+
+// The checked arguments of a transposed convolution and the shape of its result.
+struct TransposeGeometry {
+  ConvArgs args;
+  Dims out;
+
+  TransposeGeometry(const Tensor& x, const Tensor& weight, const Dims& stride, const Dims& padding,
+                    const Dims& output_padding, int64_t groups, const Dims& dilation) {
+    const char* op = "conv_transpose2d";
+    args = {pair_of(op, "stride", stride, 1), pair_of(op, "padding", padding, 0),
+            pair_of(op, "dilation", dilation, 1), groups};
+    auto extra = pair_of(op, "output_padding", output_padding, 0);
+    TESSERA_CHECK(x.size(1) == weight.size(0) && weight.size(0) % groups == 0,
+                  "[{}] expected a weight of (C, O / groups, KH, KW), C a multiple of groups, for "
+                  "x {} and {} groups, got {}",
+                  op, x.shape(), groups, weight.shape());
+    out = {x.size(0), weight.size(1) * groups};
+    for (size_t d = 0; d < 2; ++d) {
+      TESSERA_CHECK(extra[d] < std::max(args.stride[d], args.dilation[d]),
+                    "[{}] expected output_padding below stride or dilation, got {}", op,
+                    output_padding);
+      int64_t kernel = weight.shape()[d + 2];
+      int64_t size = (x.shape()[d + 2] - 1) * args.stride[d] - 2 * args.padding[d] +
+                     args.dilation[d] * (kernel - 1) + extra[d] + 1;
+      TESSERA_CHECK(kernel >= 1 && x.shape()[d + 2] >= 1 && size >= 1,
+                    "[{}] expected a result with elements from x {} and weight {}", op, x.shape(),
+                    weight.shape());
+      out.push_back(size);
+    }
+  }
+};
+
+constexpr const char* kImages = "(N, C, H, W)";
+constexpr const char* kSequences = "(N, C, L)";
+
+// The padding that lets a result of stride 1 have the input's sizes: on both sides, and where its
+// sum is odd, one more behind, which the input gets beforehand.
+struct SamePadding {
+  Tensor x;
+  Dims both;
+
+  SamePadding(const char* op, const Tensor& input, const Dims& kernel, const Dims& stride,
+              const Dims& dilation) {
+    Dims behind;
+    bool uneven = false;
+    for (size_t d = kernel.size(); d-- > 0;) {
+      TESSERA_CHECK(stride[d] == 1, "[{}] expected a stride of 1 with the padding same, got {}", op,
+                    stride);
+      int64_t total = dilation[d] * (std::max<int64_t>(kernel[d], 1) - 1);
+      both.insert(0, total / 2);
+      behind.push_back(0);
+      behind.push_back(total % 2);
+      uneven = uneven || total % 2 != 0;
+    }
+    x = uneven ? pad(input, behind) : input;
+  }
+};
+
+Tensor conv2d_of(const BatchArg& images, const Tensor& weight, const Tensor& bias,
+                 const Dims& stride, const Dims& padding, const Dims& dilation, int64_t groups) {
+  const char* op = "conv2d";
+  check_inputs(op, *images, weight, bias, groups, 4);
+  ConvArgs args{pair_of(op, "stride", stride, 1), pair_of(op, "padding", padding, 0),
+                pair_of(op, "dilation", dilation, 1), groups};
+  return images.back(conv2d_named(op, *images, weight, bias, args));
+}
+
+Tensor conv1d_of(const BatchArg& sequences, const Tensor& weight, const Tensor& bias,
+                 int64_t stride, int64_t padding, int64_t dilation, int64_t groups) {
+  const char* op = "conv1d";
+  check_inputs(op, *sequences, weight, bias, groups, 3);
+  ConvArgs args{pair_of(op, "stride", {1, stride}, 1), pair_of(op, "padding", {0, padding}, 0),
+                pair_of(op, "dilation", {1, dilation}, 1), groups};
+  Tensor y = conv2d_named(op, unsqueeze(*sequences, 2), unsqueeze(weight, 2), bias, args);
+  return sequences.back(reshape(y, {y.size(0), y.size(1), y.size(3)}));
+}
+
 }  // namespace
 
 Tensor conv2d(TensorArg x, TensorArg weight, TensorArg bias, const Dims& stride,
               const Dims& padding, const Dims& dilation, int64_t groups) {
   const Composed scope;
-  check_inputs("conv2d", x, weight, bias, groups, 4);
-  ConvArgs args{pair_of("conv2d", "stride", stride, 1), pair_of("conv2d", "padding", padding, 0),
-                pair_of("conv2d", "dilation", dilation, 1), groups};
-  return conv2d_named("conv2d", x, weight, bias, args);
+  BatchArg images("conv2d", kImages, x, 4);
+  return conv2d_of(images, weight, bias, stride, padding, dilation, groups);
+}
+
+Tensor conv2d(TensorArg x, TensorArg weight, TensorArg bias, const Dims& stride,
+              ConvPadding padding, const Dims& dilation, int64_t groups) {
+  const Composed scope;
+  const char* op = "conv2d";
+  BatchArg images(op, kImages, x, 4);
+  if (padding == ConvPadding::valid) {
+    return conv2d_of(images, weight, bias, stride, {0}, dilation, groups);
+  }
+  check_inputs(op, *images, weight, bias, groups, 4);
+  auto steps = pair_of(op, "stride", stride, 1);
+  auto dilations = pair_of(op, "dilation", dilation, 1);
+  SamePadding same(op, *images, {weight.size(2), weight.size(3)}, {steps[0], steps[1]},
+                   {dilations[0], dilations[1]});
+  BatchArg padded(op, kImages, same.x, 4);
+  return images.back(conv2d_of(padded, weight, bias, stride, same.both, dilation, groups));
 }
 
 Tensor conv1d(TensorArg x, TensorArg weight, TensorArg bias, int64_t stride, int64_t padding,
               int64_t dilation, int64_t groups) {
   const Composed scope;
-  check_inputs("conv1d", x, weight, bias, groups, 3);
-  ConvArgs args{pair_of("conv1d", "stride", {1, stride}, 1),
-                pair_of("conv1d", "padding", {0, padding}, 0),
-                pair_of("conv1d", "dilation", {1, dilation}, 1), groups};
-  Tensor y = conv2d_named("conv1d", unsqueeze(x, 2), unsqueeze(weight, 2), bias, args);
-  return reshape(y, {y.size(0), y.size(1), y.size(3)});
+  BatchArg sequences("conv1d", kSequences, x, 3);
+  return conv1d_of(sequences, weight, bias, stride, padding, dilation, groups);
+}
+
+Tensor conv1d(TensorArg x, TensorArg weight, TensorArg bias, int64_t stride, ConvPadding padding,
+              int64_t dilation, int64_t groups) {
+  const Composed scope;
+  const char* op = "conv1d";
+  BatchArg sequences(op, kSequences, x, 3);
+  if (padding == ConvPadding::valid) {
+    return conv1d_of(sequences, weight, bias, stride, 0, dilation, groups);
+  }
+  check_inputs(op, *sequences, weight, bias, groups, 3);
+  pair_of(op, "dilation", {1, dilation}, 1);
+  SamePadding same(op, *sequences, {weight.size(2)}, {stride}, {dilation});
+  BatchArg padded(op, kSequences, same.x, 3);
+  return sequences.back(conv1d_of(padded, weight, bias, 1, same.both[0], dilation, groups));
 }
 
 Tensor conv_transpose2d(TensorArg x, TensorArg weight, TensorArg bias, const Dims& stride,
                         const Dims& padding, const Dims& output_padding, int64_t groups,
                         const Dims& dilation) {
   const Composed scope;
-  const char* op = "conv_transpose2d";
-  check_inputs(op, x, weight, bias, groups, 4);
-  ConvArgs args{pair_of(op, "stride", stride, 1), pair_of(op, "padding", padding, 0),
-                pair_of(op, "dilation", dilation, 1), groups};
-  auto extra = pair_of(op, "output_padding", output_padding, 0);
-  TESSERA_CHECK(x.size(1) == weight.size(0) && weight.size(0) % groups == 0,
-                "[{}] expected a weight of (C, O / groups, KH, KW), C a multiple of groups, for x "
-                "{} and {} groups, got {}",
-                op, x.shape(), groups, weight.shape());
-  check_bias(op, bias, weight.size(1) * groups);
-  Dims out{x.size(0), weight.size(1) * groups};
-  for (size_t d = 0; d < 2; ++d) {
-    TESSERA_CHECK(extra[d] < std::max(args.stride[d], args.dilation[d]),
-                  "[{}] expected output_padding below stride or dilation, got {}", op,
-                  output_padding);
-    int64_t kernel = weight.shape()[d + 2];
-    int64_t size = (x.shape()[d + 2] - 1) * args.stride[d] - 2 * args.padding[d] +
-                   args.dilation[d] * (kernel - 1) + extra[d] + 1;
-    TESSERA_CHECK(kernel >= 1 && x.shape()[d + 2] >= 1 && size >= 1,
-                  "[{}] expected a result with elements from x {} and weight {}", op, x.shape(),
-                  weight.shape());
-    out.push_back(size);
-  }
-  if (!is_half(x)) return transpose_typed(x, weight, bias, args, out);
-  return to(transpose_typed(widened(x), widened(weight), widened(bias), args, out), x.dtype());
+  BatchArg images("conv_transpose2d", kImages, x, 4);
+  check_inputs("conv_transpose2d", *images, weight, bias, groups, 4);
+  TransposeGeometry geometry(*images, weight, stride, padding, output_padding, groups, dilation);
+  check_bias("conv_transpose2d", bias, weight.size(1) * groups);
+  return images.back(conv_transpose(*images, weight, bias, geometry.args, geometry.out));
 }
 
 }  // namespace tessera

@@ -1,6 +1,15 @@
 #include "autograd/ops/creation.h"
 
 namespace tessera {
+namespace {
+
+double bound(const char* op, const Tensor& x) {
+  TESSERA_CHECK(x.dim() == 0, "[{}] expected a zero-dimensional bound, got shape {}", op,
+                x.shape());
+  return x.data().to(DType::f64).item<double>();
+}
+
+}  // namespace
 
 Tensor empty(const Dims& shape, DType dtype, Device device) {
   return Array::empty(shape, dtype, device);
@@ -37,6 +46,24 @@ Tensor linspace(double start, double stop, int64_t count, DType dtype) {
 }
 Tensor logspace(double start, double stop, int64_t count, double base, DType dtype) {
   return arrays::logspace(start, stop, count, base, dtype);
+}
+Tensor linspace(TensorArg start, TensorArg stop, int64_t count, DType dtype) {
+  return linspace(bound("linspace", start), bound("linspace", stop), count, dtype);
+}
+Tensor linspace(TensorArg start, double stop, int64_t count, DType dtype) {
+  return linspace(bound("linspace", start), stop, count, dtype);
+}
+Tensor linspace(double start, TensorArg stop, int64_t count, DType dtype) {
+  return linspace(start, bound("linspace", stop), count, dtype);
+}
+Tensor logspace(TensorArg start, TensorArg stop, int64_t count, double base, DType dtype) {
+  return logspace(bound("logspace", start), bound("logspace", stop), count, base, dtype);
+}
+Tensor logspace(TensorArg start, double stop, int64_t count, double base, DType dtype) {
+  return logspace(bound("logspace", start), stop, count, base, dtype);
+}
+Tensor logspace(double start, TensorArg stop, int64_t count, double base, DType dtype) {
+  return logspace(start, bound("logspace", stop), count, base, dtype);
 }
 Tensor eye(int64_t rows, std::optional<int64_t> cols, DType dtype) {
   return arrays::eye(rows, cols, dtype);

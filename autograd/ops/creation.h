@@ -2,6 +2,7 @@
 // errors; random ones are in random.h, tril and triu in join.h.
 #pragma once
 
+#include <concepts>
 #include <optional>
 #include <span>
 #include <vector>
@@ -18,6 +19,24 @@ Tensor ones(const Dims& shape, DType dtype = DType::f32, Device device = {});
 // Of the value's own dtype (bool, i64 or f32) unless one is given.
 Tensor full(const Dims& shape, Scalar value, std::optional<DType> dtype = {}, Device device = {});
 
+// One dim: zeros(3).
+template <std::integral T>
+Tensor empty(T size, DType dtype = DType::f32, Device device = {}) {
+  return empty(Dims{static_cast<int64_t>(size)}, dtype, device);
+}
+template <std::integral T>
+Tensor zeros(T size, DType dtype = DType::f32, Device device = {}) {
+  return zeros(Dims{static_cast<int64_t>(size)}, dtype, device);
+}
+template <std::integral T>
+Tensor ones(T size, DType dtype = DType::f32, Device device = {}) {
+  return ones(Dims{static_cast<int64_t>(size)}, dtype, device);
+}
+template <std::integral T>
+Tensor full(T size, Scalar value, std::optional<DType> dtype = {}, Device device = {}) {
+  return full(Dims{static_cast<int64_t>(size)}, value, dtype, device);
+}
+
 // Of x's shape, dtype (unless given) and device.
 Tensor empty_like(TensorArg x, std::optional<DType> dtype = {});
 Tensor zeros_like(TensorArg x, std::optional<DType> dtype = {});
@@ -31,6 +50,16 @@ Tensor arange(Scalar start, Scalar stop, Scalar step = 1, std::optional<DType> d
 // `count` numbers from start to stop, both included; and base to the power of each.
 Tensor linspace(double start, double stop, int64_t count, DType dtype = DType::f32);
 Tensor logspace(double start, double stop, int64_t count, double base = 10,
+                DType dtype = DType::f32);
+// The same with zero-dimensional tensors, of any dtype, as bounds; they get no gradient.
+Tensor linspace(TensorArg start, TensorArg stop, int64_t count, DType dtype = DType::f32);
+Tensor linspace(TensorArg start, double stop, int64_t count, DType dtype = DType::f32);
+Tensor linspace(double start, TensorArg stop, int64_t count, DType dtype = DType::f32);
+Tensor logspace(TensorArg start, TensorArg stop, int64_t count, double base = 10,
+                DType dtype = DType::f32);
+Tensor logspace(TensorArg start, double stop, int64_t count, double base = 10,
+                DType dtype = DType::f32);
+Tensor logspace(double start, TensorArg stop, int64_t count, double base = 10,
                 DType dtype = DType::f32);
 // (rows, cols), square without cols: 1 on the diagonal, else 0.
 Tensor eye(int64_t rows, std::optional<int64_t> cols = {}, DType dtype = DType::f32);

@@ -9,6 +9,7 @@
 #include "autograd/ops/softmax.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -31,9 +32,11 @@ void check_classes(const char* op, const Tensor& x, const Tensor& target, const 
                 "[{}] expected weights of shape ({},) for x {}, got {}", op, classes, x.shape(),
                 weight.shape());
   if (is_floating(target.dtype())) {
-    TESSERA_CHECK(target.shape() == x.shape(),
-                  "[{}] expected probabilities of x's shape {}, got {}", op, x.shape(),
-                  target.shape());
+    TESSERA_CHECK(
+        target.shape() == x.shape(),
+        "[{}] expected classes of i64 and shape {}, or probabilities of x's shape {}, got "
+        "{} {}",
+        op, without_classes(x), x.shape(), target.dtype(), target.shape());
     return;
   }
   TESSERA_CHECK(target.dtype() == DType::i64, "[{}] expected indices of i64, got {}", op,
@@ -97,7 +100,7 @@ struct RowLosses {
 RowLosses losses_of_rows(const Tensor& x, const Array& target, const CrossEntropyArgs& args) {
   Dims rows{x.size(0)};
   Array losses = Array::empty(rows, x.dtype(), x.device());
-  Array lse = Array::empty(rows, x.dtype(), x.device());
+  Array lse = Array::empty({2, x.size(0)}, x.dtype(), x.device());
   Array weights = Array::empty(rows, x.dtype(), x.device());
   kernels(x.device()).softmax().cross_entropy(x.data(), target, args, losses, lse, weights);
   Tensor out = record("cross_entropy", losses, {x},
@@ -107,8 +110,12 @@ RowLosses losses_of_rows(const Tensor& x, const Array& target, const CrossEntrop
                         if (context().grad_enabled) {
                           Tensor x = sx.get(node);
                           Coefficients c(target, args, x.size(1), x.dtype());
-                          Tensor slope = softmax(x, 1) * Tensor(c.total) - Tensor(c.share);
-                          return Grads{unsqueeze(dy, 1) * slope};
+                          // Rows that do not count are left out: what is not finite in them, or
+                          // in a mean over none, times 0 would be a NaN.
+                          Tensor ignored = eq(Tensor(target), args.ignore_index);
+                          Tensor kept = masked_fill(x, unsqueeze(ignored, 1), 0);
+                          Tensor slope = softmax(kept, 1) * Tensor(c.total) - Tensor(c.share);
+                          return Grads{unsqueeze(where(ignored, 0, dy), 1) * slope};
                         }
                         Array x = sx.array(node);
                         Array dx = Array::empty(x.shape(), x.dtype(), x.device());
@@ -163,12 +170,14 @@ Tensor cross_entropy(TensorArg x, TensorArg target, const CrossEntropyOptions& o
   TESSERA_CHECK(options.label_smoothing >= 0 && options.label_smoothing <= 1,
                 "[cross_entropy] expected a label_smoothing in [0, 1], got {}",
                 options.label_smoothing);
-  DType compute = compute_dtype_of(x.dtype());
   if (is_floating(target.dtype())) {
+    DType result = result_type(x.data(), target.data());
+    DType wide_dtype = compute_dtype_of(result);
     CrossEntropyOptions wide = options;
-    wide.weight = widened(options.weight, compute);
-    return to(of_probabilities(to(x, compute), to(target, compute), wide), x.dtype());
+    wide.weight = widened(options.weight, wide_dtype);
+    return to(of_probabilities(to(x, wide_dtype), to(target, wide_dtype), wide), result);
   }
+  DType compute = compute_dtype_of(x.dtype());
   CrossEntropyArgs args{{}, options.ignore_index, options.label_smoothing};
   if (options.weight.defined()) args.weight = options.weight.data().to(compute).contiguous();
   Array indices = target.data().contiguous().view({target.numel()});
@@ -183,22 +192,24 @@ Tensor cross_entropy(TensorArg x, TensorArg target, Reduction reduction) {
 
 Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options) {
   const Composed scope;
-  check_classes("nll_loss", x, target, options.weight);
-  check_reduction("nll_loss", options.reduction);
   TESSERA_CHECK(!is_floating(target.dtype()), "[nll_loss] expected indices of i64, got {}",
                 target.dtype());
+  check_classes("nll_loss", x, target, options.weight);
+  check_reduction("nll_loss", options.reduction);
   DType compute = compute_dtype_of(x.dtype());
   Tensor rows = as_rows(to(x, compute));
   int64_t classes = rows.size(1);
-  // Ignored places read class 0 and weigh nothing.
+  // Ignored places read class 0, and nothing of it is kept.
   std::vector<int64_t> at = target.data().to_vector<int64_t>();
   std::vector<double> weights(at.size(), 1);
+  std::vector<uint8_t> ignores(at.size(), 0);
   std::vector<double> w;
   if (options.weight.defined()) w = options.weight.data().to(DType::f64).to_vector<double>();
   for (size_t i = 0; i < at.size(); ++i) {
     bool ignored = at[i] == options.ignore_index;
     TESSERA_CHECK(ignored || (at[i] >= 0 && at[i] < classes),
                   "[nll_loss] expected a target in [0, {}), got {} in row {}", classes, at[i], i);
+    ignores[i] = ignored;
     if (ignored) at[i] = 0;
     if (ignored) weights[i] = 0;
     else if (!w.empty()) weights[i] = w[static_cast<size_t>(at[i])];
@@ -206,7 +217,8 @@ Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options) {
   auto count = static_cast<int64_t>(at.size());
   Array weight = Array::from(weights, {count}).to(compute);
   Tensor picked = reshape(gather(rows, 1, Array::from(at, {count, 1})), {count});
-  Tensor losses = neg(picked * Tensor(weight));
+  Tensor ignored(Array::from(ignores, {count}).to(DType::boolean));
+  Tensor losses = neg(masked_fill(picked * Tensor(weight), ignored, 0));
   return to(reduced(losses, weight, target.shape(), options.reduction), x.dtype());
 }
 

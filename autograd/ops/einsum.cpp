@@ -11,6 +11,7 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -255,8 +256,10 @@ Term multiply(const Term& a, const Term& b, const std::set<Label>& kept) {
   for (Label label : right.labels) {
     if (!left.has(label)) columns.push_back(label);
   }
-  Tensor product =
-      matmul(grouped(left, {batch, rows, summed}), grouped(right, {batch, summed, columns}));
+  // A sum of integers is wider than its terms, and then so is the product.
+  DType dtype = promote_types(left.tensor.dtype(), right.tensor.dtype());
+  Tensor product = matmul(to(grouped(left, {batch, rows, summed}), dtype),
+                          to(grouped(right, {batch, summed, columns}), dtype));
   Term out;
   Dims shape;
   for (const Labels* group : {&batch, &rows, &columns}) {
@@ -314,7 +317,7 @@ void contract_cheapest(std::vector<Term>& terms, const Labels& output) {
 
 Tensor einsum(std::string_view equation, const std::vector<Tensor>& operands, const char* file,
               int line) {
-  note_call_site(file, line);
+  const NotedCall call({file, line});
   const Composed scope;
   Equation parsed(equation, operands);
   std::vector<Term> terms;

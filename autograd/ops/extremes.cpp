@@ -18,10 +18,12 @@ Lines lines_of_elements(const char* op, const Tensor& x, const DimsArg& dims) {
 Tensor extreme(const char* op, FoldOp fold, const Tensor& x, const DimsArg& dims, bool keepdim) {
   const Composed scope;
   Lines lines = lines_of_elements(op, x, dims);
-  Tensor from = lines.of(x);
   Array y = Array::empty(lines.shape(1), x.dtype(), x.device());
-  kernels(x.device()).fold().run(fold, from.data().contiguous(), y);
-  return lines.reduced(record_shared(op, from, y), keepdim);
+  kernels(x.device()).fold().run(fold, lines.folded(x.data()), y);
+  return record_fold(op, x, lines, keepdim, y,
+                     [](const Tensor& x, const Tensor& y, const Tensor& dy) {
+                       return shared_gradient(x.data(), y.data(), dy);
+                     });
 }
 
 // Values and indices of (outer, 1, inner).
@@ -33,7 +35,7 @@ struct Found {
 Found find_extreme(const Tensor& x, bool largest, const Lines& lines) {
   Found found{Array::empty(lines.shape(1), x.dtype(), x.device()),
               Array::empty(lines.shape(1), DType::i64, x.device())};
-  kernels(x.device()).fold().arg(largest, lines.elements(x), found.values, found.indices);
+  kernels(x.device()).fold().arg(largest, lines.folded(x.data()), found.values, found.indices);
   return found;
 }
 

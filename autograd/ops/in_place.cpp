@@ -67,11 +67,23 @@ const Tensor& add_(const Tensor& self, TensorArg other) {
 const Tensor& add_(const Tensor& self, Scalar other) {
   return affine_in_place("add_", self, 1, other.to<double>(), other, add);
 }
+const Tensor& add_(const Tensor& self, TensorArg other, Scalar alpha) {
+  return in_place("add_", self, {other}, [&](const Tensor& old) { return add(old, other, alpha); });
+}
+const Tensor& add_(const Tensor& self, Scalar other, Scalar alpha) {
+  return in_place("add_", self, {}, [&](const Tensor& old) { return add(old, other, alpha); });
+}
 const Tensor& sub_(const Tensor& self, TensorArg other) {
   return binary_in_place("sub_", BinaryOp::sub, self, other, sub);
 }
 const Tensor& sub_(const Tensor& self, Scalar other) {
   return affine_in_place("sub_", self, 1, -other.to<double>(), other, sub);
+}
+const Tensor& sub_(const Tensor& self, TensorArg other, Scalar alpha) {
+  return in_place("sub_", self, {other}, [&](const Tensor& old) { return sub(old, other, alpha); });
+}
+const Tensor& sub_(const Tensor& self, Scalar other, Scalar alpha) {
+  return in_place("sub_", self, {}, [&](const Tensor& old) { return sub(old, other, alpha); });
 }
 const Tensor& mul_(const Tensor& self, TensorArg other) {
   return binary_in_place("mul_", BinaryOp::mul, self, other, mul);
@@ -126,7 +138,12 @@ const Tensor& atan2_(const Tensor& self, TensorArg other) {
 const Tensor& clamp_(const Tensor& self, std::optional<Scalar> low, std::optional<Scalar> high) {
   return in_place("clamp_", self, {}, [&](const Tensor& old) { return clamp(old, low, high); });
 }
+const Tensor& clamp_(const Tensor& self, TensorArg low, TensorArg high) {
+  return in_place("clamp_", self, {low, high},
+                  [&](const Tensor& old) { return clamp(old, low, high); });
+}
 const Tensor& masked_fill_(const Tensor& self, TensorArg mask, Scalar value) {
+  check_holds("masked_fill_", self.dtype(), value);
   return in_place("masked_fill_", self, {},
                   [&](const Tensor& old) { return masked_fill(old, mask, value); });
 }
@@ -137,6 +154,7 @@ const Tensor& nan_to_num_(const Tensor& self, double nan, std::optional<double> 
 }
 // What was there before has a gradient, of zeros.
 const Tensor& fill_(const Tensor& self, Scalar value) {
+  check_holds("fill_", self.dtype(), value);
   return in_place(
       "fill_", self, {},
       [&](const Tensor& old) {
@@ -295,6 +313,10 @@ const Tensor& celu_(const Tensor& self, double alpha) {
                         [&](const Tensor& old) { return celu(old, alpha); });
 }
 const Tensor& hardtanh_(const Tensor& self, double low, double high) {
+  if (!is_floating(self.dtype())) {
+    return in_place("hardtanh_", self, {},
+                    [&](const Tensor& old) { return hardtanh(old, low, high); });
+  }
   return unary_in_place("hardtanh_", UnaryOp::clamp, self, {low, high, 0},
                         [&](const Tensor& old) { return hardtanh(old, low, high); });
 }

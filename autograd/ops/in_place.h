@@ -14,8 +14,12 @@ namespace tessera {
 
 const Tensor& add_(const Tensor& self, TensorArg other);
 const Tensor& add_(const Tensor& self, Scalar other);
+const Tensor& add_(const Tensor& self, TensorArg other, Scalar alpha);
+const Tensor& add_(const Tensor& self, Scalar other, Scalar alpha);
 const Tensor& sub_(const Tensor& self, TensorArg other);
 const Tensor& sub_(const Tensor& self, Scalar other);
+const Tensor& sub_(const Tensor& self, TensorArg other, Scalar alpha);
+const Tensor& sub_(const Tensor& self, Scalar other, Scalar alpha);
 const Tensor& mul_(const Tensor& self, TensorArg other);
 const Tensor& mul_(const Tensor& self, Scalar other);
 const Tensor& div_(const Tensor& self, TensorArg other);
@@ -33,6 +37,7 @@ const Tensor& addcdiv_(const Tensor& self, TensorArg a, TensorArg b, Scalar valu
 const Tensor& lerp_(const Tensor& self, TensorArg end, double weight);
 const Tensor& atan2_(const Tensor& self, TensorArg other);
 const Tensor& clamp_(const Tensor& self, std::optional<Scalar> low, std::optional<Scalar> high);
+const Tensor& clamp_(const Tensor& self, TensorArg low, TensorArg high);
 const Tensor& masked_fill_(const Tensor& self, TensorArg mask, Scalar value);
 const Tensor& nan_to_num_(const Tensor& self, double nan = 0, std::optional<double> posinf = {},
                           std::optional<double> neginf = {});

@@ -1,11 +1,14 @@
 #include "autograd/ops/index.h"
 
 #include "autograd/in_place.h"
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/join.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "core/creation.h"
 #include "core/index.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -37,6 +40,23 @@ Array apart_from(const Array& x, const Array& source) {
   return source.storage() == x.storage() ? source.clone() : source;
 }
 
+void check_scatter_reduce(ScatterOp reduce) {
+  TESSERA_CHECK(reduce == ScatterOp::add || reduce == ScatterOp::multiply,
+                "[scatter] expected add or multiply, got another reduction");
+}
+
+bool is_one(const Scalar& alpha) { return !alpha.is_floating() && alpha.to<int64_t>() == 1; }
+
+// alpha source in source's dtype, rounded once.
+Tensor times(const Tensor& source, const Scalar& alpha) {
+  TESSERA_CHECK(!alpha.is_floating() || is_floating(source.dtype()),
+                "[index_add] expected an alpha of integers for {}, got {}", source.dtype(),
+                alpha.to<double>());
+  TESSERA_CHECK(alpha.kind() != Scalar::Kind::boolean || source.dtype() == DType::boolean,
+                "[index_add] expected an alpha of numbers for {}, got bool", source.dtype());
+  return source.dtype() == DType::boolean ? mul(source, alpha.to<bool>()) : mul(source, alpha);
+}
+
 }  // namespace
 
 Tensor gather(TensorArg x, int64_t dim, TensorArg index) {
@@ -46,7 +66,12 @@ Tensor gather(TensorArg x, int64_t dim, TensorArg index) {
                 });
 }
 
-Tensor take_along_dim(TensorArg x, TensorArg index, int64_t dim) {
+Tensor take_along_dim(TensorArg x, TensorArg index, std::optional<int64_t> along) {
+  if (!along) {
+    const Composed scope;
+    return gather(reshape(x, {-1}), 0, reshape(index, {-1}));
+  }
+  int64_t dim = *along;
   Array at = index.data();
   Array y = arrays::take_along_dim(x.data(), at, dim);
   return record("take_along_dim", y, {x},
@@ -74,8 +99,24 @@ Tensor scatter(TensorArg x, int64_t dim, TensorArg index, TensorArg source) {
 
 Tensor scatter(TensorArg x, int64_t dim, TensorArg index, Scalar value) {
   const Composed scope;
-  Array source = Array::full({}, value.to<double>(), x.dtype(), x.device());
+  check_holds("scatter", x.dtype(), value);
+  Array source = arrays::full({}, value, x.dtype(), x.device());
   return scatter(x, dim, index, source.expand(index.shape()));
+}
+
+Tensor scatter(TensorArg x, int64_t dim, TensorArg index, TensorArg source, ScatterOp reduce) {
+  check_scatter_reduce(reduce);
+  if (reduce == ScatterOp::add) return scatter_add(x, dim, index, source);
+  Array y = scattered("scatter", x, dim, index.data(), source.data(), reduce);
+  return record("scatter", y, {x, source}, [](const Tensor&, const Node&) -> Grads {
+    throw_error("[scatter] products have no gradient");
+  });
+}
+
+Tensor scatter(TensorArg x, int64_t dim, TensorArg index, Scalar value, ScatterOp reduce) {
+  const Composed scope;
+  Array source = Array::full({}, value.to<double>(), x.dtype(), x.device());
+  return scatter(x, dim, index, source.expand(index.shape()), reduce);
 }
 
 Tensor scatter_add(TensorArg x, int64_t dim, TensorArg index, TensorArg source) {
@@ -94,7 +135,11 @@ Tensor index_select(TensorArg x, int64_t dim, TensorArg index) {
                 });
 }
 
-Tensor index_add(TensorArg x, int64_t dim, TensorArg index, TensorArg source) {
+Tensor index_add(TensorArg x, int64_t dim, TensorArg index, TensorArg source, Scalar alpha) {
+  if (!is_one(alpha)) {
+    const Composed scope;
+    return index_add(x, dim, index, times(source, alpha));
+  }
   Array y = x.data().clone();
   arrays::index_add_(y, dim, index.data(), source.data());
   return record("index_add", y, {x, source},
@@ -114,6 +159,16 @@ const Tensor& scatter_(const Tensor& x, int64_t dim, TensorArg index, TensorArg 
   return in_place("scatter_", x, {source}, compute, write);
 }
 
+const Tensor& scatter_(const Tensor& x, int64_t dim, TensorArg index, TensorArg source,
+                       ScatterOp reduce) {
+  check_scatter_reduce(reduce);
+  auto compute = [&](const Tensor& old) { return scatter(old, dim, index, source, reduce); };
+  auto write = [&](const Array& out) {
+    arrays::scatter_(out, dim, index.data(), apart_from(out, source.data()), reduce, "scatter_");
+  };
+  return in_place("scatter_", x, {source}, compute, write);
+}
+
 const Tensor& scatter_add_(const Tensor& x, int64_t dim, TensorArg index, TensorArg source) {
   auto compute = [&](const Tensor& old) { return scatter_add(old, dim, index, source); };
   auto write = [&](const Array& out) {
@@ -123,7 +178,9 @@ const Tensor& scatter_add_(const Tensor& x, int64_t dim, TensorArg index, Tensor
   return in_place("scatter_add_", x, {source}, compute, write);
 }
 
-const Tensor& index_add_(const Tensor& x, int64_t dim, TensorArg index, TensorArg source) {
+const Tensor& index_add_(const Tensor& x, int64_t dim, TensorArg index, TensorArg source,
+                         Scalar alpha) {
+  if (!is_one(alpha)) return index_add_(x, dim, index, times(source, alpha));
   auto compute = [&](const Tensor& old) { return index_add(old, dim, index, source); };
   auto write = [&](const Array& out) {
     arrays::index_add_(out, dim, index.data(), apart_from(out, source.data()));
@@ -144,6 +201,16 @@ Tensor masked_select(TensorArg x, TensorArg mask) {
 }
 
 Tensor nonzero(TensorArg x) { return Tensor(arrays::nonzero(x.data())); }
+
+std::vector<Tensor> nonzero(TensorArg x, AsTuple) {
+  Array elements = x.dim() == 0 ? x.data().unsqueeze(0) : x.data();
+  Array places = arrays::nonzero(elements);
+  std::vector<Tensor> out;
+  for (size_t d = 0; d < elements.dim(); ++d) {
+    out.emplace_back(places.select(1, static_cast<int64_t>(d)).contiguous());
+  }
+  return out;
+}
 
 Tensor one_hot(TensorArg index, int64_t num_classes) {
   Array at = arrays::wide_index(index.data(), "one_hot").contiguous();

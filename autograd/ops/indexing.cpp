@@ -4,7 +4,9 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/index.h"
 #include "autograd/ops/shape.h"
+#include "core/creation.h"
 #include "core/index.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -216,8 +218,9 @@ const Tensor& assign(const Tensor& x, const IndexItems& items, TensorArg value) 
   return index_put_(x, items, value);
 }
 
-const Tensor& assign(const Tensor& x, const IndexItems& items, double value) {
-  return index_put_(x, items, Tensor(Array::full({}, value, x.dtype(), x.device())));
+const Tensor& assign(const Tensor& x, const IndexItems& items, Scalar value) {
+  check_holds("assign", x.dtype(), value);
+  return index_put_(x, items, Tensor(arrays::full({}, value, x.dtype(), x.device())));
 }
 
 }  // namespace tessera

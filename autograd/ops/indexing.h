@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/tensor_arg.h"
+#include "core/scalar.h"
 
 namespace tessera {
 
@@ -63,6 +64,6 @@ Tensor index(TensorArg x, const IndexItems& items);
 const Tensor& index_put_(const Tensor& x, const IndexItems& items, TensorArg value,
                          bool accumulate = false);
 const Tensor& assign(const Tensor& x, const IndexItems& items, TensorArg value);
-const Tensor& assign(const Tensor& x, const IndexItems& items, double value);
+const Tensor& assign(const Tensor& x, const IndexItems& items, Scalar value);
 
 }  // namespace tessera

@@ -22,7 +22,8 @@ DType common_dtype(const std::vector<Tensor>& xs) {
 
 }  // namespace
 
-Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
+Tensor cat(const std::vector<Tensor>& xs, int64_t dim, CallSite site) {
+  const NotedCall call(site);
   TESSERA_CHECK(!xs.empty(), "[cat] expected at least one tensor, got none");
   DType dtype = common_dtype(xs);
   std::vector<Array> parts;
@@ -50,7 +51,8 @@ Tensor cat(const std::vector<Tensor>& xs, int64_t dim) {
   });
 }
 
-Tensor stack(const std::vector<Tensor>& xs, int64_t dim) {
+Tensor stack(const std::vector<Tensor>& xs, int64_t dim, CallSite site) {
+  const NotedCall call(site);
   const Composed scope;
   TESSERA_CHECK(!xs.empty(), "[stack] expected at least one tensor, got none");
   size_t d = normalize_dim(dim, xs[0].dim() + 1, "stack");
@@ -107,7 +109,7 @@ Tensor triu(TensorArg x, int64_t diagonal) {
                 [=](const Tensor& dy, const Node&) { return Grads{triu(dy, diagonal)}; });
 }
 
-Tensor pad(TensorArg x, const Dims& padding, PadMode mode, double value) {
+Tensor pad(TensorArg x, const Dims& padding, PadMode mode, Scalar value) {
   return record("pad", arrays::pad(x.data(), padding, mode, value), {x},
                 [=, old = x.shape()](const Tensor& dy, const Node&) {
                   if (mode == PadMode::constant) return Grads{pad(dy, negated(padding))};

@@ -5,6 +5,7 @@
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -14,10 +15,38 @@ void check_dims(const char* op, const char* which, const Tensor& x, size_t dims)
                 x.shape());
 }
 
-Tensor add_scaled(const Tensor& c, const Tensor& product, double beta, double alpha) {
-  Tensor scaled = alpha == 1 ? product : product * alpha;
-  if (beta == 0) return scaled;
-  return (beta == 1 ? c : c * beta) + scaled;
+// x times a number of x's own kind: integers stay integers.
+Tensor scaled(const char* op, const Tensor& x, const Scalar& factor) {
+  if (factor.to<double>() == 1) return x;
+  if (is_floating(x.dtype()) || x.dtype() == DType::boolean) return x * factor;
+  check_holds(op, DType::i64, factor);
+  return x * Scalar(factor.to<int64_t>());
+}
+
+Tensor add_scaled(const char* op, const Tensor& c, const Tensor& product, const Scalar& beta,
+                  const Scalar& alpha) {
+  Tensor addend = scaled(op, product, alpha);
+  if (beta.to<double>() == 0) return addend;
+  return scaled(op, c, beta) + addend;
+}
+
+// The size that the products of rows of a with columns of b run over.
+void check_inner(const char* op, const Tensor& a, const Tensor& b) {
+  TESSERA_CHECK(a.size(-1) == b.size(b.dim() == 1 ? 0 : -2),
+                "[{}] expected the last dim of a {} to match the {} dim of b {}", op, a.shape(),
+                b.dim() <= 2 ? "first" : "last but one", b.shape());
+  TESSERA_CHECK(a.dtype() == b.dtype() && a.dtype() != DType::boolean,
+                "[{}] expected two of one dtype, of numbers, got {} and {}", op, a.dtype(),
+                b.dtype());
+}
+
+Tensor product(const char* op, const Tensor& a, size_t a_dims, const Tensor& b, size_t b_dims) {
+  check_dims(op, "a", a, a_dims);
+  check_dims(op, "b", b, b_dims);
+  check_inner(op, a, b);
+  TESSERA_CHECK(a_dims < 3 || a.size(0) == b.size(0),
+                "[{}] expected one batch size, got a {} and b {}", op, a.shape(), b.shape());
+  return matmul(a, b);
 }
 
 // c must broadcast to the shape of the product, not the other way round.
@@ -53,32 +82,23 @@ Dims normalized(const Dims& dims, size_t rank) {
 
 Tensor mm(TensorArg a, TensorArg b) {
   const Composed scope;
-  check_dims("mm", "a", a, 2);
-  check_dims("mm", "b", b, 2);
-  return matmul(a, b);
+  return product("mm", a, 2, b, 2);
 }
 
 Tensor bmm(TensorArg a, TensorArg b) {
   const Composed scope;
-  check_dims("bmm", "a", a, 3);
-  check_dims("bmm", "b", b, 3);
-  TESSERA_CHECK(a.size(0) == b.size(0), "[bmm] expected one batch size, got a {} and b {}",
-                a.shape(), b.shape());
-  return matmul(a, b);
+  return product("bmm", a, 3, b, 3);
 }
 
 Tensor mv(TensorArg a, TensorArg x) {
   const Composed scope;
-  check_dims("mv", "a", a, 2);
   check_dims("mv", "x", x, 1);
-  return matmul(a, x);
+  return product("mv", a, 2, x, 1);
 }
 
 Tensor dot(TensorArg a, TensorArg b) {
   const Composed scope;
-  check_dims("dot", "a", a, 1);
-  check_dims("dot", "b", b, 1);
-  return matmul(a, b);
+  return product("dot", a, 1, b, 1);
 }
 
 Tensor outer(TensorArg a, TensorArg b) {
@@ -88,18 +108,18 @@ Tensor outer(TensorArg a, TensorArg b) {
   return unsqueeze(a, 1) * unsqueeze(b, 0);
 }
 
-Tensor addmm(TensorArg c, TensorArg a, TensorArg b, double beta, double alpha) {
+Tensor addmm(TensorArg c, TensorArg a, TensorArg b, Scalar beta, Scalar alpha) {
   const Composed scope;
-  Tensor product = mm(a, b);
-  check_addend("addmm", c, product.shape());
-  return add_scaled(c, product, beta, alpha);
+  Tensor products = product("addmm", a, 2, b, 2);
+  check_addend("addmm", c, products.shape());
+  return add_scaled("addmm", c, products, beta, alpha);
 }
 
-Tensor baddbmm(TensorArg c, TensorArg a, TensorArg b, double beta, double alpha) {
+Tensor baddbmm(TensorArg c, TensorArg a, TensorArg b, Scalar beta, Scalar alpha) {
   const Composed scope;
-  Tensor product = bmm(a, b);
-  check_addend("baddbmm", c, product.shape());
-  return add_scaled(c, product, beta, alpha);
+  Tensor products = product("baddbmm", a, 3, b, 3);
+  check_addend("baddbmm", c, products.shape());
+  return add_scaled("baddbmm", c, products, beta, alpha);
 }
 
 Tensor tensordot(TensorArg a, TensorArg b, int64_t dims) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "autograd/tensor_arg.h"
+#include "core/scalar.h"
 
 namespace tessera {
 
@@ -16,10 +17,10 @@ Tensor dot(TensorArg a, TensorArg b);
 // (M,) x (N,) -> (M, N)
 Tensor outer(TensorArg a, TensorArg b);
 // beta c + alpha a b: a (M, K), b (K, N), c broadcasts to (M, N). With beta = 0, c is not read, so
-// a NaN in it does not reach the result.
-Tensor addmm(TensorArg c, TensorArg a, TensorArg b, double beta = 1, double alpha = 1);
+// a NaN in it does not reach the result. Integers take whole beta and alpha and stay integers.
+Tensor addmm(TensorArg c, TensorArg a, TensorArg b, Scalar beta = 1, Scalar alpha = 1);
 // The same for a (B, M, K), b (B, K, N), c broadcast to (B, M, N).
-Tensor baddbmm(TensorArg c, TensorArg a, TensorArg b, double beta = 1, double alpha = 1);
+Tensor baddbmm(TensorArg c, TensorArg a, TensorArg b, Scalar beta = 1, Scalar alpha = 1);
 // The sum over the last `dims` dims of a and the first of b; 0 is the outer product.
 Tensor tensordot(TensorArg a, TensorArg b, int64_t dims = 2);
 // The sum over pairs of dims, one of a and one of b of equal size; the result has the rest of a's

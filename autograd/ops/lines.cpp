@@ -54,6 +54,19 @@ Tensor Lines::of(const Tensor& x) const {
 
 Array Lines::elements(const Tensor& x) const { return of(x.detach()).data().contiguous(); }
 
+Array Lines::folded(const Array& x) const {
+  if (x.numel() == 0) return Array::empty(shape(n_), x.dtype(), x.device());
+  Array ordered = moved_ ? x.permute(order_) : x;
+  return repeats_elements(ordered) ? ordered : ordered.contiguous();
+}
+
+bool repeats_elements(const Array& x) {
+  for (size_t d = 0; d < x.dim(); ++d) {
+    if (x.strides()[d] == 0 && x.shape()[d] > 1) return true;
+  }
+  return false;
+}
+
 Tensor Lines::back(const Tensor& lines) const {
   Dims sizes;
   Dims inverse(order_.size(), 0);
@@ -85,11 +98,15 @@ Tensor same_elements(const Array& a, const Array& b) {
   return logical_or(eq(a, b), logical_and(isnan(a), isnan(b)));
 }
 
+Tensor shared_gradient(const Array& x, const Array& y, const Tensor& dy) {
+  Tensor mask = same_elements(x, y);
+  return where(mask, dy / sum(mask, 1, true), 0);
+}
+
 Tensor record_shared(const char* op, const Tensor& x, const Array& y) {
   return record(op, y, {x},
                 [sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
-                  Tensor mask = same_elements(sx.array(node), sy.array(node));
-                  return Grads{dy / sum(mask, 1, true) * mask};
+                  return Grads{shared_gradient(sx.array(node), sy.array(node), dy)};
                 });
 }
 

@@ -33,23 +33,28 @@ struct NllLossOptions {
 // -x[target], of logarithms of probabilities: shapes and options as for indices above.
 Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options = {});
 
+// Where these compare with a target, either may be of integers beside the other's floating dtype. A
+// weight has x's shape; their mean is then the sum over the sum of weights (huber_loss: over all).
 // (x - target)^2
-Tensor mse_loss(TensorArg x, TensorArg target, Reduction reduction = Reduction::mean);
-// |x - target|
-Tensor l1_loss(TensorArg x, TensorArg target, Reduction reduction = Reduction::mean);
+Tensor mse_loss(TensorArg x, TensorArg target, Reduction reduction = Reduction::mean,
+                TensorArg weight = {});
+// |x - target|; also of two of integers, where there is no mean without a weight.
+Tensor l1_loss(TensorArg x, TensorArg target, Reduction reduction = Reduction::mean,
+               TensorArg weight = {});
 // With d = |x - target|: d^2 / (2 beta) below beta, d - beta / 2 from there on. beta 0 is l1_loss.
 Tensor smooth_l1_loss(TensorArg x, TensorArg target, Reduction reduction = Reduction::mean,
                       double beta = 1);
-// d^2 / 2 below delta > 0, delta (d - delta / 2) from there on.
+// d^2 / 2 below delta > 0, delta (d - delta / 2) from there on. x is floating, and without a weight
+// the result has its dtype.
 Tensor huber_loss(TensorArg x, TensorArg target, Reduction reduction = Reduction::mean,
-                  double delta = 1);
+                  double delta = 1, TensorArg weight = {});
 
 // -weight (target log x + (1 - target) log(1 - x)), x in [0, 1] and of target's shape, the
 // logarithms cut off at -100. weight broadcasts and may be left out.
 Tensor binary_cross_entropy(TensorArg x, TensorArg target, TensorArg weight = {},
                             Reduction reduction = Reduction::mean);
 // The same of sigmoid(x), without cutting off; pos_weight (broadcasts, may be left out) multiplies
-// the first term.
+// the first term. The result has target's dtype.
 Tensor binary_cross_entropy_with_logits(TensorArg x, TensorArg target, TensorArg weight = {},
                                         TensorArg pos_weight = {},
                                         Reduction reduction = Reduction::mean);

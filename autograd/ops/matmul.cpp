@@ -112,9 +112,20 @@ Grads linear_grads(const Tensor& x, const Tensor& weight, const Tensor& dy, cons
 // dx = dy weight; dweight = dy^T x; dbias = sum of dy over rows
 Tensor linear(TensorArg x, TensorArg weight, TensorArg bias) {
   check_operands("linear", x, weight);
-  TESSERA_CHECK(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),
+  bool fits = weight.dim() == 1 || weight.dim() == 2;
+  TESSERA_CHECK(x.dim() >= 1 && fits && x.size(-1) == weight.size(-1),
                 "[linear] expected the last dim of x {} to match the last dim of weight {}",
                 x.shape(), weight.shape());
+  if (weight.dim() == 1) {
+    TESSERA_CHECK(!bias.defined(), "[linear] expected no bias beside a weight of one dim, got {}",
+                  bias.shape());
+    return matmul(x, weight);
+  }
+  if (bias.defined() && bias.numel() == 1 && bias.dim() <= 1 &&
+      bias.shape() != Dims{weight.size(0)}) {
+    const Composed scope;
+    return linear(x, weight, expand(bias, {weight.size(0)}));
+  }
   int64_t in = weight.size(1);
   int64_t out_size = weight.size(0);
   TESSERA_CHECK(!bias.defined() || (bias.shape() == Dims{out_size} && bias.dtype() == x.dtype()),

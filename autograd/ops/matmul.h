@@ -10,7 +10,8 @@ namespace tessera {
 // of one dtype, any but bool: bf16 and f16 add up in f32 and round once, integers wrap around.
 Tensor matmul(TensorArg a, TensorArg b);
 
-// x weight^T + bias: x (..., in), weight (out, in), bias (out,) or undefined -> (..., out).
+// x weight^T + bias: x (..., in), weight (out, in), bias (out,), one number or undefined ->
+// (..., out); or, with a weight (in,) and no bias, -> (...).
 Tensor linear(TensorArg x, TensorArg weight, TensorArg bias = {});
 
 }  // namespace tessera

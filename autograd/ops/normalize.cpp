@@ -24,11 +24,13 @@ struct RowNorm {
 // With xhat = (x - mean) rstd and g = dy w over the last dim of (rows, cols):
 // dx = rstd (g - mean(g) - xhat mean(g xhat)); dw = sum(dy xhat); db = sum(dy)
 // where the means of x and g are left out unless centered.
-Grads composed_grads(const RowNorm& norm, const Tensor& x, const Tensor& w, const Tensor& dy,
-                     const Node& node) {
-  Tensor centered = norm.centered ? x - mean(x, {-1}, true) : x;
-  Tensor rstd = reciprocal(sqrt(mean(square(centered), {-1}, true) + norm.eps));
-  Tensor xhat = centered * rstd;
+Grads composed_grads(const RowNorm& norm, const Tensor& x, const Tensor& w, const Array& saved_mean,
+                     const Array& saved_rstd, const Tensor& dy, const Node& node) {
+  const Dims column{norm.rows, 1};
+  Array known_mean = saved_mean.defined() ? saved_mean.view(column) : Array();
+  UnitRows unit(x, known_mean, saved_rstd.view(column), norm.eps, {-1});
+  const Tensor& rstd = unit.rstd;
+  const Tensor& xhat = unit.xhat;
   Grads grads(3);
   if (node.wants(0)) {
     Tensor g = w.defined() ? dy * w : dy;
@@ -67,7 +69,8 @@ Tensor normalize_rows(const RowNorm& norm, const Tensor& x, const Tensor& w, con
                 [sx = Saved(x), sw = Saved(w), smean = SavedArray(mean), srstd = SavedArray(rstd),
                  norm](const Tensor& dy, const Node& node) {
                   if (context().grad_enabled) {
-                    return composed_grads(norm, sx.get(node), sw.get(node), dy, node);
+                    return composed_grads(norm, sx.get(node), sw.get(node), smean.get(node.op()),
+                                          srstd.get(node.op()), dy, node);
                   }
                   return fused_grads(sx.array(node), sw.array(node), smean.get(node.op()),
                                      srstd.get(node.op()), dy.data().contiguous(), node);
@@ -121,7 +124,10 @@ Tensor layer_norm(TensorArg x, const Dims& normalized_shape, TensorArg weight, T
 Tensor rms_norm(TensorArg x, const Dims& normalized_shape, TensorArg weight,
                 std::optional<double> eps) {
   const Composed scope;
-  return over_last_dims("rms_norm", x, normalized_shape, weight, {}, eps, false);
+  Tensor factors = *weight;
+  bool converts = weight.defined() && is_floating(x.dtype()) && weight.dtype() != x.dtype();
+  if (converts) factors = to(weight, compute_dtype_of(x.dtype()));
+  return over_last_dims("rms_norm", x, normalized_shape, factors, {}, eps, false);
 }
 
 Tensor group_norm(TensorArg x, int64_t num_groups, TensorArg weight, TensorArg bias, double eps) {
@@ -136,6 +142,10 @@ Tensor group_norm(TensorArg x, int64_t num_groups, TensorArg weight, TensorArg b
   int64_t rows = x.size(0) * num_groups;
   int64_t cols = channels / num_groups;
   for (size_t d = 2; d < x.dim(); ++d) cols *= x.shape()[d];
+  // As PyTorch does: with nothing to compare a value with, the result would be 0 whatever x is.
+  TESSERA_CHECK(x.size(0) * cols != 1,
+                "[group_norm] expected more than one value in a group, got {} groups of x {}",
+                num_groups, x.shape());
   Tensor grouped = contiguous(reshape(to(x, compute), {rows, cols}));
   Tensor y = normalize_rows({"group_norm", eps, true, rows, cols}, grouped, {}, {});
   y = reshape(y, x.shape());

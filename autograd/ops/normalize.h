@@ -16,7 +16,8 @@ Tensor layer_norm(TensorArg x, const Dims& normalized_shape, TensorArg weight = 
                   TensorArg bias = {}, double eps = 1e-5);
 
 // x / sqrt(mean(x^2) + eps) * weight over the same dims (Zhang and Sennrich 2019). Without an eps,
-// that of the dtype it is computed in: the distance from 1 to the next number.
+// that of the dtype it is computed in: the distance from 1 to the next number. The weight may be of
+// any dtype.
 Tensor rms_norm(TensorArg x, const Dims& normalized_shape, TensorArg weight = {},
                 std::optional<double> eps = std::nullopt);
 

@@ -44,15 +44,17 @@ Array binary(const char* op, BinaryOp kernel, Domain domain, const Array& a, con
   DType operands = a.dtype() == b.dtype() ? a.dtype() : result_type(a, b);
   DType dtype = result_dtype(op, domain, operands);
   if (!gives_bool(kernel)) return binary_into(op, kernel, a, b, dtype);
-  // These compare in the larger dtype, which that of a 0-d operand must not decide.
-  bool decides = promote_types(a.dtype(), b.dtype()) != operands;
+  // These compare in the larger dtype, which that of a 0-d operand must not decide. Integers are
+  // compared in i64, where no conversion changes one.
+  bool decides = is_floating(operands) && promote_types(a.dtype(), b.dtype()) != operands;
   if (decides) return binary_into(op, kernel, a.to(operands), b.to(operands), DType::boolean);
   return binary_into(op, kernel, a, b, DType::boolean);
 }
 
 Array beside(const Tensor& x, const Scalar& number, DType promoted) {
-  bool is_half = is_floating(promoted) && item_size(promoted) == 2;
-  Array out = Array::empty({}, is_half ? DType::f32 : promoted, Device{});
+  bool is_integer = !is_floating(promoted) && promoted != DType::boolean;
+  DType kept = is_half(promoted) ? DType::f32 : is_integer ? DType::i64 : promoted;
+  Array out = Array::empty({}, kept, Device{});
   visit_dtype(out.dtype(), [&](auto tag) {
     using T = typename decltype(tag)::type;
     *out.data<T>() = number.to<T>();
@@ -67,6 +69,25 @@ Tensor to_like(const Tensor& grad, const Like& input) {
   if (grad.shape() == input.shape && grad.dtype() == input.dtype) return grad;
   Tensor summed = sum_to(grad, input.shape);
   return summed.dtype() == input.dtype ? summed : to(summed, input.dtype);
+}
+
+Dims check_operands(const char* op, InputRefs operands) {
+  Dims shape;
+  Device device = (*operands.begin())->device();
+  for (const InputRef& x : operands) {
+    TESSERA_CHECK(x->device() == device, "[{}] expected one device, got {} and {}", op, device,
+                  x->device());
+    shape = broadcast_shapes(shape, x->shape(), op);
+  }
+  return shape;
+}
+
+Tensor converted(const Tensor& x, DType dtype) { return to(x, dtype); }
+
+Tensor widened(const Tensor& x, DType result) {
+  DType compute = is_half(result) ? DType::f32 : result;
+  if (x.dtype() == compute) return x;
+  return to(x, promote_types(x.dtype(), compute));
 }
 
 Tensor zeros_like(const Tensor& x) { return Array::zeros(x.shape(), x.dtype(), x.device()); }

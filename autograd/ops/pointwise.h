@@ -29,8 +29,9 @@ Array binary_into(const char* op, BinaryOp kernel, const Array& a, const Array& 
 // The same, of the dtype that promotion and the domain say.
 Array binary(const char* op, BinaryOp kernel, Domain domain, const Array& a, const Array& b);
 
-// A number as a 0-d array beside x. It counts as of dtype promoted(x, number), and is kept in at
-// least f32, in which 16-bit arithmetic is done.
+// A number as a 0-d array beside x. It counts as of dtype promoted(x, number), and is kept in what
+// arithmetic of that is done in: 16-bit floats in f32, integers in i64, so that none wraps around
+// before it is used.
 Array beside(const Tensor& x, const Scalar& number, DType promoted);
 
 // An input as its gradient must be: a sum undoes broadcasting, a conversion undoes promotion.
@@ -43,13 +44,30 @@ Tensor to_like(const Tensor& grad, const Like& input);
 
 Tensor zeros_like(const Tensor& x);
 
+// The one shape that the operands of op broadcast to, all of them on one device, or an error.
+Dims check_operands(const char* op, InputRefs operands);
+
+inline bool is_half(DType dtype) { return is_floating(dtype) && item_size(dtype) == 2; }
+Tensor converted(const Tensor& x, DType dtype);
+
+// fn(dy, x), a gradient of x's dtype: of 16-bit floats it is computed in f32 and rounded once.
+template <class Gradient>
+Tensor rounded_once(const Tensor& dy, const Tensor& x, const Gradient& fn) {
+  if (!is_half(dy.dtype())) return fn(dy, x);
+  return converted(fn(converted(dy, DType::f32), converted(x, DType::f32)), x.dtype());
+}
+
+// An operand as the gradient of a result of dtype is computed with it: in f32 for 16-bit floats,
+// else at least in that dtype, which promotion may have made wider than the operand's own.
+Tensor widened(const Tensor& x, DType result);
+
 // y = kernel(x) with the gradient dx(dy, x).
 template <class Gradient>
 Tensor from_input(const char* op, UnaryOp kernel, Domain domain, const TensorArg& x, Gradient dx,
                   const ElementwiseParams& params = {}) {
   return record(op, unary(op, kernel, domain, x, params), {x},
                 [sx = Saved(x), dx](const Tensor& dy, const Node& node) {
-                  return Grads{dx(dy, sx.get(node))};
+                  return Grads{rounded_once(dy, sx.get(node), dx)};
                 });
 }
 
@@ -58,7 +76,7 @@ template <class Gradient>
 Tensor from_result(const char* op, UnaryOp kernel, Domain domain, const TensorArg& x, Gradient dx) {
   Array y = unary(op, kernel, domain, x);
   return record(op, y, {x}, [sy = SavedResult(y), dx](const Tensor& dy, const Node& node) {
-    return Grads{dx(dy, sy.get(node))};
+    return Grads{rounded_once(dy, sy.get(node), dx)};
   });
 }
 
@@ -70,12 +88,15 @@ template <class GradientA, class GradientB>
 Tensor from_inputs(const char* op, BinaryOp kernel, Domain domain, const TensorArg& a,
                    const TensorArg& b, GradientA da, GradientB db) {
   return record(op, binary(op, kernel, domain, a.data(), b.data()), {a, b},
-                [sa = Saved(a), sb = Saved(b), da, db](const Tensor& dy, const Node& node) {
-                  Tensor a = sa.get(node);
-                  Tensor b = sb.get(node);
+                [sa = Saved(a), sb = Saved(b), da, db](const Tensor& grad, const Node& node) {
+                  Tensor own_a = sa.get(node);
+                  Tensor own_b = sb.get(node);
+                  Tensor dy = widened(grad, grad.dtype());
+                  Tensor a = widened(own_a, grad.dtype());
+                  Tensor b = widened(own_b, grad.dtype());
                   Grads grads(2);
-                  if (node.wants(0)) grads[0] = to_like(da(dy, a, b), Like(a));
-                  if (node.wants(1)) grads[1] = to_like(db(dy, a, b), Like(b));
+                  if (node.wants(0)) grads[0] = to_like(da(dy, a, b), Like(own_a));
+                  if (node.wants(1)) grads[1] = to_like(db(dy, a, b), Like(own_b));
                   return grads;
                 });
 }

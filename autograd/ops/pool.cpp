@@ -1,7 +1,10 @@
 #include "autograd/ops/pool.h"
 
+#include "autograd/ops/batch_arg.h"
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/join.h"
+#include "autograd/ops/reduce.h"
 #include "autograd/ops/resample.h"
-#include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
 
@@ -20,10 +23,8 @@ int64_t size_at(const char* op, const char* what, const Dims& sizes, size_t d, i
   return size;
 }
 
-void check_image(const char* op, const Tensor& x) {
-  TESSERA_CHECK(x.dim() == 4, "[{}] expected an image (N, C, H, W), got {}", op, x.shape());
-  TESSERA_CHECK(is_floating(x.dtype()), "[{}] expected a floating dtype, got {}", op, x.dtype());
-}
+constexpr const char* kImages = "(N, C, H, W)";
+constexpr const char* kSequences = "(N, C, L)";
 
 struct Pooling {
   const char* op;
@@ -78,17 +79,32 @@ std::vector<PoolWindow> adaptive_windows(int64_t size, int64_t out_size) {
   return out;
 }
 
-AxisMap means_of(const Axis& a, bool count_include_pad) {
-  AxisMap map;
+// A window of a pooling by means: its elements inside of the axis, and what their sum is divided
+// by.
+struct MeanWindow {
+  int64_t begin, end, count;
+};
+
+std::vector<MeanWindow> mean_windows(const Axis& a, bool count_include_pad) {
+  std::vector<MeanWindow> out;
   for (int64_t i = 0; i < a.out; ++i) {
     int64_t begin = i * a.stride - a.padding;
     int64_t end = std::min(begin + a.kernel, a.size + a.padding);
     int64_t count = end - begin;
     begin = std::max<int64_t>(begin, 0);
     end = std::min(end, a.size);
-    if (!count_include_pad) count = end - begin;
+    out.push_back({begin, end, count_include_pad ? count : end - begin});
+  }
+  return out;
+}
+
+// The means of the windows, or their sums over `divisor` where it is not 0.
+AxisMap means_of(const Axis& a, bool count_include_pad, int64_t divisor) {
+  AxisMap map;
+  for (const MeanWindow& window : mean_windows(a, count_include_pad)) {
     map.emplace_back();
-    for (int64_t j = begin; j < end; ++j) map.back().push_back({j, 1 / static_cast<double>(count)});
+    auto count = static_cast<double>(divisor ? divisor : window.count);
+    for (int64_t j = window.begin; j < window.end; ++j) map.back().push_back({j, 1 / count});
   }
   return map;
 }
@@ -115,11 +131,19 @@ Tensor scatter_places(const char* op, const Tensor& dy, const SavedArray& places
   });
 }
 
+// The dtype that a maximum is looked for in.
+DType wide_dtype(const char* op, DType dtype) {
+  TESSERA_CHECK(dtype != DType::boolean, "[{}] expected numbers, got bool", op);
+  if (!is_floating(dtype)) return DType::i64;
+  return dtype == DType::f64 ? DType::f64 : DType::f32;
+}
+
 MaxPool max_over(const char* op, const Tensor& x, std::span<const PoolWindow> rows,
                  std::span<const PoolWindow> cols) {
-  if (x.dtype() == DType::bf16 || x.dtype() == DType::f16) {
-    MaxPool wide = max_over(op, to(x, DType::f32), rows, cols);
-    return {to(wide.values, x.dtype()), wide.indices};
+  DType wide = wide_dtype(op, x.dtype());
+  if (wide != x.dtype()) {
+    MaxPool found = max_over(op, to(x, wide), rows, cols);
+    return {to(found.values, x.dtype()), found.indices};
   }
   Dims shape{x.size(0), x.size(1), static_cast<int64_t>(rows.size()),
              static_cast<int64_t>(cols.size())};
@@ -135,23 +159,70 @@ MaxPool max_over(const char* op, const Tensor& x, std::span<const PoolWindow> ro
 }
 
 MaxPool max_pool(const Pooling& p, const Tensor& x) {
-  check_image(p.op, x);
   return max_over(p.op, x, windows_of(p.op, axis_of(p, x, 0)), windows_of(p.op, axis_of(p, x, 1)));
 }
 
-Tensor avg_pool(const Pooling& p, const Tensor& x, bool count_include_pad) {
-  check_image(p.op, x);
-  return resample(p.op, x, means_of(axis_of(p, x, 0), count_include_pad),
-                  means_of(axis_of(p, x, 1), count_include_pad));
+void check_floating(const char* op, const Tensor& x) {
+  TESSERA_CHECK(is_floating(x.dtype()), "[{}] expected a floating dtype, got {}", op, x.dtype());
 }
 
-// The sizes that adaptive pooling is asked for.
-Dims adaptive_size(const char* op, const Tensor& x, const Dims& out_size) {
-  check_image(op, x);
-  Dims out{size_at(op, "out_size", out_size, 0, 0), size_at(op, "out_size", out_size, 1, 0)};
+// The zeros in front of and behind an axis that let all its windows lie inside.
+void push_padding(const Axis& a, Dims& padding) {
+  padding.push_back(a.padding);
+  padding.push_back(std::max<int64_t>(0, (a.out - 1) * a.stride + a.kernel - a.size - a.padding));
+}
+
+// Sums of i64, divided and cut off.
+Tensor integer_means(const Tensor& x, const Axis& rows, const Axis& cols, bool count_include_pad,
+                     int64_t divisor) {
+  Dims padding;
+  push_padding(cols, padding);
+  push_padding(rows, padding);
+  Tensor windows =
+      unfold(unfold(pad(x, padding), 2, rows.kernel, rows.stride), 3, cols.kernel, cols.stride);
+  Tensor sums = narrow(narrow(sum(windows, {-1, -2}), 2, 0, rows.out), 3, 0, cols.out);
+  if (divisor) return trunc_divide(sums, divisor);
+  auto counts = [&](const Axis& axis, const Dims& shape) {
+    std::vector<int64_t> out;
+    for (const MeanWindow& window : mean_windows(axis, count_include_pad)) {
+      out.push_back(window.count);
+    }
+    return Tensor(Array::from(out, shape).to(x.device()));
+  };
+  return trunc_divide(sums, counts(rows, {rows.out, 1}) * counts(cols, {1, cols.out}));
+}
+
+// A divisor of 0 is none.
+Tensor avg_pool(const Pooling& p, const Tensor& x, bool count_include_pad, int64_t divisor) {
+  Axis rows = axis_of(p, x, 0);
+  Axis cols = axis_of(p, x, 1);
+  if (x.dtype() == DType::i64) return integer_means(x, rows, cols, count_include_pad, divisor);
+  check_floating(p.op, x);
+  return resample(p.op, x, means_of(rows, count_include_pad, divisor),
+                  means_of(cols, count_include_pad, divisor ? 1 : 0));
+}
+
+// The sizes that adaptive pooling of an image is asked for.
+Dims adaptive_size(const char* op, const Tensor& x, const AdaptiveSize& out_size) {
+  const auto& sizes = out_size.get();
+  TESSERA_CHECK(sizes.size() == 1 || sizes.size() == 2,
+                "[{}] expected out_size of one or two sizes, got {}", op, sizes.size());
+  Dims out;
+  for (size_t d = 0; d < 2; ++d) {
+    int64_t size = sizes[sizes.size() == 1 ? 0 : d].value_or(x.shape()[d + 2]);
+    TESSERA_CHECK(size >= 0 && size <= kLargestSize, "[{}] expected out_size of at least 0, got {}",
+                  op, size);
+    out.push_back(size);
+  }
   TESSERA_CHECK(x.size(2) > 0 && x.size(3) > 0, "[{}] expected an image with elements, got {}", op,
                 x.shape());
   return out;
+}
+
+MaxPool adaptive_max(const char* op, const Tensor& x, const AdaptiveSize& out_size) {
+  Dims out = adaptive_size(op, x, out_size);
+  check_floating(op, x);
+  return max_over(op, x, adaptive_windows(x.size(2), out[0]), adaptive_windows(x.size(3), out[1]));
 }
 
 }  // namespace
@@ -159,7 +230,10 @@ Dims adaptive_size(const char* op, const Tensor& x, const Dims& out_size) {
 MaxPool max_pool2d_with_indices(TensorArg x, const Dims& kernel, const Dims& stride,
                                 const Dims& padding, const Dims& dilation, bool ceil_mode) {
   const Composed scope;
-  return max_pool({"max_pool2d", kernel, stride, padding, dilation, ceil_mode}, x);
+  Pooling p{"max_pool2d", kernel, stride, padding, dilation, ceil_mode};
+  BatchArg images(p.op, kImages, x, 4);
+  MaxPool found = max_pool(p, *images);
+  return {images.back(found.values), images.back(found.indices)};
 }
 
 Tensor max_pool2d(TensorArg x, const Dims& kernel, const Dims& stride, const Dims& padding,
@@ -167,48 +241,80 @@ Tensor max_pool2d(TensorArg x, const Dims& kernel, const Dims& stride, const Dim
   return max_pool2d_with_indices(x, kernel, stride, padding, dilation, ceil_mode).values;
 }
 
-Tensor max_pool1d(TensorArg x, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
-                  bool ceil_mode) {
+MaxPool max_pool1d_with_indices(TensorArg x, int64_t kernel, int64_t stride, int64_t padding,
+                                int64_t dilation, bool ceil_mode) {
   const Composed scope;
   Pooling p{"max_pool1d", {1, kernel},   {1, stride ? stride : kernel},
             {0, padding}, {1, dilation}, ceil_mode};
-  return as_sequence(max_pool(p, as_image(p.op, x)).values);
+  BatchArg sequences(p.op, kSequences, x, 3);
+  MaxPool found = max_pool(p, as_image(*sequences));
+  return {sequences.back(as_sequence(found.values)), sequences.back(as_sequence(found.indices))};
+}
+
+Tensor max_pool1d(TensorArg x, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                  bool ceil_mode) {
+  return max_pool1d_with_indices(x, kernel, stride, padding, dilation, ceil_mode).values;
 }
 
 Tensor avg_pool2d(TensorArg x, const Dims& kernel, const Dims& stride, const Dims& padding,
-                  bool ceil_mode, bool count_include_pad) {
+                  bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
   const Composed scope;
-  return avg_pool({"avg_pool2d", kernel, stride, padding, {1}, ceil_mode}, x, count_include_pad);
+  Pooling p{"avg_pool2d", kernel, stride, padding, {1}, ceil_mode};
+  TESSERA_CHECK(divisor_override != 0, "[avg_pool2d] expected a divisor_override other than 0");
+  BatchArg images(p.op, kImages, x, 4);
+  return images.back(avg_pool(p, *images, count_include_pad, divisor_override.value_or(0)));
 }
 
 Tensor avg_pool1d(TensorArg x, int64_t kernel, int64_t stride, int64_t padding, bool ceil_mode,
                   bool count_include_pad) {
   const Composed scope;
   Pooling p{"avg_pool1d", {1, kernel}, {1, stride ? stride : kernel}, {0, padding}, {1}, ceil_mode};
-  return as_sequence(avg_pool(p, as_image(p.op, x), count_include_pad));
+  BatchArg sequences(p.op, kSequences, x, 3);
+  Tensor y = avg_pool(p, as_image(*sequences), count_include_pad, 0);
+  return sequences.back(as_sequence(y));
 }
 
-Tensor adaptive_avg_pool2d(TensorArg x, const Dims& out_size) {
+Tensor adaptive_avg_pool2d(TensorArg x, const AdaptiveSize& out_size) {
   const Composed scope;
   const char* op = "adaptive_avg_pool2d";
-  Dims out = adaptive_size(op, x, out_size);
-  return resample(op, x, adaptive_means(x.size(2), out[0]), adaptive_means(x.size(3), out[1]));
+  BatchArg images(op, kImages, x, 4);
+  Dims out = adaptive_size(op, *images, out_size);
+  check_floating(op, x);
+  return images.back(resample(op, *images, adaptive_means(images->size(2), out[0]),
+                              adaptive_means(images->size(3), out[1])));
 }
 
 Tensor adaptive_avg_pool1d(TensorArg x, int64_t out_size) {
   const Composed scope;
   const char* op = "adaptive_avg_pool1d";
-  Tensor image = as_image(op, x);
+  BatchArg sequences(op, kSequences, x, 3);
+  Tensor image = as_image(*sequences);
   Dims out = adaptive_size(op, image, {1, out_size});
-  return as_sequence(resample(op, image, adaptive_means(1, 1), adaptive_means(x.size(2), out[1])));
+  check_floating(op, x);
+  Tensor y = resample(op, image, adaptive_means(1, 1), adaptive_means(image.size(3), out[1]));
+  return sequences.back(as_sequence(y));
 }
 
-Tensor adaptive_max_pool2d(TensorArg x, const Dims& out_size) {
+MaxPool adaptive_max_pool2d_with_indices(TensorArg x, const AdaptiveSize& out_size) {
   const Composed scope;
-  const char* op = "adaptive_max_pool2d";
-  Dims out = adaptive_size(op, x, out_size);
-  return max_over(op, x, adaptive_windows(x.size(2), out[0]), adaptive_windows(x.size(3), out[1]))
-      .values;
+  BatchArg images("adaptive_max_pool2d", kImages, x, 4);
+  MaxPool found = adaptive_max("adaptive_max_pool2d", *images, out_size);
+  return {images.back(found.values), images.back(found.indices)};
+}
+
+Tensor adaptive_max_pool2d(TensorArg x, const AdaptiveSize& out_size) {
+  return adaptive_max_pool2d_with_indices(x, out_size).values;
+}
+
+MaxPool adaptive_max_pool1d_with_indices(TensorArg x, int64_t out_size) {
+  const Composed scope;
+  BatchArg sequences("adaptive_max_pool1d", kSequences, x, 3);
+  MaxPool found = adaptive_max("adaptive_max_pool1d", as_image(*sequences), {1, out_size});
+  return {sequences.back(as_sequence(found.values)), sequences.back(as_sequence(found.indices))};
+}
+
+Tensor adaptive_max_pool1d(TensorArg x, int64_t out_size) {
+  return adaptive_max_pool1d_with_indices(x, out_size).values;
 }
 
 }  // namespace tessera

@@ -5,15 +5,39 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
+#include "core/creation.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
 
 RandomStream next_stream() { return context().next_stream(); }
 
+// The largest n such that dtype holds 0 to n, every one of them.
+int64_t largest_exact(DType dtype) {
+  switch (dtype) {
+    case DType::f64: return int64_t{1} << 53;
+    case DType::f32: return int64_t{1} << 24;
+    case DType::f16: return int64_t{1} << 11;
+    case DType::bf16: return int64_t{1} << 8;
+    default: return integer_range(dtype).second;
+  }
+}
+
+// Errors unless dtype holds each of the integers from lowest to largest: a rounded one would come
+// twice as often or lie outside.
+void check_integers(const char* op, DType dtype, int64_t lowest, int64_t largest) {
+  int64_t top = largest_exact(dtype);
+  int64_t bottom = is_floating(dtype) ? -top : integer_range(dtype).first;
+  TESSERA_CHECK(lowest >= bottom && largest <= top,
+                "[{}] expected integers in [{}, {}], all of which {} holds, got {} to {}", op,
+                bottom, top, dtype, lowest, largest);
+}
+
 // What kernels draw into for a result of dtype: 16-bit floats are drawn as f32.
 Array floating_result(const char* op, const Dims& shape, DType dtype) {
+  arrays::check_sizes(op, shape);
   TESSERA_CHECK(is_floating(dtype), "[{}] expected a floating dtype, got {}", op, dtype);
   return Array::empty(shape, dtype == DType::f64 ? DType::f64 : DType::f32);
 }
@@ -25,6 +49,16 @@ Array narrowed_uniform(const Array& x, DType dtype) {
   float levels = dtype == DType::bf16 ? 256 : 2048;
   auto* values = x.data<float>();
   for (int64_t i = 0; i < x.numel(); ++i) values[i] = std::floor(values[i] * levels) / levels;
+  return x.to(dtype);
+}
+
+// Positive f32 as dtype, still positive: what 16 bits would round to 0 becomes their smallest
+// number.
+Array narrowed_positive(const Array& x, DType dtype) {
+  if (dtype != DType::bf16 && dtype != DType::f16) return x;
+  float smallest = dtype == DType::bf16 ? 0x1p-133F : 0x1p-24F;
+  auto* values = x.data<float>();
+  for (int64_t i = 0; i < x.numel(); ++i) values[i] = std::max(values[i], smallest);
   return x.to(dtype);
 }
 
@@ -51,12 +85,36 @@ void check_weights(const Array& rows, int64_t num_samples, bool replacement) {
   }
 }
 
+Tensor normals(const char* op, double mean, double std, const Dims& shape, DType dtype) {
+  Array out = floating_result(op, shape, dtype);
+  kernels(out.device()).random().normal(next_stream(), 0, mean, std, out);
+  return Tensor(out.to(dtype));
+}
+
+// mean + std z of dtype, for independent standard normal z.
+Tensor normal_around(const Tensor& mean, const Tensor& std, DType dtype) {
+  const NoGrad constant;
+  const Composed scope;
+  Dims shape = broadcast_shapes(mean.shape(), std.shape(), "normal");
+  Array deviations = std.data().to(DType::f64).contiguous();
+  const auto* values = deviations.data<double>();
+  for (int64_t i = 0; i < deviations.numel(); ++i) {
+    TESSERA_CHECK(values[i] >= 0, "[normal] expected a std of at least 0, got {}", values[i]);
+  }
+  // 16-bit numbers are made in f32 and rounded once.
+  DType compute = dtype == DType::f64 ? DType::f64 : DType::f32;
+  Tensor scaled = to(std, compute) * normals("normal", 0, 1, shape, compute);
+  return to(to(mean, compute) + scaled, dtype);
+}
+
 }  // namespace
 
 Tensor dropout(TensorArg x, double p, bool training) {
+  const Composed scope;
   TESSERA_CHECK(p >= 0 && p <= 1, "[dropout] expected a probability in [0, 1], got {}", p);
+  if (!training) return x;
   TESSERA_CHECK(is_floating(x.dtype()), "[dropout] expected a floating dtype, got {}", x.dtype());
-  if (!training || p == 0) return x;
+  if (p == 0) return x;
   // 16-bit elements are multiplied in f32 and rounded once.
   DType wide = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
   Array mask = Array::empty(x.shape(), wide, x.device());
@@ -65,7 +123,7 @@ Tensor dropout(TensorArg x, double p, bool training) {
   return y.dtype() == x.dtype() ? y : to(y, x.dtype());
 }
 
-Tensor randn(const Dims& shape, DType dtype) { return normal(0, 1, shape, dtype); }
+Tensor randn(const Dims& shape, DType dtype) { return normals("randn", 0, 1, shape, dtype); }
 
 Tensor rand(const Dims& shape, DType dtype) {
   Array out = floating_result("rand", shape, dtype);
@@ -74,7 +132,9 @@ Tensor rand(const Dims& shape, DType dtype) {
 }
 
 Tensor randint(int64_t low, int64_t high, const Dims& shape, DType dtype) {
+  arrays::check_sizes("randint", shape);
   TESSERA_CHECK(low < high, "[randint] expected low < high, got {} and {}", low, high);
+  check_integers("randint", dtype, low, high - 1);
   Array out = Array::empty(shape, DType::i64);
   kernels(out.device()).random().integers(next_stream(), 0, low, high, out);
   return Tensor(out.to(dtype));
@@ -82,6 +142,7 @@ Tensor randint(int64_t low, int64_t high, const Dims& shape, DType dtype) {
 
 Tensor randperm(int64_t count, DType dtype) {
   TESSERA_CHECK(count >= 0, "[randperm] expected a count of at least 0, got {}", count);
+  check_integers("randperm", dtype, 0, std::max<int64_t>(count - 1, 0));
   Array out = Array::empty({count}, DType::i64);
   kernels(out.device()).random().permutation(next_stream(), out);
   return Tensor(out.to(dtype));
@@ -104,28 +165,30 @@ Tensor bernoulli(TensorArg p) {
 
 Tensor normal(double mean, double std, const Dims& shape, DType dtype) {
   TESSERA_CHECK(std >= 0, "[normal] expected a std of at least 0, got {}", std);
-  Array out = floating_result("normal", shape, dtype);
-  kernels(out.device()).random().normal(next_stream(), 0, mean, std, out);
-  return Tensor(out.to(dtype));
+  return normals("normal", mean, std, shape, dtype);
 }
 
 Tensor normal(TensorArg mean, TensorArg std) {
-  NoGrad constant;
-  const Composed scope;
-  Dims shape = broadcast_shapes(mean.shape(), std.shape(), "normal");
-  Array deviations = std.data().to(DType::f64).contiguous();
-  const auto* values = deviations.data<double>();
-  for (int64_t i = 0; i < deviations.numel(); ++i) {
-    TESSERA_CHECK(values[i] >= 0, "[normal] expected a std of at least 0, got {}", values[i]);
-  }
-  return mean + std * normal(0, 1, shape, mean.dtype());
+  TESSERA_CHECK(is_floating(mean.dtype()), "[normal] expected a mean of a floating dtype, got {}",
+                mean.dtype());
+  return normal_around(mean, std, mean.dtype());
+}
+
+Tensor normal(TensorArg mean, double std) {
+  return normal(mean, Array::full({}, std, DType::f64, mean.device()));
+}
+
+Tensor normal(double mean, TensorArg std) {
+  TESSERA_CHECK(is_floating(std.dtype()), "[normal] expected a std of a floating dtype, got {}",
+                std.dtype());
+  return normal_around(Array::full({}, mean, DType::f64, std.device()), std, std.dtype());
 }
 
 Tensor exponential(double rate, const Dims& shape, DType dtype) {
   TESSERA_CHECK(rate > 0, "[exponential] expected a rate above 0, got {}", rate);
   Array out = floating_result("exponential", shape, dtype);
   kernels(out.device()).random().exponential(next_stream(), 0, rate, out);
-  return Tensor(out.to(dtype));
+  return Tensor(narrowed_positive(out, dtype));
 }
 
 Tensor multinomial(TensorArg weights, int64_t num_samples, bool replacement) {

@@ -20,6 +20,9 @@ Tensor nansum(TensorArg x, const DimsArg& dims = {}, bool keepdim = false,
 // The dtype, x's or the one given, must be floating.
 Tensor mean(TensorArg x, const DimsArg& dims = {}, bool keepdim = false,
             std::optional<DType> dtype = {});
+// The mean of those that are not NaN; NaN where all are. x and the dtype are floating.
+Tensor nanmean(TensorArg x, const DimsArg& dims = {}, bool keepdim = false,
+               std::optional<DType> dtype = {});
 Tensor prod(TensorArg x, const DimsArg& dims = {}, bool keepdim = false,
             std::optional<DType> dtype = {});
 

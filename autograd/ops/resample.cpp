@@ -46,10 +46,7 @@ AxisMap adaptive_means(int64_t size, int64_t out_size) {
   return map;
 }
 
-Tensor as_image(const char* op, const Tensor& x) {
-  TESSERA_CHECK(x.dim() == 3, "[{}] expected an input (N, C, L), got {}", op, x.shape());
-  return unsqueeze(x, 2);
-}
+Tensor as_image(const Tensor& x) { return unsqueeze(x, 2); }
 
 Tensor as_sequence(const Tensor& image) {
   return reshape(image, {image.size(0), image.size(1), image.size(3)});

@@ -14,7 +14,7 @@ Tensor resample(const char* op, const Tensor& x, const AxisMap& rows, const Axis
 AxisMap adaptive_means(int64_t size, int64_t out_size);
 
 // An image of one row from (N, C, L).
-Tensor as_image(const char* op, const Tensor& x);
+Tensor as_image(const Tensor& x);
 Tensor as_sequence(const Tensor& image);
 
 }  // namespace tessera

@@ -45,15 +45,22 @@ Tensor cumprod_lines(const Tensor& x, bool reverse) {
 }
 
 // dx[k] = exp(x[k] - y[k]) g[k] with g[k] = dy[k] + exp(y[k] - y[k + 1]) g[k + 1]: y does not fall,
-// so no exponent is positive.
+// so no exponent is positive. In f64 and with what rounding took from y: an error of each factor
+// would grow with the length.
 Tensor logcumsumexp_lines(const Tensor& x) {
   Array y = empty_like(x, x.dtype());
-  kernels(x.device()).scan().logcumsumexp(x.data().contiguous(), y);
+  Array rest = wants_record(InputRefs{x}) ? empty_like(x, DType::f64) : Array();
+  kernels(x.device()).scan().logcumsumexp(x.data().contiguous(), y, rest);
   return record("logcumsumexp", y, {x},
-                [sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
-                  Tensor y = sy.get(node);
-                  Tensor g = recurrence_lines(exp(y - shifted(y, -1, INFINITY)), dy, true);
-                  return Grads{exp(sx.get(node) - y) * g};
+                [sx = Saved(x), sy = SavedResult(y), srest = SavedArray(rest)](const Tensor& dy,
+                                                                               const Node& node) {
+                  const Composed scope;
+                  Tensor rest(srest.get(node.op()));
+                  Tensor y = to(sy.get(node), DType::f64);
+                  Tensor next = (y - shifted(y, -1, INFINITY)) + (rest - shifted(rest, -1, 0));
+                  Tensor g = recurrence_lines(exp(next), to(dy, DType::f64), true);
+                  Tensor slope = exp((to(sx.get(node), DType::f64) - y) - rest);
+                  return Grads{to(slope * g, dy.dtype())};
                 });
 }
 

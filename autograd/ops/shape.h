@@ -1,11 +1,17 @@
 // Views and copies: other shapes of the same elements. As Array's members of the same names.
 #pragma once
 
+#include <concepts>
+
 #include "autograd/tensor_arg.h"
 
 namespace tessera {
 
 Tensor reshape(TensorArg x, const Dims& shape);
+template <std::integral T>
+Tensor reshape(TensorArg x, T size) {
+  return reshape(x, Dims{static_cast<int64_t>(size)});
+}
 Tensor transpose(TensorArg x, int64_t dim0, int64_t dim1);
 Tensor permute(TensorArg x, const Dims& dims);
 Tensor expand(TensorArg x, const Dims& shape);

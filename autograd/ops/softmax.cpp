@@ -78,6 +78,15 @@ Tensor softmax(TensorArg x, int64_t dim, std::optional<DType> dtype) {
   return of_any_input(kSoftmax, x, dim, dtype);
 }
 
+Tensor softmin(TensorArg x, int64_t dim, std::optional<DType> dtype) {
+  const Composed scope;
+  DType result = dtype.value_or(x.dtype());
+  TESSERA_CHECK(is_floating(result), "[softmin] expected a floating dtype, got {}", result);
+  normalize_dim(dim, std::max<size_t>(x.dim(), 1), "softmin");
+  // The negative of an unsigned integer would wrap around.
+  return softmax(neg(is_floating(x.dtype()) ? *x : to(x, result)), dim, dtype);
+}
+
 Tensor log_softmax(TensorArg x, int64_t dim, std::optional<DType> dtype) {
   return of_any_input(kLogSoftmax, x, dim, dtype);
 }

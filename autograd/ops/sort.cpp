@@ -9,7 +9,9 @@
 #include "autograd/ops/lines.h"
 #include "autograd/ops/scan.h"
 #include "autograd/ops/shape.h"
+#include "core/index.h"
 #include "core/kernels.h"
+#include "core/promotion.h"
 
 namespace tessera {
 namespace {
@@ -86,8 +88,10 @@ Tensor median_of_all(const char* op, bool skip_nan, const Tensor& x) {
   TESSERA_CHECK(x.numel() > 0 || is_floating(x.dtype()),
                 "[{}] expected elements to choose from, got {} of {}", op, x.shape(), x.dtype());
   Tensor flat = reshape(x, {1, x.numel(), 1});
-  Array y = Array::full({1}, NAN, x.dtype(), x.device());
-  if (x.numel() > 0) {
+  Array y = Array::empty({1}, x.dtype(), x.device());
+  if (x.numel() == 0) {
+    y.fill_(NAN);
+  } else {
     Array index = Array::empty({1}, DType::i64, x.device());
     sorting(x).median(flat.data().contiguous().view({1, x.numel()}), skip_nan, y, index);
   }
@@ -109,7 +113,7 @@ Tensor quantile_of_sorted(const Tensor& sorted, double q, int64_t dim, QuantileM
   if (weight == 1) return narrow(sorted, dim, low + 1, 1);
   Tensor below = narrow(sorted, dim, low, 1);
   if (weight == 0) return below;
-  return below + (narrow(sorted, dim, low + 1, 1) - below) * weight;
+  return lerp(below, narrow(sorted, dim, low + 1, 1), weight);
 }
 
 std::vector<Tensor> quantiles(const Tensor& x, const std::vector<double>& qs,
@@ -127,6 +131,63 @@ std::vector<Tensor> quantiles(const Tensor& x, const std::vector<double>& qs,
     out.push_back(lines.reduced(y, keepdim));
   }
   return out;
+}
+
+// sorted's elements in the order that the sorter says.
+Array in_order(const Tensor& sorted, const Tensor& sorter) {
+  TESSERA_CHECK(sorter.dtype() == DType::i64 && sorter.shape() == sorted.shape(),
+                "[searchsorted] expected a sorter of i64 and shape {}, got {} of {}",
+                sorted.shape(), sorter.shape(), sorter.dtype());
+  if (sorter.numel() > 0) {
+    auto lowest = min(sorter).item<int64_t>();
+    auto highest = max(sorter).item<int64_t>();
+    TESSERA_CHECK(lowest >= 0 && highest < sorted.size(-1),
+                  "[searchsorted] expected indices in [0, {}) in the sorter, got {}",
+                  sorted.size(-1), lowest < 0 ? lowest : highest);
+  }
+  return arrays::gather(sorted.data(), -1, sorter.data(), "searchsorted");
+}
+
+Unique unique_elements(const Tensor& x) {
+  int64_t n = x.numel();
+  ValuesIndices sorted = sort(reshape(x, {n}));
+  if (n == 0) return {sorted.values, reshape(sorted.indices, x.shape()), sorted.indices};
+  // A run of equal elements begins where one differs from that before it.
+  Tensor begins = Array::full({n}, 1, DType::boolean, x.device());
+  Tensor differs = narrow(sorted.values, 0, 1, n - 1) != narrow(sorted.values, 0, 0, n - 1);
+  copy_(narrow(begins, 0, 1, n - 1), differs);
+  Tensor starts = reshape(nonzero(begins), {-1});
+  // The number of runs so far, less one, is an element's place among the distinct ones.
+  Tensor inverse = Array::empty({n}, DType::i64, x.device());
+  scatter_(inverse, 0, sorted.indices, cumsum(begins, 0) - 1);
+  Tensor end = Array::full({1}, static_cast<double>(n), DType::i64, x.device());
+  Tensor ends = cat({narrow(starts, 0, 1, starts.numel() - 1), end});
+  return {index_select(sorted.values, 0, starts), reshape(inverse, x.shape()), ends - starts};
+}
+
+// Slices by the places of their elements: after k columns, slices have one number where they are
+// equal so far, in their order, and each further column sorts these pairs.
+Unique unique_slices(const Tensor& x, size_t dim) {
+  int64_t n = x.shape()[dim];
+  auto d = static_cast<int64_t>(dim);
+  TESSERA_CHECK(x.numel() > 0 || n == 0,
+                "[unique] expected slices with elements along dim {}, got {}", dim, x.shape());
+  if (n == 0) {
+    Tensor none = Array::empty({0}, DType::i64, x.device());
+    return {x.detach(), none, none};
+  }
+  Tensor slices = reshape(moveaxis(x, {d}, {0}), {n, x.numel() / n});
+  Unique found = unique_elements(select(slices, 1, 0));
+  for (int64_t k = 1; k < slices.size(1) && found.counts.numel() < n; ++k) {
+    Tensor column = unique_elements(select(slices, 1, k)).inverse;
+    found = unique_elements(found.inverse * n + column);
+  }
+  int64_t count = found.counts.numel();
+  // The first slice of each kind: the least index.
+  Tensor order = argsort(found.inverse);
+  Tensor starts = cumsum(found.counts, 0) - found.counts;
+  Tensor firsts = index_select(order, 0, narrow(starts, 0, 0, count));
+  return {index_select(x.detach(), d, firsts), found.inverse, found.counts};
 }
 
 }  // namespace
@@ -200,15 +261,16 @@ Tensor quantile(TensorArg x, const std::vector<double>& q, std::optional<int64_t
   return stack(quantiles(x, q, dim, keepdim, method));
 }
 
-Tensor searchsorted(TensorArg sorted, TensorArg values, bool right) {
-  TESSERA_CHECK(sorted.dtype() == values.dtype(),
-                "[searchsorted] expected one dtype, got {} and {}", sorted.dtype(), values.dtype());
+Tensor searchsorted(TensorArg sorted, TensorArg values, bool right, bool out_int32,
+                    TensorArg sorter) {
   TESSERA_CHECK(sorted.dim() == 1 || (sorted.dim() > 1 && values.dim() > 0),
                 "[searchsorted] expected sorted rows and values of as many dims, got {} and {}",
                 sorted.shape(), values.shape());
   int64_t n = sorted.size(-1);
-  Array rows = sorted.data();
-  Array wanted = values.data();
+  DType dtype = result_type(sorted.data(), values.data());
+  Array rows = sorter.defined() ? in_order(sorted, sorter) : sorted.data();
+  rows = rows.to(dtype);
+  Array wanted = values.data().to(dtype);
   int64_t m = wanted.numel();
   if (sorted.dim() > 1) {
     m = wanted.size(-1);
@@ -223,32 +285,31 @@ Tensor searchsorted(TensorArg sorted, TensorArg values, bool right) {
     wanted = wanted.expand(shape);
   }
   Array out = Array::empty(wanted.shape(), DType::i64, wanted.device());
-  if (out.numel() == 0) return Tensor(out);
-  int64_t count = out.numel() / m;
-  kernels(out.device())
-      .sort()
-      .searchsorted(rows.contiguous().view({count, n}), wanted.contiguous().view({count, m}), right,
-                    out.view({count, m}));
-  return Tensor(out);
+  if (out.numel() > 0) {
+    int64_t count = out.numel() / m;
+    kernels(out.device())
+        .sort()
+        .searchsorted(rows.contiguous().view({count, n}), wanted.contiguous().view({count, m}),
+                      right, out.view({count, m}));
+  }
+  return Tensor(out_int32 ? out.to(DType::i32) : out);
 }
 
-Unique unique(TensorArg x) {
+Tensor searchsorted(TensorArg sorted, Scalar value, bool right, bool out_int32, TensorArg sorter) {
+  DType dtype = result_type(sorted.data(), value);
+  Array number = Array::empty({}, dtype, Device{});
+  visit_dtype(dtype, [&](auto tag) {
+    using T = typename decltype(tag)::type;
+    *number.data<T>() = value.to<T>();
+  });
+  return searchsorted(sorted, Tensor(number.to(sorted.device())), right, out_int32, sorter);
+}
+
+Unique unique(TensorArg x, std::optional<int64_t> dim) {
   const Composed scope;
   const NoGrad no_grad;
-  int64_t n = x.numel();
-  ValuesIndices sorted = sort(reshape(x, {n}));
-  if (n == 0) return {sorted.values, reshape(sorted.indices, x.shape()), sorted.indices};
-  // A run of equal elements begins where one differs from that before it.
-  Tensor begins = Array::full({n}, 1, DType::boolean, x.device());
-  Tensor differs = narrow(sorted.values, 0, 1, n - 1) != narrow(sorted.values, 0, 0, n - 1);
-  copy_(narrow(begins, 0, 1, n - 1), differs);
-  Tensor starts = reshape(nonzero(begins), {-1});
-  // The number of runs so far, less one, is an element's place among the distinct ones.
-  Tensor inverse = Array::empty({n}, DType::i64, x.device());
-  scatter_(inverse, 0, sorted.indices, cumsum(begins, 0) - 1);
-  Tensor end = Array::full({1}, static_cast<double>(n), DType::i64, x.device());
-  Tensor ends = cat({narrow(starts, 0, 1, starts.numel() - 1), end});
-  return {index_select(sorted.values, 0, starts), reshape(inverse, x.shape()), ends - starts};
+  if (dim) return unique_slices(x, normalize_dim(*dim, x.dim(), "unique"));
+  return unique_elements(x);
 }
 
 Tensor bincount(TensorArg x, TensorArg weights, int64_t minlength) {

@@ -8,6 +8,7 @@
 
 #include "autograd/ops/extremes.h"
 #include "autograd/tensor_arg.h"
+#include "core/scalar.h"
 
 namespace tessera {
 
@@ -41,17 +42,24 @@ Tensor quantile(TensorArg x, const std::vector<double>& q, std::optional<int64_t
                 bool keepdim = false, QuantileMethod method = QuantileMethod::linear);
 
 // From here on constants: these have no gradient.
-// Where each of values (..., m) goes in the ascending row of sorted (..., n), of the same dtype,
-// that keeps it sorted: before equal elements, or behind them if `right`. i64 of values' shape; the
-// leading dims broadcast, and a single row serves values of any shape.
-Tensor searchsorted(TensorArg sorted, TensorArg values, bool right = false);
+// Where each of values (..., m) goes in the ascending row of sorted (..., n) that keeps it sorted:
+// before equal elements, or behind them if `right`. Two dtypes are compared in the one that both
+// promote to. i64, or i32 if out_int32, of values' shape; the leading dims broadcast, and a single
+// row serves values of any shape, or one number. With a sorter, i64 of sorted's shape, its order is
+// that of sorted's elements; an index in it outside of [0, n) is an error.
+Tensor searchsorted(TensorArg sorted, TensorArg values, bool right = false, bool out_int32 = false,
+                    TensorArg sorter = {});
+Tensor searchsorted(TensorArg sorted, Scalar value, bool right = false, bool out_int32 = false,
+                    TensorArg sorter = {});
 struct Unique {
   Tensor values;   // (count,), ascending
   Tensor inverse;  // of x's shape: values[inverse] is x
   Tensor counts;   // (count,): how often each is in x
 };
-// The distinct elements. No NaN equals another.
-Unique unique(TensorArg x);
+// The distinct elements. No NaN equals another. With a dim, the distinct slices of x along it, in
+// the order of their first differing elements: values has x's shape but for dim, and inverse is
+// (x.size(dim),).
+Unique unique(TensorArg x, std::optional<int64_t> dim = {});
 // out[v] = how often v is in x, or the sum of its weights: (max(minlength, largest + 1),). x is
 // (n,), integers of at least 0; weights (n,) give f32 if they are f32, else f64; counts are i64.
 Tensor bincount(TensorArg x, TensorArg weights = {}, int64_t minlength = 0);

@@ -2,10 +2,12 @@
 
 #include <cmath>
 
+#include "autograd/ops/compare.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/lines.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "autograd/ops/where.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
 #include "core/promotion.h"
@@ -17,59 +19,76 @@ void check_floating(const char* op, const Tensor& x) {
   TESSERA_CHECK(is_floating(x.dtype()), "[{}] expected a floating dtype, got {}", op, x.dtype());
 }
 
-// An array for one result per line of x (outer, n, inner).
-Array line_results(const Tensor& x, DType dtype) {
-  return Array::empty({x.size(0), 1, x.size(2)}, dtype, x.device());
+// An array for one result per line.
+Array line_results(const Tensor& x, const Lines& lines) {
+  return Array::empty(lines.shape(1), x.dtype(), x.device());
 }
 
-// x / c, in place.
-void divide_by(const Array& x, double c) {
-  kernels(x.device())
-      .binary()
-      .run(BinaryOp::div, x, Array::full({}, c, x.dtype(), x.device()).expand(x.shape()), x);
+double freedom(const Lines& lines, double correction) {
+  return std::max(0.0, static_cast<double>(lines.n()) - correction);
 }
 
-double freedom(const Tensor& x, double correction) {
-  return std::max(0.0, static_cast<double>(x.size(1)) - correction);
+// x - mean(x), twice: what the mean's rounding left is gone after the second time.
+Tensor deviations(const Tensor& x) {
+  Tensor apart = x - mean(x, 1, true);
+  return apart - mean(apart, 1, true);
 }
-
-// The variance of each line, in f32 or f64.
-Array variances(const Tensor& x, double correction) {
-  const FoldFamily& fold = kernels(x.device()).fold();
-  Array terms = x.data().to(x.dtype() == DType::f64 ? DType::f64 : DType::f32).contiguous();
-  Array mean = line_results(x, terms.dtype());
-  fold.run(FoldOp::sum, terms, mean);
-  divide_by(mean, static_cast<double>(x.size(1)));
-  Array out = line_results(x, terms.dtype());
-  fold.square_deviations(terms, mean, out);
-  divide_by(out, freedom(x, correction));
-  return out;
-}
-
-Tensor deviations(const Tensor& x) { return x - mean(x, 1, true); }
 
 // dx = dy 2 (x - mean) / (n - correction)
-Tensor var_lines(const Tensor& x, double correction) {
-  return record("var", variances(x, correction).to(x.dtype()), {x},
-                [=, sx = Saved(x)](const Tensor& dy, const Node& node) {
-                  Tensor x = sx.get(node);
-                  return Grads{dy * deviations(x) * (2 / freedom(x, correction))};
-                });
+Tensor var_of(const Tensor& x, const Lines& lines, double correction, bool keepdim) {
+  double divisor = freedom(lines, correction);
+  Array y = line_results(x, lines);
+  kernels(x.device()).fold().variance(lines.folded(x.data()), divisor, false, y);
+  return record_fold("var", x, lines, keepdim, y,
+                     [divisor](const Tensor& x, const Tensor&, const Tensor& dy) {
+                       return dy * deviations(x) * (2 / divisor);
+                     });
+}
+
+// The lines (of x, along dim 1) whose result y is too large or too small for what is divided by it
+// to have its digits; undefined where there are none.
+Tensor extreme_lines(const Tensor& y) {
+  if (y.device().type == DeviceType::meta) return {};
+  const NoGrad guard;
+  const Tensor at = y.detach();
+  const bool doubles = y.dtype() == DType::f64;
+  const bool halves = y.dtype() == DType::f16;
+  double low = doubles ? 0x1p-1000 : halves ? 0x1p-10 : 0x1p-120;
+  double high = doubles ? 0x1p990 : halves ? 0x1p8 : 0x1p100;
+  Tensor extreme = ((at > 0) & (at < low)) | (at > high);
+  return any(extreme).item<bool>() ? extreme : Tensor();
+}
+
+// slope(x, y), where y is measure(x), a length of each line: extreme lines go through f64, in which
+// they are not extreme.
+template <class Measure, class Slope>
+Tensor slope_of_length(const Tensor& x, const Tensor& y, const Measure& measure,
+                       const Slope& slope) {
+  const Tensor extreme = extreme_lines(y);
+  if (!extreme.defined()) return slope(x, y);
+  Tensor usual = slope(masked_fill(x, extreme, 0), masked_fill(y, extreme, 0));
+  Tensor wide = masked_fill(to(x, DType::f64), logical_not(extreme), 0);
+  if (x.dtype() == DType::f64) {
+    Tensor smaller(Array::full({1}, 0x1p-600, DType::f64, x.device()));
+    wide = wide * where(y > 1, smaller, 0x1p600);
+  }
+  return where(extreme, to(slope(wide, measure(wide)), x.dtype()), usual);
 }
 
 // dx = dy / y (x - mean) / (n - correction), and 0 where y is 0
-Tensor std_lines(const Tensor& x, double correction) {
-  Array y = variances(x, correction);
-  kernels(x.device()).unary().run(UnaryOp::sqrt, y, y);
-  y = y.to(x.dtype());
-  return record("std", y, {x},
-                [=, sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
-                  Tensor x = sx.get(node);
-                  Tensor y = sy.get(node);
-                  Tensor zero = y == 0;
-                  Tensor slope = masked_fill(dy, zero, 0) / masked_fill(y, zero, 1);
-                  return Grads{slope * deviations(x) * (1 / freedom(x, correction))};
-                });
+Tensor std_of(const Tensor& x, const Lines& lines, double correction, bool keepdim) {
+  double divisor = freedom(lines, correction);
+  Array y = line_results(x, lines);
+  kernels(x.device()).fold().variance(lines.folded(x.data()), divisor, true, y);
+  return record_fold(
+      "std", x, lines, keepdim, y,
+      [correction, divisor](const Tensor& x, const Tensor& y, const Tensor& dy) {
+        auto measure = [&](const Tensor& x) { return std(x, {1}, correction, true); };
+        auto slope = [](const Tensor& x, const Tensor& y) {
+          return deviations(x) / masked_fill(y, y == 0, 1);
+        };
+        return masked_fill(dy, y == 0, 0) * slope_of_length(x, y, measure, slope) * (1 / divisor);
+      });
 }
 
 // The gradient of the norm y of each line of x.
@@ -84,32 +103,36 @@ Tensor norm_grad(double p, const Tensor& x, const Tensor& y, const Tensor& dy) {
     Tensor mask = same_elements(abs(x).data(), y.data());
     return dy / sum(mask, 1, true) * (mask * sign(x));
   }
-  Tensor zero = y == 0;
-  Tensor slope = masked_fill(dy, zero, 0);
-  Tensor length = masked_fill(y, zero, 1);
-  if (p == 2) return slope * (x / length);
-  // Zeros, whose sign is 0, are kept out of the power.
-  Tensor magnitude = masked_fill(abs(x), x == 0, 1);
-  return slope * (sign(x) * pow(magnitude / length, p - 1));
+  auto measure = [p](const Tensor& x) { return norm(x, p, {1}, true); };
+  auto slope = [p](const Tensor& x, const Tensor& y) {
+    Tensor length = masked_fill(y, y == 0, 1);
+    if (p == 2) return x / length;
+    // Zeros, whose sign is 0, are kept out of the power.
+    Tensor magnitude = masked_fill(abs(x), x == 0, 1);
+    return sign(x) * pow(magnitude / length, p - 1);
+  };
+  return masked_fill(dy, y == 0, 0) * slope_of_length(x, y, measure, slope);
 }
 
-Tensor norm_lines(double p, const Tensor& x) {
-  Array y = line_results(x, x.dtype());
-  kernels(x.device()).fold().norm(p, x.data().contiguous(), y);
-  return record("norm", y, {x},
-                [p, sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
-                  return Grads{norm_grad(p, sx.get(node), sy.get(node), dy)};
-                });
+Tensor norm_of(double p, const Tensor& x, const Lines& lines, bool keepdim) {
+  Array y = line_results(x, lines);
+  kernels(x.device()).fold().norm(p, lines.folded(x.data()), y);
+  return record_fold(
+      "norm", x, lines, keepdim, y,
+      [p](const Tensor& x, const Tensor& y, const Tensor& dy) { return norm_grad(p, x, y, dy); });
 }
 
-// dx = dy exp(x - y)
-Tensor logsumexp_lines(const Tensor& x) {
-  Array y = line_results(x, x.dtype());
-  kernels(x.device()).fold().log_sum_exp(x.data().contiguous(), y);
-  return record("logsumexp", y, {x},
-                [sx = Saved(x), sy = SavedResult(y)](const Tensor& dy, const Node& node) {
-                  return Grads{dy * exp(sx.get(node) - sy.get(node))};
-                });
+// dx = dy exp(x - y - rest), where rest is what rounding took from y
+Tensor logsumexp_of(const Tensor& x, const Lines& lines, bool keepdim) {
+  Array y = line_results(x, lines);
+  Array rest = wants_record(InputRefs{x}) ? line_results(x, lines) : Array();
+  kernels(x.device()).fold().log_sum_exp(lines.folded(x.data()), y, rest);
+  return record_fold(
+      "logsumexp", x, lines, keepdim, y,
+      [srest = SavedArray(rest)](const Tensor& x, const Tensor& y, const Tensor& dy) {
+        Tensor rest(srest.get("logsumexp"));
+        return dy * exp(neg(rest)) * exp(x - y);
+      });
 }
 
 }  // namespace
@@ -118,14 +141,14 @@ Tensor var(TensorArg x, const DimsArg& dims, double correction, bool keepdim) {
   const Composed scope;
   check_floating("var", x);
   Lines lines("var", x.shape(), dims);
-  return lines.reduced(var_lines(lines.of(x), correction), keepdim);
+  return var_of(x, lines, correction, keepdim);
 }
 
 Tensor std(TensorArg x, const DimsArg& dims, double correction, bool keepdim) {
   const Composed scope;
   check_floating("std", x);
   Lines lines("std", x.shape(), dims);
-  return lines.reduced(std_lines(lines.of(x), correction), keepdim);
+  return std_of(x, lines, correction, keepdim);
 }
 
 VarMean var_mean(TensorArg x, const DimsArg& dims, double correction, bool keepdim) {
@@ -143,13 +166,13 @@ Tensor norm(TensorArg x, double p, const DimsArg& dims, bool keepdim) {
   TESSERA_CHECK(lines.n() > 0 || (p >= 0 && !std::isinf(p)),
                 "[norm] expected elements for the {}-norm, got none along dims {} of {}", p,
                 dims.get(), x.shape());
-  return lines.reduced(norm_lines(p, lines.of(x)), keepdim);
+  return norm_of(p, x, lines, keepdim);
 }
 
 Tensor logsumexp(TensorArg x, const DimsArg& dims, bool keepdim) {
   const Composed scope;
   Lines lines("logsumexp", x.shape(), dims);
-  return lines.reduced(logsumexp_lines(lines.of(to(x, floating_type(x.dtype())))), keepdim);
+  return logsumexp_of(to(x, floating_type(x.dtype())), lines, keepdim);
 }
 
 }  // namespace tessera

@@ -2,9 +2,11 @@
 
 #include <numbers>
 
+#include "autograd/ops/activation.h"
 #include "autograd/ops/arithmetic.h"
 #include "autograd/ops/compare.h"
 #include "autograd/ops/pointwise.h"
+#include "autograd/ops/special.h"
 #include "autograd/ops/where.h"
 
 namespace tessera {
@@ -23,6 +25,15 @@ template <class Gradient>
 Tensor by_result(const char* op, UnaryOp kernel, const TensorArg& x, Gradient dx) {
   return from_result(op, kernel, Domain::real, x, dx);
 }
+
+// own - other, and 0 for equal infinities, whose difference is a NaN.
+Tensor lead(const Tensor& own, const Tensor& other) {
+  Tensor level = logical_and(eq(own, other), isinf(own));
+  return where(level, 0, own) - where(level, 0, other);
+}
+
+// 1 - x^2, whose digits the square would lose near 1.
+Tensor one_less_square(const Tensor& x) { return (1 - x) * (x + 1); }
 
 }  // namespace
 
@@ -54,10 +65,10 @@ Tensor log10(TensorArg x) {
                   [](const Tensor& dy, const Tensor& x) { return dy / (x * ln10); });
 }
 
-// da = dy e^a / (e^a + e^b)
+// da = dy e^a / (e^a + e^b) = dy sigmoid(a - b)
 Tensor logaddexp(TensorArg a, TensorArg b) {
   auto share = [](const Tensor& dy, const Tensor& own, const Tensor& other) {
-    return dy / (exp(other - own) + 1);
+    return dy * sigmoid(lead(own, other));
   };
   return from_inputs(
       "logaddexp", BinaryOp::logaddexp, Domain::floating, a, b, share,
@@ -65,7 +76,7 @@ Tensor logaddexp(TensorArg a, TensorArg b) {
 }
 Tensor logaddexp2(TensorArg a, TensorArg b) {
   auto share = [](const Tensor& dy, const Tensor& own, const Tensor& other) {
-    return dy / (exp2(other - own) + 1);
+    return dy * sigmoid(lead(own, other) * ln2);
   };
   return from_inputs(
       "logaddexp2", BinaryOp::logaddexp2, Domain::floating, a, b, share,
@@ -86,11 +97,12 @@ Tensor tan(TensorArg x) {
 }
 Tensor asin(TensorArg x) {
   return by_input("asin", UnaryOp::asin, x,
-                  [](const Tensor& dy, const Tensor& x) { return dy * rsqrt(1 - square(x)); });
+                  [](const Tensor& dy, const Tensor& x) { return dy * rsqrt(one_less_square(x)); });
 }
 Tensor acos(TensorArg x) {
-  return by_input("acos", UnaryOp::acos, x,
-                  [](const Tensor& dy, const Tensor& x) { return dy * neg(rsqrt(1 - square(x))); });
+  return by_input("acos", UnaryOp::acos, x, [](const Tensor& dy, const Tensor& x) {
+    return dy * neg(rsqrt(one_less_square(x)));
+  });
 }
 Tensor atan(TensorArg x) {
   return by_input("atan", UnaryOp::atan, x,
@@ -98,17 +110,22 @@ Tensor atan(TensorArg x) {
 }
 // dy_in = dy x / (x^2 + y^2), dx = -dy y / (x^2 + y^2)
 Tensor atan2(TensorArg y, TensorArg x) {
-  auto over_square = [](const Tensor& numerator, const Tensor& y, const Tensor& x) {
-    Tensor length = square(y) + square(x);
-    return where(eq(length, 0), 0, numerator / length);
+  auto over_square = [](const Tensor& dy, const Tensor& numerator, const Tensor& other) {
+    // In units of the longer one, whose square might be too large or too small a number. The result
+    // does not depend on the unit, so it has no gradient.
+    Tensor unit = maximum(abs(numerator.detach()), abs(other.detach()));
+    unit = where(logical_and(isfinite(unit), gt(unit, 0)), unit, 1);
+    Tensor share = numerator / unit;
+    Tensor length = square(share) + square(other / unit);
+    return dy * (share / where(eq(length, 0), 1, length) / unit);
   };
   return from_inputs(
       "atan2", BinaryOp::atan2, Domain::real, y, x,
       [over_square](const Tensor& dy, const Tensor& y, const Tensor& x) {
-        return over_square(dy * x, y, x);
+        return over_square(dy, x, y);
       },
       [over_square](const Tensor& dy, const Tensor& y, const Tensor& x) {
-        return over_square(neg(dy * y), y, x);
+        return over_square(neg(dy), y, x);
       });
 }
 Tensor sinh(TensorArg x) {
@@ -122,7 +139,11 @@ Tensor cosh(TensorArg x) {
 Tensor tanh(TensorArg x) {
   Array y = unary("tanh", UnaryOp::tanh, Domain::real, x);
   return record("tanh", y, {x}, [sy = SavedResult(y)](const Tensor& dy, const Node& node) {
-    if (context().grad_enabled) return Grads{dy * (1 - square(sy.get(node)))};
+    if (context().grad_enabled) {
+      return Grads{rounded_once(dy, sy.get(node), [](const Tensor& dy, const Tensor& y) {
+        return dy * (1 - square(y));
+      })};
+    }
     Array saved = sy.array(node);
     return Grads{binary_into("tanh", BinaryOp::tanh_grad, saved, dy.data(), saved.dtype())};
   });
@@ -138,7 +159,7 @@ Tensor acosh(TensorArg x) {
 }
 Tensor atanh(TensorArg x) {
   return by_input("atanh", UnaryOp::atanh, x,
-                  [](const Tensor& dy, const Tensor& x) { return dy / (1 - square(x)); });
+                  [](const Tensor& dy, const Tensor& x) { return dy / one_less_square(x); });
 }
 
 Tensor erf(TensorArg x) {
@@ -161,12 +182,8 @@ Tensor lgamma(TensorArg x) {
                   [](const Tensor& dy, const Tensor& x) { return dy * digamma(x); });
 }
 Tensor digamma(TensorArg x) {
-  return record("digamma", unary("digamma", UnaryOp::digamma, Domain::real, x), {x},
-                [sx = Saved(x)](const Tensor& dy, const Node& node) {
-                  check_no_graph(node.op());
-                  Tensor slope = unary("digamma", UnaryOp::trigamma, Domain::real, sx.array(node));
-                  return Grads{dy * slope};
-                });
+  return by_input("digamma", UnaryOp::digamma, x,
+                  [](const Tensor& dy, const Tensor& x) { return dy * polygamma(1, x); });
 }
 
 }  // namespace tessera

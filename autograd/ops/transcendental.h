@@ -38,7 +38,7 @@ Tensor erf(TensorArg x);
 Tensor erfc(TensorArg x);
 // The inverse of erf, on (-1, 1).
 Tensor erfinv(TensorArg x);
-// log |gamma(x)|, and its derivative, whose own gradient cannot be differentiated.
+// log |gamma(x)|, and its derivative; polygamma of special.h gives the higher ones.
 Tensor lgamma(TensorArg x);
 Tensor digamma(TensorArg x);
 

@@ -46,26 +46,74 @@ Tensor extreme(const char* op, BinaryOp kernel, const TensorArg& a, const Tensor
       });
 }
 
+// The same for functions that pass NaNs by: a has the gradient where both are one.
 template <class Wins>
 Tensor extreme_number(const char* op, BinaryOp kernel, const TensorArg& a, const TensorArg& b,
                       Wins wins) {
   return from_inputs(
       op, kernel, Domain::any, a, b,
       [wins](const Tensor& dy, const Tensor& a, const Tensor& b) {
-        return where(logical_or(wins(a, b), isnan(b)), dy, 0);
+        return winner_grad(dy, logical_not(logical_or(wins(a, b), isnan(b))), eq(a, b));
       },
       [wins](const Tensor& dy, const Tensor& a, const Tensor& b) {
-        return where(logical_or(wins(a, b), isnan(b)), 0, dy);
+        // b loses against an equal a: that it shares is asked first.
+        return where(eq(a, b), dy * 0.5, where(logical_or(wins(a, b), isnan(b)), 0, dy));
       });
 }
 
-// Integers beside integers, which a kernel for floating bounds would not keep apart.
+// The gradients of min(max(x, low), high): x shares with a bound that it is on, as PyTorch has it,
+// but has all of it where both bounds are x.
+Grads clamp_grads(const Tensor& dy, const Tensor& x, const Tensor& low, const Tensor& high,
+                  const Node& node) {
+  Tensor half = dy * 0.5;
+  Tensor on_low = eq(x, low);
+  Tensor on_high = eq(x, high);
+  Tensor crossed = gt(low, high);
+  Grads grads(3);
+  if (node.wants(0)) {
+    Tensor outside = logical_or(crossed, logical_or(lt(x, low), gt(x, high)));
+    Tensor inside = where(logical_xor(on_low, on_high), half, dy);
+    grads[0] = to_like(where(outside, 0, inside), Like(x));
+  }
+  if (node.wants(1)) {
+    Tensor shared = where(logical_and(on_low, logical_not(on_high)), half, 0);
+    Tensor dlow = where(lt(x, low), dy, shared);
+    grads[1] = to_like(where(crossed, 0, dlow), Like(low));
+  }
+  if (node.wants(2)) {
+    Tensor shared = where(logical_and(on_high, logical_not(on_low)), half, 0);
+    Tensor dhigh = where(logical_or(crossed, gt(x, high)), dy, shared);
+    grads[2] = to_like(dhigh, Like(high));
+  }
+  return grads;
+}
+
+// Integers beside integers, which a kernel for floating bounds would not keep apart. A bound beyond
+// what dtype holds bounds nothing, unless it is the result.
 Array clamp_integers(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high,
                      DType dtype) {
+  auto [lowest, largest] = integer_range(dtype);
+  int64_t top = high ? high->to<int64_t>() : largest;
+  int64_t bottom = low ? low->to<int64_t>() : lowest;
+  if (high) bottom = std::min(bottom, top);  // high wins
+  if (top < lowest) check_holds("clamp", dtype, top);
+  if (bottom > largest) check_holds("clamp", dtype, bottom);
   Array y = x.data();
-  if (low) y = binary_into("clamp", BinaryOp::maximum, y, beside(x, *low, dtype), dtype);
-  if (high) y = binary_into("clamp", BinaryOp::minimum, y, beside(x, *high, dtype), dtype);
+  auto bounded = [&](BinaryOp by, int64_t bound) {
+    y = binary_into("clamp", by, y, beside(x, bound, dtype), dtype);
+  };
+  if (low) bounded(BinaryOp::maximum, std::max(bottom, lowest));
+  if (high) bounded(BinaryOp::minimum, std::min(top, largest));
   return y;
+}
+
+// dy where x is strictly between the bounds that there are, else 0.
+Tensor between(const Tensor& dy, const Array& x, std::optional<double> low,
+               std::optional<double> high) {
+  Tensor inside;
+  if (low) inside = gt(x, *low);
+  if (high) inside = inside.defined() ? logical_and(inside, lt(x, *high)) : lt(x, *high);
+  return where(inside, dy, 0);
 }
 
 double largest_finite(DType dtype) {
@@ -92,6 +140,7 @@ Tensor where(TensorArg condition, TensorArg a, TensorArg b) {
 Tensor where(TensorArg condition, TensorArg a, Scalar b) {
   check_mask("where", condition, a);
   DType dtype = result_type(a.data(), b);
+  check_holds("where", dtype, b);
   Array out = choose("where", condition, a.data(), beside(a, b, dtype), dtype);
   return record(
       "where", out, {a},
@@ -102,6 +151,7 @@ Tensor where(TensorArg condition, TensorArg a, Scalar b) {
 Tensor where(TensorArg condition, Scalar a, TensorArg b) {
   check_mask("where", condition, b);
   DType dtype = result_type(b.data(), a);
+  check_holds("where", dtype, a);
   Array out = choose("where", condition, beside(b, a, dtype), b.data(), dtype);
   return record(
       "where", out, {b},
@@ -118,6 +168,7 @@ Tensor where(TensorArg condition, Scalar a, Scalar b) {
 
 Tensor masked_fill(TensorArg x, TensorArg mask, Scalar value) {
   check_mask("masked_fill", mask, x);
+  check_holds("masked_fill", x.dtype(), value);
   Array out = choose("masked_fill", mask, beside(x, value, x.dtype()), x.data(), x.dtype());
   return record("masked_fill", out, {x},
                 [smask = SavedArray(mask.data()), x = Like(x)](const Tensor& dy, const Node& node) {
@@ -127,6 +178,9 @@ Tensor masked_fill(TensorArg x, TensorArg mask, Scalar value) {
 Tensor masked_fill(TensorArg x, TensorArg mask, TensorArg value) {
   TESSERA_CHECK(value.dim() == 0, "[masked_fill] expected a 0-d value, got one of shape {}",
                 value.shape());
+  check_mask("masked_fill", mask, x);
+  check_mask("masked_fill", mask, value);
+  check_operands("masked_fill", {mask, x});
   Composed composed;
   return where(mask, to(value, x.dtype()), x);
 }
@@ -156,24 +210,44 @@ Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high)
   if (high) type.add(*high);
   DType dtype = type.get();
   if (!is_floating(dtype)) return clamp_integers(x, low, high, dtype);
-  double bottom = low ? low->to<double>() : -HUGE_VAL;
-  double top = high ? high->to<double>() : HUGE_VAL;
+  std::optional<double> bottom = low ? std::optional(low->to<double>()) : std::nullopt;
+  std::optional<double> top = high ? std::optional(high->to<double>()) : std::nullopt;
   Array out = Array::empty(x.shape(), dtype, x.device());
-  kernels(x.device()).unary().run(UnaryOp::clamp, x.data(), out, {bottom, top, 0});
+  ElementwiseParams bounds{bottom.value_or(-HUGE_VAL), top.value_or(HUGE_VAL), 0};
+  kernels(x.device()).unary().run(UnaryOp::clamp, x.data(), out, bounds);
   return record("clamp", out, {x},
                 [sx = Saved(x), bottom, top](const Tensor& dy, const Node& node) {
-                  Array x = sx.array(node);
-                  return Grads{where(logical_and(ge(x, bottom), le(x, top)), dy, 0)};
+                  return Grads{between(dy, sx.array(node), bottom, top)};
                 });
 }
 // From below first, so that high wins where low is above it.
+Tensor clamp_between(const Tensor& x, const Tensor& low, Scalar high) {
+  const Composed composed;
+  DType dtype = result_type(x.data(), low.data(), high);
+  Tensor bound = beside(x, high, dtype).to(dtype);
+  return clamp(to(x, dtype), low, bound);
+}
+Tensor clamp_between(const Tensor& x, Scalar low, const Tensor& high) {
+  const Composed composed;
+  DType dtype = result_type(x.data(), high.data(), low);
+  Tensor bound = beside(x, low, dtype).to(dtype);
+  return clamp(to(x, dtype), bound, high);
+}
 Tensor clamp(TensorArg x, TensorArg low, TensorArg high) {
   TESSERA_CHECK(low.defined() || high.defined(), "[clamp] expected at least one bound, got none");
-  Composed composed;
-  Tensor y = *x;
-  if (low.defined()) y = where(lt(y, low), low, y);
-  if (high.defined()) y = where(gt(y, high), high, y);
-  return y;
+  auto below = [](const Tensor& own, const Tensor& other) { return lt(own, other); };
+  auto above = [](const Tensor& own, const Tensor& other) { return gt(own, other); };
+  if (!high.defined()) return extreme("clamp", BinaryOp::maximum, x, low, below);
+  if (!low.defined()) return extreme("clamp", BinaryOp::minimum, x, high, above);
+  check_operands("clamp", {x, low, high});
+  DType dtype = result_type(x.data(), low.data(), high.data());
+  Array y = binary_into("clamp", BinaryOp::maximum, x.data(), low.data(), dtype);
+  y = binary_into("clamp", BinaryOp::minimum, y, high.data(), dtype);
+  return record(
+      "clamp", y, {x, low, high},
+      [sx = Saved(x), sl = Saved(low), sh = Saved(high)](const Tensor& dy, const Node& node) {
+        return clamp_grads(dy, sx.get(node), sl.get(node), sh.get(node), node);
+      });
 }
 
 Tensor nan_to_num(TensorArg x, double nan, std::optional<double> posinf,

@@ -1,6 +1,7 @@
 // Choosing among elements and bounding them, element by element, with broadcasting.
 #pragma once
 
+#include <concepts>
 #include <optional>
 
 #include "autograd/tensor_arg.h"
@@ -21,14 +22,28 @@ Tensor masked_fill(TensorArg x, TensorArg mask, TensorArg value);
 // The larger, the smaller; a NaN in either is the result. Equal elements share the gradient.
 Tensor maximum(TensorArg a, TensorArg b);
 Tensor minimum(TensorArg a, TensorArg b);
-// The same, but the other one where one is a NaN; a has the gradient where both are equal.
+// The same, but the other one where one is a NaN; a has the gradient where both are NaNs.
 Tensor fmax(TensorArg a, TensorArg b);
 Tensor fmin(TensorArg a, TensorArg b);
 
 // At least low and at most high, one of which may be missing; high where low is above it. A NaN
-// stays. The gradient passes inside of the bounds and on them.
+// stays, and one as a bound is the result. The gradient passes strictly inside of numbers; x shares
+// it with the element of a tensor that it is equal to. Bounds of integers may be any integers, but
+// the result must fit x's dtype.
 Tensor clamp(TensorArg x, std::optional<Scalar> low, std::optional<Scalar> high);
 Tensor clamp(TensorArg x, TensorArg low, TensorArg high);
+// Between a tensor and a number, which counts as a 0-d tensor of the common dtype. Templates, so
+// that braces for a missing bound never mean these.
+Tensor clamp_between(const Tensor& x, const Tensor& low, Scalar high);
+Tensor clamp_between(const Tensor& x, Scalar low, const Tensor& high);
+template <std::convertible_to<Tensor> Bound>
+Tensor clamp(TensorArg x, const Bound& low, Scalar high) {
+  return clamp_between(*x, low, high);
+}
+template <std::convertible_to<Tensor> Bound>
+Tensor clamp(TensorArg x, Scalar low, const Bound& high) {
+  return clamp_between(*x, low, high);
+}
 
 // nan for each NaN, and posinf and neginf for infinities: where not given, the largest and the
 // lowest finite number of x's dtype.

@@ -6,6 +6,7 @@
 #include "core/cpu/attention_tiles-inl.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/random.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/rows-inl.h"
 #include "core/parallel.h"
 
@@ -42,6 +43,7 @@ struct Inputs {
         width(whole_vectors<T>(q.shape()[3])),
         v_width(whole_vectors<T>(v.shape()[3])) {}
 
+  int64_t rows() const { return batch * heads * queries; }
   int64_t row(const Tile& t) const { return (t.b * heads + t.h) * queries + t.query; }
   // Keys below `end` that some query of the tile can see.
   int64_t visible(const Tile& t, int64_t end) const {
@@ -98,13 +100,16 @@ class Scratch {
   T* next_;
 };
 
-// out = p v / sum and its logarithm, of one tile of queries.
+// out = p v / sum and its logarithm, of one tile of queries; `rest` is what rounding took from lse.
 template <class T>
-void finish_rows(const RunningSoftmax<T>& softmax, int64_t queries, int64_t width, T* out, T* lse) {
+void finish_rows(const RunningSoftmax<T>& softmax, int64_t queries, int64_t width, T* out, T* lse,
+                 T* rest) {
   for (int64_t i = 0; i < queries; ++i) {
     bool none = softmax.sum[i] == T{0};
     scale_row(none ? T{0} : T{1} / softmax.sum[i], out + i * width, static_cast<size_t>(width));
-    lse[i] = none ? -kNoScore<T> : softmax.largest[i] + std::log(softmax.sum[i]);
+    T log_sum = std::log(softmax.sum[i]);
+    lse[i] = none ? -kNoScore<T> : softmax.largest[i] + log_sum;
+    rest[i] = none ? T{0} : rounding_rest(softmax.largest[i], log_sum, lse[i]);
   }
 }
 
@@ -142,7 +147,7 @@ void attend(const Inputs<T>& in, Tile t, const Heads<T>& out, T* lse) {
     tile_product(t.queries, in.v_width, t.keys, Left<T, true>{p, kQueries}, v_rows, in.v_width,
                  true, sums, in.v_width);
   }
-  finish_rows(softmax, t.queries, in.v_width, sums, lse + in.row(t));
+  finish_rows(softmax, t.queries, in.v_width, sums, lse + in.row(t), lse + in.rows() + in.row(t));
   out.write(t.b, t.h, t.query, t.queries, sums, in.v_width);
 }
 
@@ -203,7 +208,7 @@ class Backward {
  private:
   struct Buffers {
     T *q, *turned_q, *k, *v, *out, *dout, *turned_dout, *p, *dp, *factors, *dq, *dk, *dv;
-    T lse[kQueries], delta[kQueries];
+    T lse[kQueries], lse_rest[kQueries], delta[kQueries];
   };
 
   void run_chunk(int64_t b, int64_t key_head, int64_t chunk) {
@@ -265,6 +270,7 @@ class Backward {
     for (int64_t i = 0; i < kQueries; ++i) {
       bool real = i < t.queries;
       s.lse[i] = real ? lse_[in_.row(t) + i] : -kNoScore<T>;
+      s.lse_rest[i] = real ? lse_[in_.rows() + in_.row(t) + i] : T{0};
       s.delta[i] = real ? row_dot(s.dout + i * in_.v_width, s.out + i * in_.v_width,
                                   static_cast<size_t>(in_.v_width))
                         : T{0};
@@ -283,7 +289,7 @@ class Backward {
       in_.make_dropout(t, s.factors);
       multiply_tile(t.keys, s.factors, s.dp);
     }
-    score_grads(t.queries, t.keys, s.lse, s.delta, s.p, s.dp);
+    score_grads(t.queries, t.keys, s.lse, s.lse_rest, s.delta, s.p, s.dp);
     if (dropout) multiply_tile(t.keys, s.factors, s.p);
     if (dscores_) write_scores(t, s.dp);
     tile_product(t.keys, vw, t.queries, Left<T>{s.p, kQueries}, s.dout, vw, true, dv, vw);

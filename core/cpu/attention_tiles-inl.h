@@ -101,17 +101,19 @@ struct RunningSoftmax {
   VectorMath<T> m_;
 };
 
-// p = exp(scores - lse), over scores; ds = p (dp - delta), over dp.
+// p = exp(scores - lse - lse_rest), over scores; ds = p (dp - delta), over dp.
 template <class T>
-void score_grads(int64_t queries, int64_t keys, const T* lse, const T* delta, T* scores, T* dp) {
+void score_grads(int64_t queries, int64_t keys, const T* lse, const T* lse_rest, const T* delta,
+                 T* scores, T* dp) {
   const VectorMath<T> m;
   for (int64_t i = 0; i < queries; i += static_cast<int64_t>(hn::Lanes(m.d))) {
     const Vec<T> shift = hn::LoadU(m.d, lse + i);
+    const Vec<T> rest = hn::LoadU(m.d, lse_rest + i);
     const Vec<T> mean = hn::LoadU(m.d, delta + i);
     for (int64_t j = 0; j < keys; ++j) {
       T* p = scores + j * kQueries + i;
       T* ds = dp + j * kQueries + i;
-      const Vec<T> e = m.exp_nonpositive(hn::LoadU(m.d, p) - shift);
+      const Vec<T> e = m.exp_nonpositive((hn::LoadU(m.d, p) - shift) - rest);
       hn::StoreU(e, m.d, p);
       hn::StoreU(e * (hn::LoadU(m.d, ds) - mean), m.d, ds);
     }

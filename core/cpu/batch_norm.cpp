@@ -4,6 +4,7 @@
 
 #include "core/cpu/convert.h"
 #include "core/cpu/cpu.h"
+#include "core/cpu/exact_moments.h"
 #include "core/cpu/rows-inl.h"
 #include "core/parallel.h"
 
@@ -112,26 +113,42 @@ void piece_moments(const Pieces& p, const T* x, const Partials<T>& out) {
 
 // Chan, Golub and LeVeque 1979: moments of a union from those of its parts.
 template <class T>
-void moments_typed(const Array& x, const Array& mean, const Array& var) {
+NormMoments<T> joined_moments(const Pieces& p, const Partials<T>& pieces, int64_t c, T eps) {
+  double count = 0;
+  double center = 0;
+  double squares = 0;
+  for (int64_t k = 0; k < p.count; ++k) {
+    auto size = static_cast<double>(p.size(k));
+    double distance = static_cast<double>(pieces.first[k * p.channels + c]) - center;
+    double share = size / (count + size);
+    center += distance * share;
+    squares += static_cast<double>(pieces.second[k * p.channels + c]) +
+               distance * distance * count * share;
+    count += size;
+  }
+  NormMoments<T> m{static_cast<T>(center), T{0}, static_cast<T>(squares / count), T{0}};
+  m.rstd = T{1} / std::sqrt(m.var + eps);
+  return m;
+}
+
+template <class T>
+void moments_typed(const Array& x, double eps, const Array& mean, const Array& var,
+                   const Array& rstd) {
   const Pieces p(x);
   const Partials<T> pieces(p);
   piece_moments(p, x.data<T>(), pieces);
+  ElementRuns runs{p.outer, p.channels * p.inner, p.inner, 1};
+  if (p.columns) runs = {1, 0, p.outer, p.channels};
   p.each_channels([&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
-      double count = 0;
-      double center = 0;
-      double squares = 0;
-      for (int64_t k = 0; k < p.count; ++k) {
-        auto size = static_cast<double>(p.size(k));
-        double distance = static_cast<double>(pieces.first[k * p.channels + c]) - center;
-        double share = size / (count + size);
-        center += distance * share;
-        squares += static_cast<double>(pieces.second[k * p.channels + c]) +
-                   distance * distance * count * share;
-        count += size;
+      NormMoments<T> m = joined_moments(p, pieces, c, static_cast<T>(eps));
+      if (needs_exact_moments(m.mean, m.var, m.rstd, static_cast<T>(eps)) && p.total() > 0) {
+        m = rounded_moments<T>(exact_moments_of(x.data<T>() + c * p.inner, runs, true), eps);
       }
-      mean.data<T>()[c] = static_cast<T>(center);
-      var.data<T>()[c] = static_cast<T>(squares / count);
+      mean.data<T>()[c] = m.mean;
+      mean.data<T>()[p.channels + c] = m.rest;
+      var.data<T>()[c] = m.var;
+      rstd.data<T>()[c] = m.rstd;
     }
   });
 }
@@ -151,12 +168,25 @@ Array channel_scales(const Array& weight, const Array& rstd) {
   return out;
 }
 
+// bias - what rounding took from mean, scaled.
+template <class T>
+Array channel_shifts(const Array& bias, const Array& mean, const Array& scales) {
+  int64_t channels = scales.numel();
+  Array out = Array::zeros(scales.shape(), scales.dtype());
+  const T* rest = mean.data<T>() + channels;
+  for (int64_t c = 0; c < channels; ++c) {
+    T shift = channel_value(bias, c, T{0});
+    out.data<T>()[c] = rest[c] == 0 ? shift : shift - rest[c] * scales.data<T>()[c];
+  }
+  return out;
+}
+
 template <class T>
 void normalize_typed(const Array& x, const Array& weight, const Array& bias, const Array& mean,
                      const Array& rstd, const Array& y) {
   const Pieces p(x);
   Array scales = channel_scales<T>(weight, rstd);
-  Array shifts = bias.defined() ? bias : Array::zeros(mean.shape(), x.dtype());
+  Array shifts = channel_shifts<T>(bias, mean, scales);
   const T* from = x.data<T>();
   const T* center = mean.data<T>();
   const T* scale = scales.data<T>();
@@ -274,8 +304,9 @@ void grad_typed(const Array& x, const Array& weight, const Array& mean, const Ar
   const Pieces p(x);
   const Partials<T> pieces(p);
   piece_sums(p, x.data<T>(), dy.data<T>(), mean.data<T>(), rstd.data<T>(), pieces);
-  const DxFactors<T> f{channel_scales<T>(weight, rstd), Array::zeros(mean.shape(), x.dtype()),
-                       Array::zeros(mean.shape(), x.dtype())};
+  const DxFactors<T> f{channel_scales<T>(weight, rstd), Array::zeros(rstd.shape(), x.dtype()),
+                       Array::zeros(rstd.shape(), x.dtype())};
+  const T* rest = mean.data<T>() + p.channels;
   p.each_channels([&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c) {
       double sum = 0;
@@ -284,11 +315,17 @@ void grad_typed(const Array& x, const Array& weight, const Array& mean, const Ar
         sum += static_cast<double>(pieces.first[k * p.channels + c]);
         product += static_cast<double>(pieces.second[k * p.channels + c]);
       }
+      // x - mean was summed without the rest.
+      if (rest[c] != 0) {
+        product -= sum * static_cast<double>(rest[c]) * static_cast<double>(rstd.data<T>()[c]);
+      }
       dbias.data<T>()[c] = static_cast<T>(sum);
       dweight.data<T>()[c] = static_cast<T>(product);
       if (!own_moments) continue;
-      f.mean_dy.template data<T>()[c] = static_cast<T>(sum / p.total());
-      f.slope.template data<T>()[c] = rstd.data<T>()[c] * static_cast<T>(product / p.total());
+      T slope = rstd.data<T>()[c] * static_cast<T>(product / p.total());
+      T mean_dy = static_cast<T>(sum / p.total());
+      f.slope.template data<T>()[c] = slope;
+      f.mean_dy.template data<T>()[c] = rest[c] == 0 ? mean_dy : mean_dy - rest[c] * slope;
     }
   });
   if (!dx.defined()) return;
@@ -296,9 +333,11 @@ void grad_typed(const Array& x, const Array& weight, const Array& mean, const Ar
            dx.data<T>());
 }
 
-void run_moments(const Array& x, const Array& mean, const Array& var) {
-  visit_f32_f64(x.dtype(), "batch_norm",
-                [&](auto tag) { moments_typed<typename decltype(tag)::type>(x, mean, var); });
+void run_moments(const Array& x, double eps, const Array& mean, const Array& var,
+                 const Array& rstd) {
+  visit_f32_f64(x.dtype(), "batch_norm", [&](auto tag) {
+    moments_typed<typename decltype(tag)::type>(x, eps, mean, var, rstd);
+  });
 }
 
 void run_normalize(const Array& x, const Array& weight, const Array& bias, const Array& mean,
@@ -331,8 +370,9 @@ namespace {
 
 class BatchNorm final : public BatchNormFamily {
  public:
-  void moments(const Array& x, const Array& mean, const Array& var) const override {
-    HWY_DYNAMIC_DISPATCH(run_moments)(x, mean, var);
+  void moments(const Array& x, double eps, const Array& mean, const Array& var,
+               const Array& rstd) const override {
+    HWY_DYNAMIC_DISPATCH(run_moments)(x, eps, mean, var, rstd);
   }
   void normalize(const Array& x, const Array& weight, const Array& bias, const Array& mean,
                  const Array& rstd, const Array& y) const override {

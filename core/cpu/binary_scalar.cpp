@@ -46,14 +46,28 @@ using Int = int64_t;
 using Bits = uint64_t;
 constexpr Int kBits = 64;
 
+constexpr const char* name_of(BinaryOp op) {
+  switch (op) {
+    case BinaryOp::fmod: return "fmod";
+    case BinaryOp::remainder: return "remainder";
+    case BinaryOp::floor_divide: return "floor_divide";
+    default: return "trunc_divide";
+  }
+}
+template <BinaryOp kOp>
 Int checked(Int divisor) {
-  TESSERA_CHECK(divisor != 0, "[divide] expected integers other than 0 as divisors, got 0");
+  TESSERA_CHECK(divisor != 0, "[{}] expected integers other than 0 as divisors, got 0",
+                name_of(kOp));
   return divisor;
 }
+template <BinaryOp kOp>
 Int truncated(Int a, Int b) {
-  return checked(b) == -1 ? static_cast<Int>(0 - static_cast<Bits>(a)) : a / b;
+  return checked<kOp>(b) == -1 ? static_cast<Int>(0 - static_cast<Bits>(a)) : a / b;
 }
-Int rest(Int a, Int b) { return checked(b) == -1 ? 0 : a % b; }
+template <BinaryOp kOp>
+Int rest(Int a, Int b) {
+  return checked<kOp>(b) == -1 ? 0 : a % b;
+}
 bool other_side(Int r, Int b) { return r != 0 && (r < 0) != (b < 0); }
 Int power(Int a, Int b) {
   TESSERA_CHECK(b >= 0, "[pow] expected powers of integers that are not negative, got {}", b);
@@ -77,18 +91,19 @@ Loop integer(BinaryOp op) {
     case BinaryOp::fmin:
     case BinaryOp::minimum: return each<Int, Int, [](Int a, Int b) { return b < a ? b : a; }>;
     case BinaryOp::pow: return each<Int, Int, power>;
-    case BinaryOp::fmod: return each<Int, Int, rest>;
+    case BinaryOp::fmod: return each<Int, Int, rest<BinaryOp::fmod>>;
     case BinaryOp::remainder:
       return each<Int, Int, [](Int a, Int b) {
-        Int r = rest(a, b);
+        Int r = rest<BinaryOp::remainder>(a, b);
         return other_side(r, b) ? r + b : r;
       }>;
     case BinaryOp::floor_divide:
       return each<Int, Int, [](Int a, Int b) {
-        Int q = truncated(a, b);
-        return other_side(rest(a, b), b) ? q - 1 : q;
+        constexpr BinaryOp kOp = BinaryOp::floor_divide;
+        Int q = truncated<kOp>(a, b);
+        return other_side(rest<kOp>(a, b), b) ? q - 1 : q;
       }>;
-    case BinaryOp::trunc_divide: return each<Int, Int, truncated>;
+    case BinaryOp::trunc_divide: return each<Int, Int, truncated<BinaryOp::trunc_divide>>;
     case BinaryOp::bitwise_and: return each<Int, Int, [](Int a, Int b) { return a & b; }>;
     case BinaryOp::bitwise_or: return each<Int, Int, [](Int a, Int b) { return a | b; }>;
     case BinaryOp::bitwise_xor: return each<Int, Int, [](Int a, Int b) { return a ^ b; }>;

@@ -16,6 +16,7 @@ using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+constexpr auto kTraining = dnnl::prop_kind::forward_training;
 
 enum class Direction { forward, input_grad, weight_grad };
 
@@ -91,21 +92,20 @@ Primitive make_primitive(Direction direction, bool with_bias, const Shape& s) {
   dnnl::memory::dims near{a.padding[0], a.padding[1]};
   dnnl::memory::dims far{far_padding(s.h, s.oh, s.kh, a.stride[0], a.padding[0], a.dilation[0]),
                          far_padding(s.w, s.ow, s.kw, a.stride[1], a.padding[1], a.dilation[1])};
-  dnnl::convolution_forward::primitive_desc forward(
-      {dnnl::prop_kind::forward_training, kDirect, out.x, weight, bias, out.y, strides, dilation,
-       near, far},
-      onednn_engine());
+  const dnnl::engine& engine = onednn_engine();
+  auto forward = forward_desc<dnnl::convolution_forward>(
+      engine, {}, kTraining, kDirect, out.x, weight, bias, out.y, strides, dilation, near, far);
   if (direction == Direction::forward) {
     out.weight = forward.weights_desc();
     out.primitive = dnnl::convolution_forward(forward);
   } else if (direction == Direction::input_grad) {
-    dnnl::convolution_backward_data::primitive_desc backward(
-        {kDirect, out.x, weight, out.y, strides, dilation, near, far}, onednn_engine(), forward);
+    auto backward = backward_desc<dnnl::convolution_backward_data>(
+        engine, forward, kDirect, out.x, weight, out.y, strides, dilation, near, far);
     out.weight = backward.weights_desc();
     out.primitive = dnnl::convolution_backward_data(backward);
   } else {
-    dnnl::convolution_backward_weights::primitive_desc backward(
-        {kDirect, out.x, weight, out.y, strides, dilation, near, far}, onednn_engine(), forward);
+    auto backward = backward_desc<dnnl::convolution_backward_weights>(
+        engine, forward, kDirect, out.x, weight, out.y, strides, dilation, near, far);
     out.weight = backward.diff_weights_desc();
     out.primitive = dnnl::convolution_backward_weights(backward);
   }
@@ -137,7 +137,7 @@ int64_t num_floats(const Desc& desc) {
 }
 
 void reorder(const Desc& from_desc, const float* from, const Desc& to_desc, float* to) {
-  OneThread one_thread;
+  OneThread one_thread(true);
   dnnl::memory source(from_desc, onednn_engine(), const_cast<float*>(from));
   dnnl::memory target(to_desc, onednn_engine(), to);
   dnnl::reorder(source, target).execute(stream(), source, target);
@@ -154,10 +154,11 @@ int64_t images_per_tile(const Shape& s) {
 // Calls fn(tile, first image) with the tile's shape, on the pool.
 template <class F>
 void for_image_tiles(const Shape& s, int64_t images, F&& fn) {
+  SignalsBlocked blocked;  // once for all tiles that this thread will take
   parallel_tiles(s.n, images, [&](int64_t begin, int64_t end) {
     Shape tile = s;
     tile.n = end - begin;
-    OneThread one_thread;
+    OneThread one_thread(true);
     fn(tile, begin);
   });
 }
@@ -176,7 +177,7 @@ struct Packed {
 Packed pack_weights(Direction direction, bool with_bias, Shape s, int64_t images,
                     const Array& weight) {
   s.n = images;
-  OneThread one_thread;
+  OneThread one_thread(true);
   Desc desc = primitive(direction, with_bias, s).weight;
   Packed out{desc, Array::empty({num_floats(desc)})};
   reorder(row_major_weight(s), weight.data<float>(), desc, out.data.data<float>());

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/array.h"
+#include "core/cpu/row_major.h"
 #include "core/parallel.h"
 
 namespace tessera::cpu {
@@ -39,7 +40,15 @@ void visit_floating(const char* op, DType dtype, F&& fn) {
   });
 }
 
-// (outer, n, inner), row-major, and how it is cut: by shape alone.
+// Elements [begin, end) of `count` lines side by side, from that of output o on; `at` is the place
+// of the first of them in row-major order.
+struct FoldPiece {
+  int64_t begin, end;
+  int64_t o, count;
+  int64_t at;
+};
+
+// (outer, n, inner), and how it is cut: by shape alone.
 struct FoldShape {
   // Elements of a block of one line; rows of a block of several lines side by side lie between
   // kMinRows and kMaxRows.
@@ -49,15 +58,28 @@ struct FoldShape {
   // Lines side by side that are folded together.
   static constexpr int64_t kColumns = 1024;
 
-  explicit FoldShape(const Array& x)
-      : outer(x.shape()[0]),
-        n(x.shape()[1]),
-        inner(x.shape()[2]),
+  // x in row-major order is (outer, n, inner) where out is (outer, inner) or (outer, 1, inner).
+  FoldShape(const Array& x, const Array& out)
+      : outer(out.shape()[0]),
+        n(out.numel() == 0 ? 0 : x.numel() / out.numel()),
+        inner(out.shape().back()),
         block(inner == 1 ? kBlock
                          : std::clamp(kBlock / std::max<int64_t>(inner, 1), kMinRows, kMaxRows)),
         blocks((n + block - 1) / block),
         columns(std::min(inner, kColumns)),
         column_tiles(columns == 0 ? 0 : (inner + columns - 1) / columns) {}
+
+  int64_t num_pieces() const { return outer * blocks * column_tiles; }
+  FoldPiece piece(int64_t t) const {
+    int64_t c = t % column_tiles * columns;
+    int64_t row = t / column_tiles / blocks;
+    int64_t begin = t / column_tiles % blocks * block;
+    return {.begin = begin,
+            .end = std::min(begin + block, n),
+            .o = row * inner + c,
+            .count = std::min(columns, inner - c),
+            .at = (row * n + begin) * inner + c};
+  }
 
   int64_t outer;
   int64_t n;
@@ -68,46 +90,46 @@ struct FoldShape {
   int64_t column_tiles;
 };
 
-// Elements [begin, end) of the line that output o is of. Lanes of their own let the compiler use
-// vectors.
+// Elements [begin, end), which begin at x, of the line that output o is of. Lanes of their own let
+// the compiler use vectors.
 template <class T, class Acc, class Step, class Join>
 Acc fold_line(const T* x, int64_t begin, int64_t end, int64_t o, Acc first, const Step& step,
               const Join& join) {
   constexpr int64_t kLanes = 32;
-  if (end - begin < kLanes) {
-    for (int64_t i = begin; i < end; ++i) first = step(first, widen(x[i]), i, o);
+  int64_t n = end - begin;
+  if (n < kLanes) {
+    for (int64_t i = 0; i < n; ++i) first = step(first, widen(x[i]), begin + i, o);
     return first;
   }
   Acc acc[kLanes];
   std::fill_n(acc, kLanes, first);
-  int64_t i = begin;
-  for (; i + kLanes <= end; i += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) acc[l] = step(acc[l], widen(x[i + l]), i + l, o);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int64_t l = 0; l < kLanes; ++l) acc[l] = step(acc[l], widen(x[i + l]), begin + i + l, o);
   }
-  for (int64_t l = 0; i < end; ++i, ++l) acc[l] = step(acc[l], widen(x[i]), i, o);
+  for (int64_t l = 0; i < n; ++i, ++l) acc[l] = step(acc[l], widen(x[i]), begin + i, o);
   for (int64_t width = kLanes / 2; width > 0; width /= 2) {
     for (int64_t l = 0; l < width; ++l) acc[l] = join(acc[l], acc[l + width]);
   }
   return acc[0];
 }
 
-// x[begin:end, :count] of rows `stride` apart, into acc.
+// Rows [begin, end), which begin at x and are `stride` apart, of `count` elements each, into acc.
 template <class T, class Acc, class Step>
 void fold_columns(const T* x, int64_t stride, int64_t begin, int64_t end, int64_t o, int64_t count,
                   Acc first, const Step& step, Acc* acc) {
   std::fill_n(acc, count, first);
   int64_t i = begin;
+  const T* row = x;
   // Four rows at a time: acc is read and written once for them.
-  for (; i + 4 <= end; i += 4) {
-    const T* row = x + i * stride;
+  for (; i + 4 <= end; i += 4, row += 4 * stride) {
     for (int64_t c = 0; c < count; ++c) {
       Acc a = acc[c];
       for (int64_t r = 0; r < 4; ++r) a = step(a, widen(row[r * stride + c]), i + r, o + c);
       acc[c] = a;
     }
   }
-  for (; i < end; ++i) {
-    const T* row = x + i * stride;
+  for (; i < end; ++i, row += stride) {
     for (int64_t c = 0; c < count; ++c) acc[c] = step(acc[c], widen(row[c]), i, o + c);
   }
 }
@@ -130,55 +152,66 @@ void join_blocks(const FoldShape& shape, Acc* partial, const Join& join, const F
                  });
 }
 
+// fold_blocks for lines of one block with none side by side.
+template <class T, class Line, class Finish>
+void fold_short_lines(const FoldShape& shape, const RowMajor<T>& elements, const Line& line,
+                      const Finish& finish) {
+  int64_t n = shape.n;
+  parallel_tiles(shape.outer, std::max<int64_t>(1, FoldShape::kBlock / n),
+                 [&](int64_t begin, int64_t end) {
+                   std::unique_ptr<T[]> scratch = scratch_of<T>(elements.in_place() ? 0 : n);
+                   for (int64_t o = begin; o < end; ++o) {
+                     finish(line(elements.read(o * n, n, scratch.get()), 0, n, o), o);
+                   }
+                 });
+}
+
 // For every output o of (outer, inner): folds the blocks of its line, joins what they give level by
 // level, and calls finish(acc, o). `first` is what an empty line gives.
-//   line(x, begin, end, o): of elements [begin, end) of a line side by side with none.
-//   columns(x, begin, end, o, count, acc): of `count` lines side by side, from o on, into acc.
+//   line(from, begin, end, o): of elements [begin, end) of a line side by side with none, the first
+//     of them at `from`.
+//   columns(from, stride, begin, end, o, count, acc): of `count` lines side by side, from o on,
+//   into
+//     acc; rows are `stride` apart.
 template <class T, class Acc, class Line, class Columns, class Join, class Finish>
-void fold_blocks(const Array& x, Acc first, const Line& line, const Columns& columns,
-                 const Join& join, const Finish& finish) {
-  const FoldShape shape(x);
-  const T* from = x.data<T>();
+void fold_blocks(const Array& x, const Array& out, Acc first, const Line& line,
+                 const Columns& columns, const Join& join, const Finish& finish) {
+  const FoldShape shape(x, out);
   int64_t outputs = shape.outer * shape.inner;
   if (outputs == 0) return;
   if (shape.n == 0) {
     for (int64_t o = 0; o < outputs; ++o) finish(first, o);
     return;
   }
+  const RowMajor<T> elements(x);
   if (shape.inner == 1 && shape.blocks == 1) {
-    parallel_tiles(outputs, std::max<int64_t>(1, FoldShape::kBlock / shape.n),
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t o = begin; o < end; ++o) {
-                       finish(line(from + o * shape.n, 0, shape.n, o), o);
-                     }
-                   });
-    return;
+    return fold_short_lines(shape, elements, line, finish);
   }
   std::unique_ptr<Acc[]> partial;
   if (shape.blocks > 1) partial.reset(new Acc[static_cast<size_t>(outputs * shape.blocks)]);
-  auto piece = [&](int64_t t) {
-    int64_t c = t % shape.column_tiles * shape.columns;
-    int64_t b = t / shape.column_tiles % shape.blocks;
-    int64_t out = t / shape.column_tiles / shape.blocks;
-    int64_t begin = b * shape.block;
-    int64_t end = std::min(begin + shape.block, shape.n);
-    int64_t count = std::min(shape.columns, shape.inner - c);
-    int64_t o = out * shape.inner + c;
-    const T* elements = from + out * shape.n * shape.inner + c;
+  int64_t block = std::min(shape.block, shape.n);
+  int64_t scratch_size = elements.in_place() ? 0 : block * shape.columns;
+  auto run = [&](const FoldPiece& p, T* scratch) {
     Acc acc[FoldShape::kColumns];
-    if (shape.inner == 1) acc[0] = line(elements, begin, end, o);
-    else columns(elements, begin, end, o, count, acc);
-    if (shape.blocks == 1) {
-      for (int64_t k = 0; k < count; ++k) finish(acc[k], o + k);
+    if (shape.inner == 1) {
+      acc[0] = line(elements.read(p.at, p.end - p.begin, scratch), p.begin, p.end, p.o);
+    } else if (elements.in_place()) {
+      columns(elements.read(p.at, 0, nullptr), shape.inner, p.begin, p.end, p.o, p.count, acc);
     } else {
-      std::copy_n(acc, count, partial.get() + b * outputs + o);
+      elements.copy_rows(p.at, p.end - p.begin, shape.inner, p.count, scratch);
+      columns(scratch, p.count, p.begin, p.end, p.o, p.count, acc);
+    }
+    if (shape.blocks == 1) {
+      for (int64_t k = 0; k < p.count; ++k) finish(acc[k], p.o + k);
+    } else {
+      std::copy_n(acc, p.count, partial.get() + p.begin / shape.block * outputs + p.o);
     }
   };
-  int64_t work = std::min(shape.block, shape.n) * shape.columns;
-  parallel_tiles(shape.outer * shape.blocks * shape.column_tiles,
-                 std::max<int64_t>(1, 2 * FoldShape::kBlock / work),
+  parallel_tiles(shape.num_pieces(),
+                 std::max<int64_t>(1, 2 * FoldShape::kBlock / (block * shape.columns)),
                  [&](int64_t begin, int64_t end) {
-                   for (int64_t t = begin; t < end; ++t) piece(t);
+                   std::unique_ptr<T[]> scratch = scratch_of<T>(scratch_size);
+                   for (int64_t t = begin; t < end; ++t) run(shape.piece(t), scratch.get());
                  });
   if (shape.blocks > 1) join_blocks(shape, partial.get(), join, finish);
 }
@@ -186,17 +219,15 @@ void fold_blocks(const Array& x, Acc first, const Line& line, const Columns& col
 // The same by one function of an element: acc = first; acc = step(acc, x[.., i, ..], i, o) for each
 // i. join puts two accumulators together; `first` is neutral to it.
 template <class T, class Acc, class Step, class Join, class Finish>
-void fold_middle(const Array& x, Acc first, const Step& step, const Join& join,
+void fold_middle(const Array& x, const Array& out, Acc first, const Step& step, const Join& join,
                  const Finish& finish) {
-  int64_t stride = x.shape()[2];
   fold_blocks<T>(
-      x, first,
+      x, out, first,
       [&](const T* from, int64_t begin, int64_t end, int64_t o) {
         return fold_line(from, begin, end, o, first, step, join);
       },
-      [&](const T* from, int64_t begin, int64_t end, int64_t o, int64_t count, Acc* acc) {
-        fold_columns(from, stride, begin, end, o, count, first, step, acc);
-      },
+      [&](const T* from, int64_t stride, int64_t begin, int64_t end, int64_t o, int64_t count,
+          Acc* acc) { fold_columns(from, stride, begin, end, o, count, first, step, acc); },
       join, finish);
 }
 

@@ -7,6 +7,7 @@
 namespace tessera::cpu {
 namespace {
 
+// `op` is the only operation that the kernel is for: users have called that.
 void check_indices(const Array& index, int64_t rows, const char* op) {
   const auto* at = index.data<int64_t>();
   for (int64_t i = 0; i < index.numel(); ++i) {
@@ -18,7 +19,7 @@ void check_indices(const Array& index, int64_t rows, const char* op) {
 class Gather final : public GatherFamily {
  public:
   void rows(const Array& table, const Array& index, const Array& out) const override {
-    check_indices(index, table.shape()[0], "gather");
+    check_indices(index, table.shape()[0], "embedding");
     const auto* at = index.data<int64_t>();
     size_t row_bytes = static_cast<size_t>(table.shape()[1]) * item_size(table.dtype());
     if (row_bytes == 0) return;
@@ -37,7 +38,7 @@ class Gather final : public GatherFamily {
   void scatter_add_rows(const Array& source, const Array& index,
                         const Array& table) const override {
     constexpr int64_t kColumns = 64;
-    check_indices(index, table.shape()[0], "scatter_add");
+    check_indices(index, table.shape()[0], "embedding_grad");
     const auto* at = index.data<int64_t>();
     int64_t cols = table.shape()[1];
     visit_f32_f64(source.dtype(), "scatter_add", [&](auto tag) {

@@ -41,9 +41,10 @@ Product make_product(const Key& key) {
     sum.append_sum(1.0F);
     attributes.set_post_ops(sum);
   }
-  auto description = with_bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
   Product product;
-  product.primitive = dnnl::matmul(dnnl::matmul::primitive_desc(description, attributes, engine()));
+  product.primitive =
+      dnnl::matmul(with_bias ? forward_desc<dnnl::matmul>(engine(), attributes, a, b, bias, c)
+                             : forward_desc<dnnl::matmul>(engine(), attributes, a, b, c));
   product.a = dnnl::memory(a, engine(), nullptr);
   product.b = dnnl::memory(b, engine(), nullptr);
   product.c = dnnl::memory(c, engine(), nullptr);
@@ -64,6 +65,31 @@ void tidy_strides(int64_t rows, int64_t cols, int64_t& row_stride, int64_t& col_
   if (cols == 1 && row_stride == 1) col_stride = std::max(col_stride, rows);
 }
 
+// Up to here our own code is faster: oneDNN's call alone takes about a microsecond. A narrow
+// product costs as much as one of whole vectors.
+bool is_small(int64_t m, int64_t n, int64_t k) {
+  constexpr double kSmall = 32.0 * 32.0 * 32.0;
+  auto columns = static_cast<double>((n + 15) / 16 * 16);
+  return static_cast<double>(m) * columns * static_cast<double>(k) <= kSmall;
+}
+
+}  // namespace
+
+template <>
+bool moves_stack<float>(int64_t m, int64_t n, int64_t k) {
+  // From here on oneDNN's jit gemm packs into a buffer that its stack pointer then walks through;
+  // of less it packs on the stack (its STACK_K_CAPACITY, 128 with AVX-512, 256 with AVX2).
+  constexpr int64_t kStaysOnStack = 128;
+  return k >= kStaysOnStack && !is_small(m, n, k);
+}
+
+template <>
+bool moves_stack<double>(int64_t, int64_t, int64_t) {
+  return false;
+}
+
+namespace {
+
 void gemm_onednn(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixView<float> b,
                  const float* bias, bool accumulate, float* c, int64_t ldc) {
   // Primitives that a program no longer uses are dropped when this many shapes have gone by.
@@ -81,7 +107,7 @@ void gemm_onednn(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixVie
           b.col_stride,
           std::max(ldc, n),
           (bias ? 1 : 0) | (accumulate ? 2 : 0)};
-  OneThread one_thread;
+  OneThread one_thread(moves_stack<float>(m, n, k));
   auto found = cache.find(key);
   if (found == cache.end()) {
     if (cache.size() >= kMaxCached) cache.clear();
@@ -103,14 +129,6 @@ void fill_rows(int64_t m, int64_t n, const T* bias, bool accumulate, T* c, int64
       c[i * ldc + j] = accumulate ? c[i * ldc + j] + start : start;
     }
   }
-}
-
-// Up to here our own code is faster: oneDNN's call alone takes about a microsecond. A narrow
-// product costs as much as one of whole vectors.
-bool is_small(int64_t m, int64_t n, int64_t k) {
-  constexpr double kSmall = 32.0 * 32.0 * 32.0;
-  auto columns = static_cast<double>((n + 15) / 16 * 16);
-  return static_cast<double>(m) * columns * static_cast<double>(k) <= kSmall;
 }
 
 template <class T>

@@ -22,4 +22,9 @@ template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, const T* bias,
           bool accumulate, T* c, int64_t ldc);
 
+// Whether that product, or a part of it, may run with its stack pointer somewhere on the heap. gemm
+// takes no signals then; a caller of many may hold a SignalsBlocked of its own, which is cheaper.
+template <class T>
+bool moves_stack(int64_t m, int64_t n, int64_t k);
+
 }  // namespace tessera::cpu

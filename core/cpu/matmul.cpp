@@ -1,8 +1,10 @@
+#include <optional>
 #include <type_traits>
 
 #include "core/cpu/cpu.h"
 #include "core/cpu/gemm.h"
 #include "core/parallel.h"
+#include "core/signals.h"
 
 namespace tessera::cpu {
 namespace {
@@ -82,6 +84,9 @@ void run_tiles(const Array& a, const Array& b, const Array& bias, const Array& o
   int64_t col_tiles = (n + tiling.cols - 1) / tiling.cols;
   const T* offsets = bias.defined() ? bias.data<T>() : nullptr;
   int64_t ldc = out.strides()[1];
+  // Once for all tiles that this thread will take.
+  std::optional<SignalsBlocked> blocked;
+  if (moves_stack<T>(m, n, k)) blocked.emplace();
   parallel_for(batch * row_tiles * col_tiles, [&](int64_t t) {
     int64_t col = t % col_tiles * tiling.cols;
     int64_t row = t / col_tiles % row_tiles * tiling.rows;

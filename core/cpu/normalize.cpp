@@ -4,6 +4,7 @@
 
 #include "core/cpu/convert.h"
 #include "core/cpu/cpu.h"
+#include "core/cpu/exact_moments.h"
 #include "core/cpu/rows-inl.h"
 #include "core/parallel.h"
 
@@ -19,14 +20,16 @@ T* data_or_null(const Array& x) {
   return x.defined() ? x.data<T>() : nullptr;
 }
 
+// rest: what rounding took from mean, where that matters.
 template <class T>
 struct RowMoments {
-  T mean, rstd;
+  T mean, rstd, rest;
 };
 
-// With the mean square in place of the variance unless `centered`.
+// With the mean square in place of the variance unless `centered`. `exact` tells that they are of
+// no use: they have to be computed in another way.
 template <class T>
-HWY_INLINE RowMoments<T> row_moments(const T* x, size_t n, bool centered, T eps) {
+HWY_INLINE RowMoments<T> row_moments(const T* x, size_t n, bool centered, T eps, bool& exact) {
   const hn::ScalableTag<T> d;
   auto size = static_cast<T>(n);
   T mean = centered ? row_sum(x, n) / size : T{0};
@@ -36,7 +39,38 @@ HWY_INLINE RowMoments<T> row_moments(const T* x, size_t n, bool centered, T eps)
     if (lanes < hn::Lanes(d)) v = hn::IfThenElseZero(hn::FirstN(d, lanes), v);
     return v * v;
   });
-  return {mean, T{1} / std::sqrt(squares / size + eps)};
+  T var = squares / size;
+  T rstd = T{1} / std::sqrt(var + eps);
+  exact = needs_exact_moments(mean, var, rstd, eps);
+  return {mean, rstd, T{0}};
+}
+
+// One row by way of exact moments: y, and mean and rstd as T has them.
+template <class T>
+RowMoments<T> normalize_exactly(const T* x, size_t n, bool centered, double eps, const T* w,
+                                const T* b, T* y) {
+  ExactMoments m = exact_moments_of(x, {1, 0, static_cast<int64_t>(n), 1}, centered);
+  double rstd = m.rstd(eps);
+  for (size_t j = 0; j < n; ++j) {
+    double xhat = ((static_cast<double>(x[j]) * m.scale - m.mean) - m.rest) * rstd;
+    if (w) xhat *= static_cast<double>(w[j]);
+    if (b) xhat += static_cast<double>(b[j]);
+    y[j] = static_cast<T>(xhat);
+  }
+  NormMoments<T> rounded = rounded_moments<T>(m, eps);
+  return {rounded.mean, rounded.rstd, rounded.rest};
+}
+
+// The moments that layer_norm gave for a row, with what rounding took from the mean found again.
+template <class T>
+RowMoments<T> moments_again(const T* x, int64_t n, T mean, T rstd) {
+  RowMoments<T> m{mean, rstd, T{0}};
+  if (!(std::abs(mean) * rstd >= T(kLargeBesideOthers))) return m;
+  auto apart = [=](int64_t j) {
+    return (static_cast<double>(x[j]) - static_cast<double>(mean)) / static_cast<double>(n);
+  };
+  m.rest = static_cast<T>(lane_sum(n, apart));
+  return m;
 }
 
 // y = (x - mean) rstd w + b
@@ -77,9 +111,13 @@ void layer_norm_typed(const Array& x, const Array& weight, const Array& bias, do
   parallel_tiles(x.shape()[0], kRowsPerTile, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const T* row = x.data<T>() + i * cols;
-      RowMoments<T> m = row_moments(row, n, means != nullptr, static_cast<T>(eps));
-      scale_and_shift(row, m, data_or_null<T>(weight), data_or_null<T>(bias), streams,
-                      y.data<T>() + i * cols, n);
+      const T* w = data_or_null<T>(weight);
+      const T* b = data_or_null<T>(bias);
+      T* out = y.data<T>() + i * cols;
+      bool exact = false;
+      RowMoments<T> m = row_moments(row, n, means != nullptr, static_cast<T>(eps), exact);
+      if (exact && n > 0) m = normalize_exactly(row, n, means != nullptr, eps, w, b, out);
+      else scale_and_shift(row, m, w, b, streams, out, n);
       if (means) means[i] = m.mean;
       rstd.data<T>()[i] = m.rstd;
     }
@@ -122,8 +160,8 @@ enum class Parameters { none, weight, weight_and_bias };
 // With xhat = (x - mean) rstd and g = dy w, adds g and g xhat of elements j to j + count - 1 of
 // kRows rows to `sums`. On the way dw += dy xhat and db += dy, one row after the other.
 template <int kRows, bool kWeighted, Parameters kParameters, class T>
-HWY_INLINE void add_elements(const GradRows<T>& rows, const Vec<T>* mean, const Vec<T>* rstd,
-                             size_t j, size_t count, TwoSums<Vec<T>>* sums) {
+HWY_INLINE void add_elements(const GradRows<T>& rows, const RowMoments<Vec<T>>* moments, size_t j,
+                             size_t count, TwoSums<Vec<T>>* sums) {
   const hn::ScalableTag<T> d;
   Vec<T> w = hn::Zero(d);
   Vec<T> dw = hn::Zero(d);
@@ -133,7 +171,8 @@ HWY_INLINE void add_elements(const GradRows<T>& rows, const Vec<T>* mean, const 
   if constexpr (kParameters == Parameters::weight_and_bias) db = load_lanes(rows.db + j, count);
   for (int k = 0; k < kRows; ++k) {
     size_t at = static_cast<size_t>(k) * rows.n + j;
-    Vec<T> xhat = (load_lanes(rows.x + at, count) - mean[k]) * rstd[k];
+    const RowMoments<Vec<T>>& m = moments[k];
+    Vec<T> xhat = ((load_lanes(rows.x + at, count) - m.mean) - m.rest) * m.rstd;
     Vec<T> dy = load_lanes(rows.dy + at, count);
     Vec<T> g = dy;
     if constexpr (kWeighted) g = dy * w;
@@ -151,23 +190,22 @@ template <int kRows, bool kWeighted, Parameters kParameters, class T>
 HWY_INLINE void grad_sums(const GradRows<T>& rows, TwoSums<T>* sums) {
   const hn::ScalableTag<T> d;
   const size_t lanes = hn::Lanes(d);
-  Vec<T> mean[kRows];
-  Vec<T> rstd[kRows];
+  RowMoments<Vec<T>> moments[kRows];
   TwoSums<Vec<T>> even[kRows];
   TwoSums<Vec<T>> odd[kRows];
   for (int k = 0; k < kRows; ++k) {
-    mean[k] = hn::Set(d, rows.moments[k].mean);
-    rstd[k] = hn::Set(d, rows.moments[k].rstd);
+    const RowMoments<T>& m = rows.moments[k];
+    moments[k] = {hn::Set(d, m.mean), hn::Set(d, m.rstd), hn::Set(d, m.rest)};
     even[k] = odd[k] = {hn::Zero(d), hn::Zero(d)};
   }
   size_t j = 0;
   for (; j + 2 * lanes <= rows.n; j += 2 * lanes) {
-    add_elements<kRows, kWeighted, kParameters>(rows, mean, rstd, j, lanes, even);
-    add_elements<kRows, kWeighted, kParameters>(rows, mean, rstd, j + lanes, lanes, odd);
+    add_elements<kRows, kWeighted, kParameters>(rows, moments, j, lanes, even);
+    add_elements<kRows, kWeighted, kParameters>(rows, moments, j + lanes, lanes, odd);
   }
   for (; j < rows.n; j += lanes) {
     size_t rest = std::min(lanes, rows.n - j);
-    add_elements<kRows, kWeighted, kParameters>(rows, mean, rstd, j, rest, even);
+    add_elements<kRows, kWeighted, kParameters>(rows, moments, j, rest, even);
   }
   for (int k = 0; k < kRows; ++k) {
     sums[k] = {hn::GetLane(hn::SumOfLanes(d, even[k].first + odd[k].first)),
@@ -182,13 +220,14 @@ HWY_INLINE void layer_norm_dx(const GradRows<T>& rows, const TwoSums<T>& sums, s
   const hn::ScalableTag<T> d;
   const Vec<T> center = hn::Set(d, rows.moments->mean);
   const Vec<T> scale = hn::Set(d, rows.moments->rstd);
+  const Vec<T> rest = hn::Set(d, rows.moments->rest);
   auto size = static_cast<T>(rows.n);
   const Vec<T> mean_g = hn::Set(d, rows.centered ? sums.first / size : T{0});
   const Vec<T> mean_gx = hn::Set(d, sums.second / size);
   write_row<T>(rows.streams, rows.n, rows.dx, [&](size_t j, size_t lanes) HWY_ATTR {
     fetch_ahead(rows.x + ahead * rows.n + j);
     fetch_ahead(rows.dy + ahead * rows.n + j);
-    Vec<T> xhat = (load_lanes(rows.x + j, lanes) - center) * scale;
+    Vec<T> xhat = ((load_lanes(rows.x + j, lanes) - center) - rest) * scale;
     Vec<T> g = load_lanes(rows.dy + j, lanes);
     if constexpr (kWeighted) g = g * load_lanes(rows.w + j, lanes);
     return scale * (g - mean_g - xhat * mean_gx);
@@ -243,7 +282,8 @@ void layer_norm_grad_typed(const Array& x, const Array& weight, const Array& mea
   parallel_tiles(rows, kRowsPerTile, [&](int64_t begin, int64_t end) {
     RowMoments<T> moments[kRowsPerTile];
     for (int64_t i = begin; i < end; ++i) {
-      moments[i - begin] = {means ? means[i] : T{0}, rstd.data<T>()[i]};
+      moments[i - begin] =
+          moments_again(x.data<T>() + i * cols, cols, means ? means[i] : T{0}, rstd.data<T>()[i]);
     }
     int64_t at = begin / kRowsPerTile * cols;
     GradRows<T> tile{.x = x.data<T>() + begin * cols,

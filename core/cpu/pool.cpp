@@ -30,6 +30,12 @@ void for_planes(const Array& x, F&& fn) {
 }
 
 template <class T>
+bool is_nan(T value) {
+  if constexpr (std::is_integral_v<T>) return false;
+  else return std::isnan(value);
+}
+
+template <class T>
 void max_typed(const Array& x, std::span<const PoolWindow> rows, std::span<const PoolWindow> cols,
                const Array& out, const Array& index) {
   int64_t width = x.shape()[3];
@@ -44,7 +50,7 @@ void max_typed(const Array& x, std::span<const PoolWindow> rows, std::span<const
         for (int64_t p = rows[i].begin; p < rows[i].end; p += rows[i].step) {
           for (int64_t q = cols[j].begin; q < cols[j].end; q += cols[j].step) {
             T value = from.at(p, q);
-            if (value > largest || (std::isnan(value) && !std::isnan(largest))) {
+            if (value > largest || (is_nan(value) && !is_nan(largest))) {
               largest = value;
               place = p * width + q;
             }
@@ -105,6 +111,7 @@ class Pool final : public PoolFamily {
  public:
   void max(const Array& x, std::span<const PoolWindow> rows, std::span<const PoolWindow> cols,
            const Array& out, const Array& index) const override {
+    if (x.dtype() == DType::i64) return max_typed<int64_t>(x, rows, cols, out, index);
     visit_f32_f64(x.dtype(), "max_pool", [&](auto tag) {
       max_typed<typename decltype(tag)::type>(x, rows, cols, out, index);
     });

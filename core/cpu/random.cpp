@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <numeric>
 #include <vector>
@@ -78,6 +79,18 @@ double unit_at(const RandomStream& stream, int64_t i) {
   return unit<double>(words<double>(stream, static_cast<uint64_t>(i / 2))[i % 2]);
 }
 
+// -log(1 - u), exponentially distributed, for u in [0, 1). A 0 stands for what lies below the next
+// number: half of that is drawn instead, so that no result is 0.
+template <class T>
+T exponential_of(T u) {
+  constexpr T kHalfStep = sizeof(T) == 4 ? T{0x1p-25} : T{0x1p-54};
+  return u > 0 ? -std::log(T{1} - u) : kHalfStep;
+}
+
+double waiting_time(const RandomStream& stream, int64_t i) {
+  return exponential_of(unit_at(stream, i));
+}
+
 // Draws by the sums of the weights before each column.
 void draw_with_replacement(const RandomStream& stream, int64_t row, const double* weights,
                            int64_t n, int64_t* out, int64_t k) {
@@ -99,11 +112,18 @@ void draw_without_replacement(const RandomStream& stream, int64_t row, const dou
                               int64_t n, int64_t* out, int64_t k) {
   std::vector<double> arrivals(static_cast<size_t>(n));
   std::vector<int64_t> order(static_cast<size_t>(n));
+  bool overflows = false;
   for (int64_t i = 0; i < n; ++i) {
-    double u = 1 - unit_at(stream, row * n + i);
     auto at = static_cast<size_t>(i);
-    arrivals[at] = weights[i] > 0 ? -std::log(u) / weights[i] : HUGE_VAL;
+    arrivals[at] = weights[i] > 0 ? waiting_time(stream, row * n + i) / weights[i] : HUGE_VAL;
+    overflows = overflows || (weights[i] > 0 && arrivals[at] == HUGE_VAL);
     order[at] = i;
+  }
+  // Among tiny weights the order is that of the logarithms; what has no weight never arrives.
+  for (int64_t i = 0; overflows && i < n; ++i) {
+    if (weights[i] == 0) continue;
+    arrivals[static_cast<size_t>(i)] =
+        std::log(waiting_time(stream, row * n + i)) - std::log(weights[i]);
   }
   std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
     double x = arrivals[static_cast<size_t>(a)];
@@ -182,7 +202,8 @@ class Random final : public RandomFamily {
       using T = typename decltype(tag)::type;
       fill_blocks<T>(stream, first, out, [=](const auto& w, T* values) {
         for (int64_t j = 0; j < kPerBlock<T>; ++j) {
-          values[j] = -std::log(T{1} - unit<T>(w[static_cast<size_t>(j)])) / static_cast<T>(rate);
+          T time = exponential_of(unit<T>(w[static_cast<size_t>(j)])) / static_cast<T>(rate);
+          values[j] = std::max(time, std::numeric_limits<T>::denorm_min());
         }
       });
     });

@@ -3,6 +3,7 @@
 #include <hwy/foreach_target.h>
 
 #include "core/cpu/cpu.h"
+#include "core/cpu/row_major.h"
 #include "core/cpu/rows-inl.h"
 #include "core/parallel.h"
 
@@ -17,15 +18,19 @@ inline constexpr int64_t kSquareChunk = 256;
 
 template <class T>
 void sum_rows_typed(const Array& x, const Array& out) {
-  int64_t rows = x.shape()[0];
-  int64_t cols = x.shape()[1];
-  const T* from = x.data<T>();
+  int64_t rows = out.numel();
+  if (rows == 0) return;
+  int64_t cols = x.numel() / rows;
+  const RowMajor<T> from(x);
+  int64_t scratch_size = from.in_place() ? 0 : std::min(cols, kRowBlock);
   T* to = out.data<T>();
   if (cols <= kRowBlock) {
     parallel_tiles(rows, std::max<int64_t>(1, kRowBlock / std::max<int64_t>(cols, 1)),
                    [&](int64_t begin, int64_t end) {
+                     std::unique_ptr<T[]> scratch = scratch_of<T>(scratch_size);
                      for (int64_t i = begin; i < end; ++i) {
-                       to[i] = row_sum(from + i * cols, static_cast<size_t>(cols));
+                       to[i] = row_sum(from.read(i * cols, cols, scratch.get()),
+                                       static_cast<size_t>(cols));
                      }
                    });
     return;
@@ -34,33 +39,41 @@ void sum_rows_typed(const Array& x, const Array& out) {
   Array partial = Array::empty({rows, blocks}, x.dtype());
   T* pieces = partial.data<T>();
   parallel_for(rows * blocks, [&](int64_t t) {
+    std::unique_ptr<T[]> scratch = scratch_of<T>(scratch_size);
     int64_t begin = t % blocks * kRowBlock;
-    pieces[t] = row_sum(from + t / blocks * cols + begin,
-                        static_cast<size_t>(std::min(kRowBlock, cols - begin)));
+    int64_t count = std::min(kRowBlock, cols - begin);
+    pieces[t] = row_sum(from.read(t / blocks * cols + begin, count, scratch.get()),
+                        static_cast<size_t>(count));
   });
   sum_rows_typed<T>(partial, out);
 }
 
 template <class T>
 void sum_columns_typed(const Array& x, const Array& out) {
-  int64_t rows = x.shape()[0];
-  int64_t cols = x.shape()[1];
-  const T* from = x.data<T>();
+  int64_t cols = out.numel();
+  if (cols == 0) return;
+  int64_t rows = x.numel() / cols;
+  const RowMajor<T> from(x);
+  int64_t scratch_size = from.in_place() ? 0 : cols;
   T* to = out.data<T>();
   int64_t blocks = (rows + kColumnBlock - 1) / kColumnBlock;
   if (blocks <= 1) {
+    std::unique_ptr<T[]> scratch = scratch_of<T>(scratch_size);
     std::fill_n(to, cols, T{0});
-    for (int64_t i = 0; i < rows; ++i) add_row(from + i * cols, to, static_cast<size_t>(cols));
+    for (int64_t i = 0; i < rows; ++i) {
+      add_row(from.read(i * cols, cols, scratch.get()), to, static_cast<size_t>(cols));
+    }
     return;
   }
   Array partial = Array::empty({blocks, cols}, x.dtype());
   T* sums = partial.data<T>();
   parallel_for(blocks, [&](int64_t b) {
+    std::unique_ptr<T[]> scratch = scratch_of<T>(scratch_size);
     T* sum = sums + b * cols;
     int64_t first = b * kColumnBlock;
-    std::copy_n(from + first * cols, cols, sum);
+    std::copy_n(from.read(first * cols, cols, scratch.get()), cols, sum);
     for (int64_t i = first + 1; i < std::min(first + kColumnBlock, rows); ++i) {
-      add_row(from + i * cols, sum, static_cast<size_t>(cols));
+      add_row(from.read(i * cols, cols, scratch.get()), sum, static_cast<size_t>(cols));
     }
   });
   sum_columns_typed<T>(partial, out);

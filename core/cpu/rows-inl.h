@@ -91,15 +91,15 @@ HWY_INLINE void fetch_ahead(const T* at) {
   __builtin_prefetch(at, kForReading, kNotTheFirstLevel);
 }
 
-// y[i] = exp(x[i] - largest); returns the sum of y. Meanwhile `next`, of which nothing is read, is
-// fetched into the cache: what comes after x.
+// y[i] = kExpScale exp(x[i] - largest); returns the sum of y. Meanwhile `next`, of which nothing is
+// read, is fetched into the cache: what comes after x.
 template <class T>
 HWY_INLINE T exp_minus(const T* x, T largest, T* y, size_t count, const T* next) {
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
   return sum_of<T>(count, [&](size_t i, size_t lanes) HWY_ATTR {
     fetch_ahead(next + i);
-    Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
+    Vec<T> e = m.scaled_exp_nonpositive(load_lanes(x + i, lanes) - top);
     if (lanes < hn::Lanes(m.d)) e = hn::IfThenElseZero(hn::FirstN(m.d, lanes), e);
     store_lanes(e, lanes, y + i);
     return e;

@@ -52,6 +52,10 @@ struct ScalarMath {
   T lgamma(T x) const { return static_cast<T>(scalar::lgamma(static_cast<double>(x))); }
   T digamma(T x) const { return static_cast<T>(scalar::digamma(static_cast<double>(x))); }
   T trigamma(T x) const { return static_cast<T>(scalar::trigamma(static_cast<double>(x))); }
+  T polygamma(double n, T x) const {
+    return static_cast<T>(scalar::polygamma(n, static_cast<double>(x)));
+  }
+  T hypot(T a, T b) const { return std::hypot(a, b); }
   T pow(T a, T b) const { return std::pow(a, b); }
   T atan2(T a, T b) const { return std::atan2(a, b); }
   T fmod(T a, T b) const { return std::fmod(a, b); }

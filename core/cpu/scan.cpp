@@ -1,7 +1,9 @@
 #include <cmath>
+#include <limits>
 
 #include "core/cpu/cpu.h"
 #include "core/cpu/fold.h"
+#include "core/cpu/rounding.h"
 
 namespace tessera::cpu {
 namespace {
@@ -30,42 +32,49 @@ void for_lines(const Array& x, bool reverse, F&& fn) {
 }
 
 // Along each line: acc = first(i), then acc = next(acc, i) for the position i of each further
-// element, and out[i] = acc.
-template <class Out, class Acc, class First, class Next>
-void walk(const Array& x, bool reverse, const Array& out, const First& first, const Next& next) {
+// element, and result(acc, i) each time.
+template <class Acc, class First, class Next, class Result>
+void walk_states(const Array& x, bool reverse, const First& first, const Next& next,
+                 const Result& result) {
   int64_t n = x.shape()[1];
   int64_t stride = reverse ? -x.shape()[2] : x.shape()[2];
-  Out* to = out.data<Out>();
   for_lines(x, reverse, [&](int64_t base, int64_t count) {
     if (count == 1) {
       Acc acc = first(base);
-      to[base] = convert<Out>(acc);
+      result(acc, base);
       for (int64_t k = 1; k < n; ++k) {
         int64_t i = base + k * stride;
         acc = next(acc, i);
-        to[i] = convert<Out>(acc);
+        result(acc, i);
       }
       return;
     }
     Acc acc[kColumns];
     for (int64_t c = 0; c < count; ++c) {
       acc[c] = first(base + c);
-      to[base + c] = convert<Out>(acc[c]);
+      result(acc[c], base + c);
     }
     for (int64_t k = 1; k < n; ++k) {
       int64_t i = base + k * stride;
       for (int64_t c = 0; c < count; ++c) {
         acc[c] = next(acc[c], i + c);
-        to[i + c] = convert<Out>(acc[c]);
+        result(acc[c], i + c);
       }
     }
   });
 }
 
-// What running sums and products are kept in: there is no tree of partial results here to keep the
+// The same with out[i] = acc.
+template <class Out, class Acc, class First, class Next>
+void walk(const Array& x, bool reverse, const Array& out, const First& first, const Next& next) {
+  walk_states<Acc>(x, reverse, first, next,
+                   [to = out.data<Out>()](Acc acc, int64_t i) { to[i] = convert<Out>(acc); });
+}
+
+// What runs along a line is kept in this: there is no tree of partial results here to keep the
 // error of f32 small.
 template <class T>
-using Running = std::conditional_t<std::is_same_v<T, float>, double, Summed<T>>;
+using Running = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
 
 template <class T>
 void sums(const Array& x, bool reverse, const Array& out) {
@@ -83,21 +92,44 @@ void products(const Array& x, bool reverse, const Array& out) {
   walk<Out, Acc>(x, reverse, out, at, [at](Acc acc, int64_t i) { return acc * at(i); });
 }
 
-// log(exp(a) + exp(b))
+// The largest element so far, and the sum of exp(element - largest).
 template <class V>
-V log_add_exp(V a, V b) {
-  if (is_nan(a) || is_nan(b)) return a + b;
-  V high = std::max(a, b);
-  V low = std::min(a, b);
-  if (std::isinf(high)) return high;
-  return high + std::log1p(std::exp(low - high));
-}
+struct LogSum {
+  V largest;
+  double sum;
 
+  LogSum plus(V v) const {
+    if (v > largest) return {v, sum * static_cast<double>(std::exp(largest - v)) + 1};
+    // Their difference is a NaN, and the sum is that of one of them already.
+    if (v == largest && std::isinf(v)) return *this;
+    return {largest, sum + static_cast<double>(std::exp(v - largest))};
+  }
+};
+
+// Along each line out = largest + log(sum) of its elements up to there, and what rounding took.
 template <class T>
-void log_sums(const Array& x, const Array& out) {
+void log_sums(const Array& x, const Array& out, const Array& rest) {
   using V = Widened<T>;
-  auto at = [from = x.data<T>()](int64_t i) { return widen(from[i]); };
-  walk<T, V>(x, false, out, at, [at](V acc, int64_t i) { return log_add_exp(acc, at(i)); });
+  const T* from = x.data<T>();
+  T* to = out.data<T>();
+  auto* left = rest.defined() ? rest.data<double>() : nullptr;
+  // -inf counts for nothing: the sum of none is 0.
+  auto first = [=](int64_t i) {
+    V v = widen(from[i]);
+    return LogSum<V>{v, v == -std::numeric_limits<V>::infinity() ? 0.0 : 1.0};
+  };
+  auto result = [=](const LogSum<V>& acc, int64_t i) {
+    // f32 keeps as many digits of a logarithm of its own as it can show.
+    V log_sum = std::log(static_cast<V>(acc.sum));
+    to[i] = convert<T>(acc.largest + log_sum);
+    if (!left) return;
+    auto y = static_cast<double>(widen(to[i]));
+    double largest = static_cast<double>(acc.largest);
+    left[i] = rounding_rest(largest, std::log(acc.sum), y, 0);
+  };
+  walk_states<LogSum<V>>(
+      x, false, first, [=](const LogSum<V>& acc, int64_t i) { return acc.plus(widen(from[i])); },
+      result);
 }
 
 template <class T, bool largest>
@@ -125,10 +157,10 @@ void extremes(const Array& x, const Array& values, const Array& indices) {
 
 template <class T>
 void recur(const Array& a, const Array& b, bool reverse, const Array& out) {
-  using V = Widened<T>;
-  auto factor = [from = a.data<T>()](int64_t i) { return widen(from[i]); };
-  auto term = [from = b.data<T>()](int64_t i) { return widen(from[i]); };
-  walk<T, V>(a, reverse, out, term, [=](V y, int64_t i) { return factor(i) * y + term(i); });
+  auto factor = [from = a.data<T>()](int64_t i) { return static_cast<double>(widen(from[i])); };
+  auto term = [from = b.data<T>()](int64_t i) { return static_cast<double>(widen(from[i])); };
+  walk<T, double>(a, reverse, out, term,
+                  [=](double y, int64_t i) { return factor(i) * y + term(i); });
 }
 
 class Scan final : public ScanFamily {
@@ -148,9 +180,9 @@ class Scan final : public ScanFamily {
       else extremes<T, false>(x, values, indices);
     });
   }
-  void logcumsumexp(const Array& x, const Array& out) const override {
+  void logcumsumexp(const Array& x, const Array& out, const Array& rest) const override {
     visit_floating("logcumsumexp", x.dtype(),
-                   [&](auto tag) { log_sums<typename decltype(tag)::type>(x, out); });
+                   [&](auto tag) { log_sums<typename decltype(tag)::type>(x, out, rest); });
   }
   void recurrence(const Array& a, const Array& b, bool reverse, const Array& out) const override {
     visit_floating("recurrence", a.dtype(),

@@ -4,6 +4,7 @@
 
 #include "core/cpu/convert.h"
 #include "core/cpu/cpu.h"
+#include "core/cpu/rounding.h"
 #include "core/cpu/rows-inl.h"
 #include "core/parallel.h"
 
@@ -50,11 +51,12 @@ template <class T>
 HWY_INLINE T sum_exp_minus(const T* x, T largest, size_t n) {
   const VectorMath<T> m;
   const Vec<T> top = m.constant(largest);
-  return sum_of<T>(n, [&](size_t i, size_t lanes) HWY_ATTR {
+  T sum = sum_of<T>(n, [&](size_t i, size_t lanes) HWY_ATTR {
     fetch_ahead(x + n + i);
-    Vec<T> e = m.exp_nonpositive(load_lanes(x + i, lanes) - top);
+    Vec<T> e = m.scaled_exp_nonpositive(load_lanes(x + i, lanes) - top);
     return lanes < hn::Lanes(m.d) ? hn::IfThenElseZero(hn::FirstN(m.d, lanes), e) : e;
   });
+  return sum * static_cast<T>(1 / VectorMath<T>::kExpScale);
 }
 
 // A NaN if there is one, else 0.
@@ -117,6 +119,13 @@ void softmax_grad_rows(const T* y, const T* dy, T* dx, int64_t rows, int64_t col
   });
 }
 
+// Whether a factor has all its digits after the division by kExpScale: then that is cheaper than
+// one multiplication more for each exponential.
+template <class T>
+bool keeps_digits_unscaled(T factor) {
+  return std::abs(factor) > T(0x1p-100);
+}
+
 // dx = dy - exp(y) sum(dy)
 template <class T>
 void log_softmax_grad_rows(const T* y, const T* dy, T* dx, int64_t rows, int64_t cols,
@@ -126,10 +135,19 @@ void log_softmax_grad_rows(const T* y, const T* dy, T* dx, int64_t rows, int64_t
     const VectorMath<T> m;
     const T* yr = y + i * cols;
     const T* dyr = dy + i * cols;
-    const Vec<T> sum = hn::Set(m.d, row_sum(dyr, n));
-    write_row<T>(streams, n, dx + i * cols, [&](size_t j, size_t lanes) HWY_ATTR {
-      return load_lanes(dyr + j, lanes) - m.exp_nonpositive(load_lanes(yr + j, lanes)) * sum;
-    });
+    const T total = row_sum(dyr, n);
+    const Vec<T> sum = hn::Set(m.d, total);
+    if (keeps_digits_unscaled(total)) {
+      const Vec<T> unscaled = hn::Set(m.d, total * static_cast<T>(1 / VectorMath<T>::kExpScale));
+      write_row<T>(streams, n, dx + i * cols, [&](size_t j, size_t lanes) HWY_ATTR {
+        Vec<T> e = m.scaled_exp_nonpositive(load_lanes(yr + j, lanes));
+        return load_lanes(dyr + j, lanes) - e * unscaled;
+      });
+    } else {
+      write_row<T>(streams, n, dx + i * cols, [&](size_t j, size_t lanes) HWY_ATTR {
+        return load_lanes(dyr + j, lanes) - m.exp_nonpositive(load_lanes(yr + j, lanes)) * sum;
+      });
+    }
   });
 }
 
@@ -170,7 +188,7 @@ HWY_INLINE Vec<T> shift_of(Vec<T> largest) {
   return hn::IfThenElse(largest == lowest, hn::Zero(d), largest);
 }
 
-// Adds `rows` rows to the maxima and to the sums of exp(x - largest).
+// Adds `rows` rows to the maxima and to the sums of kExpScale exp(x - largest).
 template <class T>
 HWY_INLINE void add_exponentials(const T* x, int64_t rows, int64_t stride, size_t count,
                                  Columns<T>& largest, Columns<T>& sums) {
@@ -182,7 +200,7 @@ HWY_INLINE void add_exponentials(const T* x, int64_t rows, int64_t stride, size_
     const Vec<T> shift = shift_of<T>(top);
     Vec<T> sum = load_lanes(sums.values + j, lanes) * m.exp_nonpositive(before - shift);
     for (int64_t i = 0; i < rows; ++i) {
-      sum = sum + m.exp_nonpositive(load_lanes(x + i * stride + j, lanes) - shift);
+      sum = sum + m.scaled_exp_nonpositive(load_lanes(x + i * stride + j, lanes) - shift);
     }
     store_lanes(top, lanes, largest.values + j);
     store_lanes(sum, lanes, sums.values + j);
@@ -204,7 +222,9 @@ void softmax_columns(const Array& x, const Array& y) {
       add_exponentials(from + i * stride, std::min(kColumnRows, rows - i), stride, count, largest,
                        sums);
     }
-    for (T& sum : sums.values) sum = kLog ? std::log(sum) : T{1} / sum;
+    for (T& sum : sums.values) {
+      sum = kLog ? std::log(sum * static_cast<T>(1 / VectorMath<T>::kExpScale)) : T{1} / sum;
+    }
     for (int64_t i = 0; i < rows; ++i) {
       const T* row = from + i * stride;
       write_row<T>(streams, count, y.data<T>() + offset + i * stride,
@@ -213,7 +233,7 @@ void softmax_columns(const Array& x, const Array& y) {
                      Vec<T> sum = load_lanes(sums.values + j, lanes);
                      Vec<T> v = load_lanes(row + j, lanes);
                      if constexpr (kLog) return (v - top) - sum;
-                     else return m.exp_nonpositive(v - shift_of<T>(top)) * sum;
+                     else return m.scaled_exp_nonpositive(v - shift_of<T>(top)) * sum;
                    });
     }
   });
@@ -298,11 +318,12 @@ HWY_INLINE T smoothing_term(const T* x, const T* w, const LogSumExp<T>& lse, siz
 template <class T>
 void cross_entropy_typed(const Array& logits, const Array& targets, const CrossEntropyArgs& args,
                          const Array& losses, const Array& lse, const Array& weights) {
+  int64_t rows = logits.shape()[0];
   int64_t cols = logits.shape()[1];
   auto n = static_cast<size_t>(cols);
   const auto* target = targets.data<int64_t>();
   const ClassWeights<T> w(args, cols);
-  for_rows<T>(logits.shape()[0], cols, 0, false, [&](int64_t i, T*) HWY_ATTR {
+  for_rows<T>(rows, cols, 0, false, [&](int64_t i, T*) HWY_ATTR {
     int64_t t = target[i];
     const T* x = logits.data<T>() + i * cols;
     bool ignored = t == args.ignore_index;
@@ -313,27 +334,39 @@ void cross_entropy_typed(const Array& logits, const Array& targets, const CrossE
     if (!ignored && w.class_share != 0) {
       loss = w.target_share * loss + w.class_share * smoothing_term(x, w.weight, parts, n);
     }
-    lse.data<T>()[i] = parts.largest + parts.log_sum;
+    T sum = parts.largest + parts.log_sum;
+    lse.data<T>()[i] = sum;
+    lse.data<T>()[rows + i] = rounding_rest(parts.largest, parts.log_sum, sum);
     losses.data<T>()[i] = loss;
     weights.data<T>()[i] = ignored ? T{0} : w.of(t);
   });
 }
 
 template <class T>
-HWY_INLINE void cross_entropy_grad_row(const T* x, T lse, T dloss, int64_t target,
+HWY_INLINE void cross_entropy_grad_row(const T* x, T lse, T lse_rest, T dloss, int64_t target,
                                        const ClassWeights<T>& w, bool streams, T* dx, size_t n) {
   const VectorMath<T> m;
   const T hit = dloss * w.target_share * w.of(target);
   const Vec<T> shift = hn::Set(m.d, lse);
-  const Vec<T> factor = hn::Set(m.d, hit + dloss * w.class_share * w.sum);
-  auto term = [&](size_t j, size_t lanes)
-                  HWY_ATTR { return m.exp_nonpositive(load_lanes(x + j, lanes) - shift) * factor; };
+  const Vec<T> rest = hn::Set(m.d, lse_rest);
+  const T factor = hit + dloss * w.class_share * w.sum;
+  const Vec<T> scale = hn::Set(m.d, factor);
+  const Vec<T> unscaled = hn::Set(m.d, factor * static_cast<T>(1 / VectorMath<T>::kExpScale));
+  // The usual rows.
+  auto term = [&](size_t j, size_t lanes) HWY_ATTR {
+    return m.scaled_exp_nonpositive(load_lanes(x + j, lanes) - shift) * unscaled;
+  };
+  bool usual = lse_rest == 0 && keeps_digits_unscaled(factor);
+  auto exact_term = [&](size_t j, size_t lanes) HWY_ATTR {
+    return m.exp_nonpositive((load_lanes(x + j, lanes) - shift) - rest) * scale;
+  };
   if (w.class_share == 0) {
-    write_row<T>(streams, n, dx, term);
+    if (usual) write_row<T>(streams, n, dx, term);
+    else write_row<T>(streams, n, dx, exact_term);
   } else {
     const Vec<T> share = hn::Set(m.d, dloss * w.class_share);
     write_row<T>(streams, n, dx, [&](size_t j, size_t lanes) HWY_ATTR {
-      return term(j, lanes) - (w.weight ? share * load_lanes(w.weight + j, lanes) : share);
+      return exact_term(j, lanes) - (w.weight ? share * load_lanes(w.weight + j, lanes) : share);
     });
   }
   // What was written past the caches comes back for one element.
@@ -344,19 +377,21 @@ template <class T>
 void cross_entropy_grad_typed(const Array& logits, const Array& targets,
                               const CrossEntropyArgs& args, const Array& lse, const Array& dlosses,
                               const Array& dlogits) {
+  int64_t rows = logits.shape()[0];
   int64_t cols = logits.shape()[1];
   auto n = static_cast<size_t>(cols);
+  const T* shift = lse.data<T>();
   const auto* target = targets.data<int64_t>();
   const ClassWeights<T> w(args, cols);
   bool streams = dlogits.nbytes() >= kStreamBytes;
-  for_rows<T>(logits.shape()[0], cols, 0, streams, [&](int64_t i, T*) HWY_ATTR {
+  for_rows<T>(rows, cols, 0, streams, [&](int64_t i, T*) HWY_ATTR {
     T* dx = dlogits.data<T>() + i * cols;
     if (target[i] == args.ignore_index) {
       std::fill_n(dx, n, T{0});
       return;
     }
-    cross_entropy_grad_row(logits.data<T>() + i * cols, lse.data<T>()[i], dlosses.data<T>()[i],
-                           target[i], w, streams, dx, n);
+    cross_entropy_grad_row(logits.data<T>() + i * cols, shift[i], shift[rows + i],
+                           dlosses.data<T>()[i], target[i], w, streams, dx, n);
   });
 }
 

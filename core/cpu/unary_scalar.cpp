@@ -22,15 +22,21 @@ void each(const void* const* in, void* out, size_t count, const double*) {
 }
 
 template <class T, class Formula>
-T by_formula(T x) {
-  return Formula::apply(scalar::ScalarMath<T>(), x);
+void by_formula(const void* const* in, void* out, size_t count, const double* params) {
+  const T* x = static_cast<const T*>(in[0]);
+  T* y = static_cast<T*>(out);
+  const scalar::ScalarMath<T> m;
+  for (size_t i = 0; i < count; ++i) {
+    if constexpr (requires { Formula::apply(m, x[i]); }) y[i] = Formula::apply(m, x[i]);
+    else y[i] = Formula::apply(m, x[i], params);
+  }
 }
 
 template <class T>
 Loop floating(UnaryOp op) {
   Loop loop = nullptr;
-  if (scalar::visit_library_unary(
-          op, [&](auto formula) { loop = each<T, T, by_formula<T, decltype(formula)>>; })) {
+  if (scalar::visit_library_unary(op,
+                                  [&](auto formula) { loop = by_formula<T, decltype(formula)>; })) {
     return loop;
   }
   switch (op) {

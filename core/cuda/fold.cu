@@ -113,41 +113,94 @@ struct ArgFold {
 
 enum class NormKind { nonzeros, absolute, square, power, largest, smallest };
 
-template <class V, class Out>
+// In f64. `unit`, if there is one, has a number for each output which the elements are divided by
+// before they are raised to a power: the largest of them (the smallest for a negative p), so that
+// no power overflows or vanishes. Where that is 0, infinite or a NaN it is the result.
+template <class Out>
 struct NormFold {
   NormKind kind;
-  V p;
+  double p;
+  const double* unit;
 
-  __device__ V first() const { return kind == NormKind::smallest ? limit<V>(false) : V(0); }
-  __device__ V step(V acc, V v, int64_t, int64_t) const {
-    V size = std::fabs(v);
+  __device__ double first() const { return kind == NormKind::smallest ? HUGE_VAL : 0; }
+  template <class V>
+  __device__ double step(double acc, V v, int64_t, int64_t o) const {
+    double size = std::fabs(static_cast<double>(v));
+    if (unit && unit[o] > 0 && unit[o] < HUGE_VAL) size /= unit[o];
     switch (kind) {
-      case NormKind::nonzeros: return acc + V(v != 0);
+      case NormKind::nonzeros: return acc + (size != 0 ? 1 : 0);
       case NormKind::absolute: return acc + size;
-      case NormKind::square: return acc + v * v;
+      case NormKind::square: return acc + size * size;
       case NormKind::power: return acc + std::pow(size, p);
       default: return join(acc, size);
     }
   }
-  __device__ V join(V a, V b) const {
+  __device__ double join(double a, double b) const {
     if (kind == NormKind::largest) return extreme_of<true>(a, b);
     return kind == NormKind::smallest ? extreme_of<false>(a, b) : a + b;
   }
-  __device__ Out result(V acc, int64_t) const {
+  __device__ Out result(double acc, int64_t o) const {
     if (kind == NormKind::square) acc = std::sqrt(acc);
-    if (kind == NormKind::power) acc = std::pow(acc, V(1) / p);
-    return Convert<V, Out>()(acc);
+    if (kind == NormKind::power) acc = std::pow(acc, 1 / p);
+    if (unit) acc = unit[o] > 0 && unit[o] < HUGE_VAL ? acc * unit[o] : unit[o];
+    return Convert<double, Out>()(acc);
   }
 };
 
-template <class V>
-struct DeviationFold : SumFold<V, V> {
-  const V* center;
+// A power of two that brings the largest magnitude to about 1; 1 for zero and what is not finite.
+struct ScaleFold {
+  __device__ double first() const { return 0; }
+  __device__ double step(double acc, double v, int64_t, int64_t) const {
+    return std::fabs(v) > acc ? std::fabs(v) : acc;
+  }
+  __device__ double join(double a, double b) const { return a > b ? a : b; }
+  __device__ double result(double acc, int64_t) const {
+    if (acc == 0 || acc == HUGE_VAL) return 1;
+    int exponent = std::ilogb(acc);
+    return std::ldexp(1.0, exponent < -1022 ? 1022 : -exponent);
+  }
+};
 
-  explicit DeviationFold(const V* mean) : center(mean) {}
-  __device__ V step(V acc, V v, int64_t, int64_t o) const {
-    V apart = v - center[o];
-    return acc + apart * apart;
+// The mean of the elements times `scale`, which is 1 where there is none.
+struct MeanFold {
+  double n;
+  const double* scale;
+
+  __device__ double first() const { return 0; }
+  template <class V>
+  __device__ double step(double acc, V v, int64_t, int64_t o) const {
+    return acc + static_cast<double>(v) * (scale ? scale[o] : 1);
+  }
+  __device__ double join(double a, double b) const { return a + b; }
+  __device__ double result(double acc, int64_t) const { return acc / n; }
+};
+
+// What a first mean leaves, and the squares of the distances from it.
+struct Deviations {
+  double sum, squares;
+};
+
+template <class Out>
+struct VarianceFold {
+  double n, divisor;
+  bool root;
+  const double* scale;
+  const double* center;
+
+  __device__ Deviations first() const { return {0, 0}; }
+  template <class V>
+  __device__ Deviations step(Deviations acc, V v, int64_t, int64_t o) const {
+    double apart = static_cast<double>(v) * (scale ? scale[o] : 1) - center[o];
+    return {acc.sum + apart, acc.squares + apart * apart};
+  }
+  __device__ Deviations join(Deviations a, Deviations b) const {
+    return {a.sum + b.sum, a.squares + b.squares};
+  }
+  __device__ Out result(Deviations acc, int64_t o) const {
+    double unit = scale ? scale[o] : 1;
+    double squares = acc.squares - acc.sum * acc.sum / n;
+    double var = (squares < 0 ? 0 : squares) / divisor;
+    return Convert<double, Out>()(root ? std::sqrt(var) / unit : var / unit / unit);
   }
 };
 
@@ -161,17 +214,30 @@ struct TopFold : ExtremeFold<true, V, V> {
 template <class V, class Out>
 struct LogSumExpFold : SumFold<V, Out> {
   const V* top;
+  Out* rest;
 
-  explicit LogSumExpFold(const V* largest) : top(largest) {}
+  LogSumExpFold(const V* largest, Out* left) : top(largest), rest(left) {}
   __device__ V step(V acc, V v, int64_t, int64_t o) const { return acc + std::exp(v - top[o]); }
   __device__ Out result(V acc, int64_t o) const {
-    return Convert<V, Out>()(std::log(acc) + top[o]);
+    V log_sum = std::log(acc);
+    Out y = Convert<V, Out>()(log_sum + top[o]);
+    if (rest) {
+      // As on the CPU: from 64 on, and always in 16 bits.
+      V rounded = widen(y);
+      bool matters = !std::is_same_v<V, Out> || std::fabs(rounded) >= V(64);
+      bool finite = std::fabs(rounded) < V(HUGE_VAL);
+      rest[o] = Convert<V, Out>()(matters && finite ? (top[o] - rounded) + log_sum : V(0));
+    }
+    return y;
   }
 };
 
 namespace {
 
-FoldShape shape_of(const Array& x) { return {x.shape()[0], x.shape()[1], x.shape()[2]}; }
+FoldShape shape_of(const Array& x, const Array& out) {
+  int64_t n = out.numel() == 0 ? 0 : x.numel() / out.numel();
+  return {out.shape()[0], n, out.shape().back()};
+}
 
 // Calls fn with the tag of a floating dtype.
 template <class F>
@@ -191,9 +257,11 @@ NormKind kind_of(double p) {
   return p > 0 ? NormKind::largest : NormKind::smallest;
 }
 
+const double* data_or_null(const Array& x) { return x.defined() ? x.data<double>() : nullptr; }
+
 template <class T>
 void run_op(FoldOp op, const Array& x, const Array& out) {
-  FoldShape shape = shape_of(x);
+  FoldShape shape = shape_of(x, out);
   using V = Widened<T>;
   using Acc = Summed<T>;
   using Total = SumResult<T>;
@@ -224,7 +292,7 @@ class Fold final : public FoldFamily {
       using T = typename decltype(tag)::type;
       using V = Widened<T>;
       using Out = OnDevice<T>;
-      FoldShape shape = shape_of(x);
+      FoldShape shape = shape_of(x, values);
       auto* to = static_cast<Out*>(values.raw());
       if (largest) launch_fold<T, int64_t>(shape, x, indices, ArgFold<true, V, Out>{to});
       else launch_fold<T, int64_t>(shape, x, indices, ArgFold<false, V, Out>{to});
@@ -234,27 +302,49 @@ class Fold final : public FoldFamily {
   void norm(double p, const Array& x, const Array& out) const override {
     visit_floating("norm", x.dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      using V = Widened<T>;
-      launch_fold<T, T>(shape_of(x), x, out,
-                        NormFold<V, OnDevice<T>>{kind_of(p), static_cast<V>(p)});
+      FoldShape shape = shape_of(x, out);
+      NormKind kind = kind_of(p);
+      // The squares of floats are within the range of f64.
+      bool scaled =
+          kind == NormKind::power || (kind == NormKind::square && std::is_same_v<T, double>);
+      Array unit;
+      if (scaled) {
+        unit = Array::empty(out.shape(), DType::f64, out.device());
+        NormKind extreme = p > 0 ? NormKind::largest : NormKind::smallest;
+        launch_fold<T, double>(shape, x, unit, NormFold<double>{extreme, p, nullptr});
+      }
+      launch_fold<T, T>(shape, x, out, NormFold<OnDevice<T>>{kind, p, data_or_null(unit)});
     });
   }
 
-  void square_deviations(const Array& x, const Array& mean, const Array& out) const override {
+  void variance(const Array& x, double divisor, bool root, const Array& out) const override {
     visit_floating("var", x.dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      using V = Widened<T>;
-      launch_fold<T, V>(shape_of(x), x, out, DeviationFold<V>(mean.data<V>()));
+      FoldShape shape = shape_of(x, out);
+      auto n = static_cast<double>(shape.n);
+      Array mean = Array::empty(out.shape(), DType::f64, out.device());
+      Array scale;
+      if constexpr (std::is_same_v<T, double>) {
+        scale = Array::empty(out.shape(), DType::f64, out.device());
+        launch_fold<T, double>(shape, x, scale, ScaleFold());
+      }
+      launch_fold<T, double>(shape, x, mean, MeanFold{n, data_or_null(scale)});
+      launch_fold<T, T>(
+          shape, x, out,
+          VarianceFold<OnDevice<T>>{n, divisor, root, data_or_null(scale), mean.data<double>()});
     });
   }
 
-  void log_sum_exp(const Array& x, const Array& out) const override {
+  void log_sum_exp(const Array& x, const Array& out, const Array& rest) const override {
     visit_floating("logsumexp", x.dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
       using V = Widened<T>;
+      using Out = OnDevice<T>;
+      FoldShape shape = shape_of(x, out);
       Array top = Array::empty(out.shape(), dtype_of<V>(), out.device());
-      launch_fold<T, V>(shape_of(x), x, top, TopFold<V>());
-      launch_fold<T, T>(shape_of(x), x, out, LogSumExpFold<V, OnDevice<T>>(top.data<V>()));
+      launch_fold<T, V>(shape, x, top, TopFold<V>());
+      auto* left = rest.defined() ? static_cast<Out*>(rest.raw()) : nullptr;
+      launch_fold<T, T>(shape, x, out, LogSumExpFold<V, Out>(top.data<V>(), left));
     });
   }
 };

@@ -16,6 +16,19 @@ struct FoldShape {
   int64_t outer, n, inner;
 };
 
+// Where the i-th element in row-major order lies.
+struct InOrder {
+  __device__ int64_t operator()(int64_t i) const { return i; }
+};
+struct InStrides {
+  Strided<1> elements;
+  __device__ int64_t operator()(int64_t i) const {
+    int64_t at[1];
+    elements.locate(i, at);
+    return at[0];
+  }
+};
+
 // Lines side by side that a block folds together, where there are several.
 inline constexpr unsigned kLanes = 32;
 // Blocks of one launch; beyond them, blocks take several tiles of lines each.
@@ -24,8 +37,8 @@ inline constexpr int64_t kMaxTiles = 65535;
 // For every output o of (outer, inner): acc = first(); acc = step(acc, x[.., i, ..], i, o) for some
 // of the elements in each thread; out[o] = result(join of all, o). A block has blockDim.x lines
 // side by side and blockDim.y threads, a power of two, for each.
-template <class T, class Out, class Fold>
-__global__ void fold_kernel(FoldShape shape, const T* x, Out* out, Fold fold) {
+template <class T, class Out, class Place, class Fold>
+__global__ void fold_kernel(FoldShape shape, const T* x, Place place, Out* out, Fold fold) {
   using Acc = decltype(fold.first());
   TESSERA_SHARED(Acc, accs, [kBlock]);
   Acc* mine = accs + threadIdx.y * blockDim.x + threadIdx.x;
@@ -37,7 +50,7 @@ __global__ void fold_kernel(FoldShape shape, const T* x, Out* out, Fold fold) {
     bool inside = column < shape.inner;
     Acc acc = fold.first();
     for (int64_t i = threadIdx.y; inside && i < shape.n; i += blockDim.y) {
-      acc = fold.step(acc, widen(x[(row * shape.n + i) * shape.inner + column]), i, o);
+      acc = fold.step(acc, widen(x[place((row * shape.n + i) * shape.inner + column)]), i, o);
     }
     *mine = acc;
     __syncthreads();
@@ -51,18 +64,27 @@ __global__ void fold_kernel(FoldShape shape, const T* x, Out* out, Fold fold) {
   }
 }
 
-// Folds x, contiguous and seen as `shape`, into out.
-template <class T, class Out, class Fold>
-void launch_fold(const FoldShape& shape, const Array& x, const Array& out, Fold fold) {
-  if (shape.outer * shape.inner == 0) return;
+template <class T, class Out, class Place, class Fold>
+void launch_fold_at(const FoldShape& shape, const Array& x, Place place, const Array& out,
+                    Fold fold) {
   int index = out.device().index;
   DeviceGuard device(index);
   unsigned lanes = shape.inner == 1 ? 1 : kLanes;
   int64_t tiles = shape.outer * ((shape.inner + lanes - 1) / lanes);
-  launch(fold_kernel<OnDevice<T>, OnDevice<Out>, Fold>,
+  launch(fold_kernel<OnDevice<T>, OnDevice<Out>, Place, Fold>,
          dim3(static_cast<unsigned>(std::min(tiles, kMaxTiles))), dim3(lanes, kBlock / lanes),
-         current_stream(index), shape, static_cast<const OnDevice<T>*>(x.raw()),
+         current_stream(index), shape, static_cast<const OnDevice<T>*>(x.raw()), place,
          static_cast<OnDevice<Out>*>(out.raw()), fold);
+}
+
+// Folds x, whose elements in row-major order are seen as `shape`, into out.
+template <class T, class Out, class Fold>
+void launch_fold(const FoldShape& shape, const Array& x, const Array& out, Fold fold) {
+  if (shape.outer * shape.inner == 0) return;
+  if (shape.n == 0 || x.is_contiguous()) {
+    return launch_fold_at<T, Out>(shape, x, InOrder{}, out, fold);
+  }
+  launch_fold_at<T, Out>(shape, x, InStrides{strided<1>({&x})}, out, fold);
 }
 
 // Sums of terms in Acc, each the square of an element if `squares`.

@@ -34,6 +34,7 @@ struct ScalarMath {
   TESSERA_FUNCTION T fma(T a, T b, T c) { return std::fma(a, b, c); }
   TESSERA_FUNCTION T where(bool condition, T yes, T no) { return condition ? yes : no; }
   TESSERA_FUNCTION bool less(T a, T b) { return a < b; }
+  TESSERA_FUNCTION bool less_equal(T a, T b) { return a <= b; }
   TESSERA_FUNCTION bool equal(T a, T b) { return a == b; }
   TESSERA_FUNCTION bool is_nan(T x) { return x != x; }
   TESSERA_FUNCTION T copysign(T x, T sign) { return std::copysign(x, sign); }
@@ -63,6 +64,8 @@ struct ScalarMath {
   TESSERA_FUNCTION T lgamma(T x) { return static_cast<T>(log_gamma(x)); }
   TESSERA_FUNCTION T digamma(T x) { return static_cast<T>(special::digamma(x)); }
   TESSERA_FUNCTION T trigamma(T x) { return static_cast<T>(special::trigamma(x)); }
+  TESSERA_FUNCTION T polygamma(double n, T x) { return static_cast<T>(special::polygamma(n, x)); }
+  TESSERA_FUNCTION T hypot(T a, T b) { return std::hypot(a, b); }
   TESSERA_FUNCTION T pow(T a, T b) { return std::pow(a, b); }
   TESSERA_FUNCTION T atan2(T a, T b) { return std::atan2(a, b); }
   TESSERA_FUNCTION T fmod(T a, T b) { return std::fmod(a, b); }

@@ -15,13 +15,17 @@ class Reduce final : public ReduceFamily {
  public:
   void sum_rows(const Array& x, const Array& out) const override {
     visit_f32_f64(x.dtype(), "sum_rows", [&](auto tag) {
-      sum_into<typename decltype(tag)::type>({x.shape()[0], x.shape()[1], 1}, x, out);
+      int64_t rows = out.numel();
+      int64_t cols = rows == 0 ? 0 : x.numel() / rows;
+      sum_into<typename decltype(tag)::type>({rows, cols, 1}, x, out);
     });
   }
 
   void sum_columns(const Array& x, const Array& out) const override {
     visit_f32_f64(x.dtype(), "sum_columns", [&](auto tag) {
-      sum_into<typename decltype(tag)::type>({1, x.shape()[0], x.shape()[1]}, x, out);
+      int64_t cols = out.numel();
+      int64_t rows = cols == 0 ? 0 : x.numel() / cols;
+      sum_into<typename decltype(tag)::type>({1, rows, cols}, x, out);
     });
   }
 

@@ -31,6 +31,12 @@ Array packed_on_cpu(const Array& array, const std::string& what) {
   return array.contiguous();
 }
 
+void check_bools(std::span<const std::byte> bytes, const std::string& what) {
+  auto bad = std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b > std::byte{1}; });
+  TESSERA_CHECK(bad == bytes.end(), "{}: expected bools of 0 or 1, got a byte of {}", what,
+                static_cast<int>(*bad));
+}
+
 Array read_elements(const ReadableFile& file, uint64_t offset, const Dims& shape, DType dtype,
                     const std::string& what) {
   Array out;
@@ -40,13 +46,7 @@ Array read_elements(const ReadableFile& file, uint64_t offset, const Dims& shape
   } catch (const Error& error) {
     throw_error(fmt::format("{}: {}", what, error.what()));
   }
-  if (dtype == DType::boolean) {
-    auto bytes = bytes_of(out);
-    auto bad =
-        std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b > std::byte{1}; });
-    TESSERA_CHECK(bad == bytes.end(), "{}: expected bools of 0 or 1, got a byte of {}", what,
-                  static_cast<int>(*bad));
-  }
+  if (dtype == DType::boolean) check_bools(bytes_of(out), what);
   return out;
 }
 

@@ -25,6 +25,10 @@ std::span<const std::byte> bytes_of(const Array& array);
 // undefined or not on the CPU.
 Array packed_on_cpu(const Array& array, const std::string& what);
 
+// An error that begins with `what` when one of the bytes is no bool, 0 or 1. Readers of every
+// format ask: what computes with bools takes other bytes for anything.
+void check_bools(std::span<const std::byte> bytes, const std::string& what);
+
 // A new array with the bytes at `offset`; the caller has checked that data_bytes() of them are
 // there. Errors begin with `what`; a bool that is neither 0 nor 1 is one.
 Array read_elements(const ReadableFile& file, uint64_t offset, const Dims& shape, DType dtype,

@@ -34,7 +34,7 @@ std::string read_header_text(const ReadableFile& file, const std::string& what) 
 }  // namespace
 
 SafetensorsReader::SafetensorsReader(const std::string& path, FileSystem& files)
-    : what_(fmt::format("[read_safetensors] {}", path)), file_(files.open(path)) {
+    : what_(fmt::format("[load_safetensors] {}", path)), file_(files.open(path)) {
   std::string text = read_header_text(*file_, what_);
   data_begin_ = kLengthBytes + text.size();
   header_ = parse_safetensors_header(text, file_->size() - data_begin_, what_);
@@ -53,9 +53,12 @@ void SafetensorsReader::read(const SafetensorsEntry& entry, uint64_t first,
   } catch (const Error& error) {
     throw_error(fmt::format("{}: tensor {}: {}", what_, excerpt(entry.name), error.what()));
   }
+  if (entry.dtype == DType::boolean) {
+    check_bools(out, fmt::format("{}: tensor {}", what_, excerpt(entry.name)));
+  }
 }
 
-SafetensorsFile read_safetensors(const std::string& path, FileSystem& files) {
+SafetensorsFile load_safetensors(const std::string& path, FileSystem& files) {
   SafetensorsReader reader(path, files);
   SafetensorsFile out{reader.metadata(), {}};
   out.tensors.reserve(reader.tensors().size());
@@ -102,10 +105,10 @@ SafetensorsLayout layout_safetensors(std::span<const SafetensorsEntry> tensors,
   return layout;
 }
 
-void write_safetensors(const std::string& path,
-                       std::span<const std::pair<std::string, Array>> tensors,
-                       const std::map<std::string, std::string>& metadata, FileSystem& files) {
-  std::string what = fmt::format("[write_safetensors] {}", path);
+void save_safetensors(const std::string& path,
+                      std::span<const std::pair<std::string, Array>> tensors,
+                      const std::map<std::string, std::string>& metadata, FileSystem& files) {
+  std::string what = fmt::format("[save_safetensors] {}", path);
   std::vector<SafetensorsEntry> entries;
   std::vector<Array> packed;
   for (const auto& [name, array] : tensors) {

@@ -55,14 +55,14 @@ SafetensorsLayout layout_safetensors(std::span<const SafetensorsEntry> tensors,
                                      const std::map<std::string, std::string>& metadata,
                                      const std::string& what);
 
-SafetensorsFile read_safetensors(const std::string& path, FileSystem& files = FileSystem::real());
+SafetensorsFile load_safetensors(const std::string& path, FileSystem& files = FileSystem::real());
 
 // Writes the file atomically. The bytes depend on the content only, not on the order of `tensors`:
 // the data is laid out as the reference implementation does it. Arrays that are not row-major are
 // copied first, all at once.
-void write_safetensors(const std::string& path,
-                       std::span<const std::pair<std::string, Array>> tensors,
-                       const std::map<std::string, std::string>& metadata = {},
-                       FileSystem& files = FileSystem::real());
+void save_safetensors(const std::string& path,
+                      std::span<const std::pair<std::string, Array>> tensors,
+                      const std::map<std::string, std::string>& metadata = {},
+                      FileSystem& files = FileSystem::real());
 
 }  // namespace tessera

@@ -11,9 +11,12 @@ namespace tessera {
 class BatchNormFamily {
  public:
   virtual ~BatchNormFamily() = default;
-  // The mean and the biased variance of each channel.
-  virtual void moments(const Array& x, const Array& mean, const Array& var) const = 0;
-  // y = (x - mean) * rstd * weight + bias.
+  // The mean, the biased variance and 1 / sqrt(var + eps) of each channel. A mean, here and below,
+  // is (2, channels): itself, and what rounding took from it where that matters. No square on the
+  // way to rstd overflows or vanishes.
+  virtual void moments(const Array& x, double eps, const Array& mean, const Array& var,
+                       const Array& rstd) const = 0;
+  // y = (x - mean[0] - mean[1]) * rstd * weight + bias.
   virtual void normalize(const Array& x, const Array& weight, const Array& bias, const Array& mean,
                          const Array& rstd, const Array& y) const = 0;
   // own_moments: mean and rstd were computed from x, and their gradients reach dx. dx is undefined

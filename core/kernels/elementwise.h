@@ -42,8 +42,10 @@ enum class UnaryOp : uint8_t {
   hardswish,
   hardsigmoid,
   logsigmoid,
-  clamp,       // low, high; a NaN stays
-  nan_to_num,  // what stands for NaN, for infinity, for minus infinity
+  clamp,           // low, high; a NaN stays
+  nan_to_num,      // what stands for NaN, for infinity, for minus infinity
+  logit,           // eps, or a number below 0 for none
+  round_decimals,  // 10^|decimals|, whether these are negative
   // From here on element by element.
   exp2,
   expm1,
@@ -67,6 +69,7 @@ enum class UnaryOp : uint8_t {
   lgamma,
   digamma,
   trigamma,
+  polygamma,    // the order, an integer of at least 0
   bitwise_not,  // integers and bool
   // Into bool.
   isnan,
@@ -84,6 +87,7 @@ enum class BinaryOp : uint8_t {
   minimum,
   fmax,  // the other one where one is a NaN
   fmin,
+  xlogy,           // a log(b), 0 where a is 0 and b no NaN
   relu_grad,       // (x, dy) -> dx
   gelu_grad,       // (x, dy) -> dx
   gelu_tanh_grad,  // (x, dy) -> dx
@@ -99,6 +103,8 @@ enum class BinaryOp : uint8_t {
   trunc_divide,  // rounded towards zero
   logaddexp,
   logaddexp2,
+  hypot,
+  copysign,
   bitwise_and,  // integers and bool, as are the next four
   bitwise_or,
   bitwise_xor,

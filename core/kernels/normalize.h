@@ -11,7 +11,8 @@ class NormalizeFamily {
   virtual ~NormalizeFamily() = default;
   // y = (x - mean) * rstd * weight + bias over the last dim of (rows, cols), row-major; mean and
   // rstd = 1 / sqrt(var + eps), with the biased variance, are (rows,). Undefined arrays: weight
-  // stands for ones, bias for zeros, mean for zeros (RMS norm; var is the mean square).
+  // stands for ones, bias for zeros, mean for zeros (RMS norm; var is the mean square). No square
+  // on the way overflows or vanishes, and what rounding took from a mean does not reach y.
   virtual void layer_norm(const Array& x, const Array& weight, const Array& bias, double eps,
                           const Array& y, const Array& mean, const Array& rstd) const = 0;
   // weight and mean are undefined if they were in layer_norm, dweight and dbias where they are not

@@ -28,7 +28,7 @@ class PoolFamily {
  public:
   virtual ~PoolFamily() = default;
   // out[n, c, i, j] = the largest element in the window rows[i] x cols[j]; index, i64, its place:
-  // the first of equals, and a NaN is the largest.
+  // the first of equals, and a NaN is the largest. x may be i64 as well.
   virtual void max(const Array& x, std::span<const PoolWindow> rows,
                    std::span<const PoolWindow> cols, const Array& out,
                    const Array& index) const = 0;

@@ -8,9 +8,10 @@ namespace tessera {
 class ReduceFamily {
  public:
   virtual ~ReduceFamily() = default;
-  // out[i] = sum over j of x[i, j]: x is (rows, cols) row-major, out is (rows,).
+  // x is (rows, cols): an array of any dims and strides whose elements have that order, row by row.
+  // out[i] = sum over j of x[i, j]: out is (rows,).
   virtual void sum_rows(const Array& x, const Array& out) const = 0;
-  // out[j] = sum over i of x[i, j]: x is (rows, cols) row-major, out is (cols,).
+  // out[j] = sum over i of x[i, j]: out is (cols,).
   virtual void sum_columns(const Array& x, const Array& out) const = 0;
   // out[c] = sum of squares, in f64, of chunk c of 256 elements of x, a flat f32 or f64 array;
   // the last chunk may be short.

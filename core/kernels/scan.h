@@ -6,8 +6,8 @@
 namespace tessera {
 
 // x and out are (outer, n, inner), row-major. Each of the outer x inner lines is walked in order,
-// or from its end if `reverse`. 16-bit floats are computed in f32, sums and products of f32 in f64,
-// each result rounded once.
+// or from its end if `reverse`. What runs along a line of floats is kept in f64, each result
+// rounded once.
 class ScanFamily {
  public:
   virtual ~ScanFamily() = default;
@@ -17,8 +17,9 @@ class ScanFamily {
   // The largest or smallest so far, and where (i64) it was last; NaN beats all. values: x's dtype.
   virtual void cumextreme(bool largest, const Array& x, const Array& values,
                           const Array& indices) const = 0;
-  // log(sum of exp) up to and with each element; floating.
-  virtual void logcumsumexp(const Array& x, const Array& out) const = 0;
+  // log(sum of exp) up to and with each element; floating. rest, undefined where it is not wanted,
+  // is what rounding took from out: f64, like out otherwise.
+  virtual void logcumsumexp(const Array& x, const Array& out, const Array& rest) const = 0;
   // out[k] = a[k] out[k - 1] + b[k], and out[0] = b[0] whatever a[0] is. One floating dtype.
   virtual void recurrence(const Array& a, const Array& b, bool reverse, const Array& out) const = 0;
 };

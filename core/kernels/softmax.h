@@ -24,14 +24,16 @@ class SoftmaxFamily {
   // logits is (rows, cols), row-major, targets i64 of (rows,); an entry that is neither
   // ignore_index nor in [0, cols) is an error naming it. With w the classes' weights, t =
   // targets[i] and e = label_smoothing:
-  //   lse[i] = logsumexp(logits[i])
-  //   losses[i] = (1 - e) w[t] (lse[i] - logits[i, t])
-  //             + e / cols * sum over j of w[j] (lse[i] - logits[i, j])
+  //   lse[0, i] = logsumexp(logits[i]), and lse[1, i] what rounding took from it where that
+  //   matters (core/kernels.h)
+  //   losses[i] = (1 - e) w[t] (logsumexp(logits[i]) - logits[i, t])
+  //             + e / cols * sum over j of w[j] (logsumexp(logits[i]) - logits[i, j])
   //   weights[i] = w[t], or 0 in an ignored row
   virtual void cross_entropy(const Array& logits, const Array& targets,
                              const CrossEntropyArgs& args, const Array& losses, const Array& lse,
                              const Array& weights) const = 0;
-  // With p = exp(logits - lse): dlogits[i, j] = dlosses[i] * ((1 - e) w[t] (p[i, j] - [j == t])
+  // With p = exp(logits - lse[0] - lse[1]): dlogits[i, j] = dlosses[i] * ((1 - e) w[t] (p[i, j] -
+  // [j == t])
   //                                           + e / cols * (p[i, j] * sum(w) - w[j]))
   virtual void cross_entropy_grad(const Array& logits, const Array& targets,
                                   const CrossEntropyArgs& args, const Array& lse,

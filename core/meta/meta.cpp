@@ -38,7 +38,7 @@ class MetaAttentionFamily final : public AttentionFamily {
 
 class MetaBatchNormFamily final : public BatchNormFamily {
  public:
-  void moments(const Array&, const Array&, const Array&) const override {}
+  void moments(const Array&, double, const Array&, const Array&, const Array&) const override {}
   void normalize(const Array&, const Array&, const Array&, const Array&, const Array&,
                  const Array&) const override {}
   void grad(const Array&, const Array&, const Array&, const Array&, bool, const Array&,
@@ -61,10 +61,19 @@ class MetaConvFamily final : public ConvFamily {
   }
 };
 
+// What it would get would be lost.
+void refuse_deferred(const Array& out) {
+  const char* mark = out.storage()->changed_by();
+  TESSERA_CHECK(!mark || std::string_view(mark) != kDeferred,
+                "[DeferInit] an array of shape {} is written to before it has memory: parameters "
+                "that are made later start as Module::set_initial_values() says",
+                out.shape());
+}
+
 class MetaCopyFamily final : public CopyFamily {
  public:
-  void run(const Array&, const Array&) const override {}
-  void fill(const Array&, double) const override {}
+  void run(const Array&, const Array& out) const override { refuse_deferred(out); }
+  void fill(const Array& out, double) const override { refuse_deferred(out); }
 };
 
 class MetaUnaryFamily final : public UnaryFamily {
@@ -88,8 +97,8 @@ class MetaFoldFamily final : public FoldFamily {
   void run(FoldOp, const Array&, const Array&) const override {}
   void arg(bool, const Array&, const Array&, const Array&) const override {}
   void norm(double, const Array&, const Array&) const override {}
-  void square_deviations(const Array&, const Array&, const Array&) const override {}
-  void log_sum_exp(const Array&, const Array&) const override {}
+  void variance(const Array&, double, bool, const Array&) const override {}
+  void log_sum_exp(const Array&, const Array&, const Array&) const override {}
 };
 
 class MetaGatherFamily final : public GatherFamily {
@@ -147,13 +156,21 @@ class MetaPoolFamily final : public PoolFamily {
 
 class MetaRandomFamily final : public RandomFamily {
  public:
-  void uniform(const RandomStream&, int64_t, double, double, const Array&) const override {}
-  void normal(const RandomStream&, int64_t, double, double, const Array&) const override {}
+  void uniform(const RandomStream&, int64_t, double, double, const Array& out) const override {
+    refuse_deferred(out);
+  }
+  void normal(const RandomStream&, int64_t, double, double, const Array& out) const override {
+    refuse_deferred(out);
+  }
   void dropout_mask(const RandomStream&, int64_t, double, const Array&) const override {}
   void integers(const RandomStream&, int64_t, int64_t, int64_t, const Array&) const override {}
-  void bernoulli(const RandomStream&, const Array&, const Array&) const override {}
+  void bernoulli(const RandomStream&, const Array&, const Array& out) const override {
+    refuse_deferred(out);
+  }
   void permutation(const RandomStream&, const Array&) const override {}
-  void exponential(const RandomStream&, int64_t, double, const Array&) const override {}
+  void exponential(const RandomStream&, int64_t, double, const Array& out) const override {
+    refuse_deferred(out);
+  }
   void multinomial(const RandomStream&, const Array&, bool, const Array&) const override {}
 };
 
@@ -169,7 +186,7 @@ class MetaScanFamily final : public ScanFamily {
   void cumsum(const Array&, bool, const Array&) const override {}
   void cumprod(const Array&, bool, const Array&) const override {}
   void cumextreme(bool, const Array&, const Array&, const Array&) const override {}
-  void logcumsumexp(const Array&, const Array&) const override {}
+  void logcumsumexp(const Array&, const Array&, const Array&) const override {}
   void recurrence(const Array&, const Array&, bool, const Array&) const override {}
 };
 

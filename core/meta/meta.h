@@ -15,6 +15,10 @@ struct Stats {
 Stats stats();
 void reset();
 
+// Marks (Storage::mark_changed) an array whose values are made later (nn/module.h): filling it, or
+// copying or drawing into it, is an error, for the values would be lost.
+inline constexpr const char* kDeferred = "nn::DeferInit";
+
 // Adds to current_bytes, or takes away; adds to flops.
 void count(int64_t bytes);
 void count_flops(double more);

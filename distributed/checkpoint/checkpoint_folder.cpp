@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <thread>
 
 #include "core/json_text.h"
@@ -237,7 +238,7 @@ std::optional<int64_t> CheckpointFolder::best_step(const std::vector<int64_t>& s
       CheckpointReader reader(checkpoint(step), files_);
       std::optional<double> loss = reader.manifest().info.valid_loss;
       // Steps come newest first: of equal ones, the newest.
-      if (!loss || (best != kNoStep && *loss >= lowest)) continue;
+      if (!loss || !std::isfinite(*loss) || (best != kNoStep && *loss >= lowest)) continue;
       best = step;
       lowest = *loss;
     } catch (const Error&) {

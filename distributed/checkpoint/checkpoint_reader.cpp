@@ -191,6 +191,9 @@ void CheckpointReader::read_piece(const ReadableFile& file, const Job& job) cons
     }
     file.read(piece->at + (at - begin), tile);
     checksum.update(tile);
+    if (tensor->dtype == DType::boolean) {
+      check_bools(tile, fmt::format("{}: {}", folder_, excerpt(tensor->name)));
+    }
     Overlap wanted{std::max(at, out_begin), std::min(tile_end, out_end)};
     if (!whole && !wanted.empty()) {
       std::memcpy(out + (wanted.begin - out_begin), tile.data() + (wanted.begin - at),

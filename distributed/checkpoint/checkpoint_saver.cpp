@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/signals.h"
+
 namespace tessera {
 namespace {
 
@@ -28,6 +30,7 @@ CheckpointSaver::~CheckpointSaver() {
 }
 
 void CheckpointSaver::run() {
+  SignalsBlocked blocked;
   // Of this thread alone, on Linux.
   [[maybe_unused]] int ignored = setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
   std::unique_lock lock(mutex_);
@@ -37,9 +40,11 @@ void CheckpointSaver::run() {
     Job job = std::move(*job_);
     job_.reset();
     lock.unlock();
-    SaveOutcome outcome = write(std::move(job));
+    std::optional<SaveOutcome> outcome;
+    if (job.only_prune) prune_quietly();
+    else outcome = write(std::move(job));
     lock.lock();
-    outcomes_.push_back(std::move(outcome));
+    if (outcome) outcomes_.push_back(std::move(*outcome));
     busy_ = false;
     changed_.notify_all();
   }
@@ -58,7 +63,7 @@ SaveOutcome CheckpointSaver::write(Job job) const {
     folder_.write_part(part, job.info, rank_, options_.checksum);
     if (rank_ == 0) {
       folder_.complete(job.info, patience(job), &ending_);
-      folder_.prune(options_.keep, options_.keep_best);
+      folder_.prune(options_.keep + (job.replace ? 0 : 1), options_.keep_best);
     }
   } catch (const std::exception& error) {
     outcome.error = error.what();
@@ -69,10 +74,13 @@ SaveOutcome CheckpointSaver::write(Job job) const {
   return outcome;
 }
 
-void CheckpointSaver::start(std::span<const Piece> pieces, const CheckpointInfo& info) {
+void CheckpointSaver::start(std::span<const Piece> pieces, const CheckpointInfo& info,
+                            bool replace) {
   wait();
-  Job job{{}, info, Clock::now()};
-  job.pieces = copies_in(copies_, pieces);
+  begin({copies_in(copies_, pieces), info, Clock::now(), replace});
+}
+
+void CheckpointSaver::begin(Job job) {
   {
     std::lock_guard lock(mutex_);
     job_ = std::move(job);
@@ -81,9 +89,30 @@ void CheckpointSaver::start(std::span<const Piece> pieces, const CheckpointInfo&
   changed_.notify_all();
 }
 
-SaveOutcome CheckpointSaver::save(std::span<const Piece> pieces, const CheckpointInfo& info) {
+bool CheckpointSaver::prune() {
+  {
+    std::lock_guard lock(mutex_);
+    if (busy_) return false;
+  }
+  if (rank_ != 0) return true;
+  Job job;
+  job.only_prune = true;
+  begin(std::move(job));
+  return true;
+}
+
+// What cannot be removed now is tried again with the next save.
+void CheckpointSaver::prune_quietly() const noexcept {
+  try {
+    folder_.prune(options_.keep, options_.keep_best);
+  } catch (const std::exception&) {
+  }
+}
+
+SaveOutcome CheckpointSaver::save(std::span<const Piece> pieces, const CheckpointInfo& info,
+                                  bool replace) {
   wait();
-  Job job{{pieces.begin(), pieces.end()}, info, Clock::now()};
+  Job job{{pieces.begin(), pieces.end()}, info, Clock::now(), replace};
   SaveOutcome outcome = write(job);
   if (rank_ != 0 && outcome.error.empty()) folder_.wait_until_settled(info, patience(job));
   return outcome;

@@ -42,11 +42,15 @@ class CheckpointSaver {
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
   // Copies the pieces, and writes the copies in a thread of its own. Waits for the save before,
-  // whose copies take the same memory.
-  void start(std::span<const Piece> pieces, const CheckpointInfo& info);
+  // whose copies take the same memory. Where it does not `replace` an older one, one more than
+  // SaveOptions::keep stay.
+  void start(std::span<const Piece> pieces, const CheckpointInfo& info, bool replace = true);
   // Writes the pieces themselves, and returns how that ended, for all ranks at about the same time:
   // another waits for rank 0 to complete the checkpoint or give it up.
-  SaveOutcome save(std::span<const Piece> pieces, const CheckpointInfo& info);
+  SaveOutcome save(std::span<const Piece> pieces, const CheckpointInfo& info, bool replace = true);
+  // Has rank 0 remove, in the thread, what is more than SaveOptions::keep: to be called when the
+  // newest one is known to be good. Returns whether that is under way; not while a save is.
+  bool prune();
   // Waits for the save that is under way.
   void wait();
   // Of saves that ended since the last call.
@@ -59,9 +63,13 @@ class CheckpointSaver {
     std::vector<Piece> pieces;
     CheckpointInfo info;
     std::chrono::steady_clock::time_point start;
+    bool replace = false;
+    bool only_prune = false;
   };
 
   void run();
+  void begin(Job job);
+  void prune_quietly() const noexcept;
   SaveOutcome write(Job job) const;
   // How long other ranks may take now.
   std::chrono::milliseconds patience(const Job& job) const;

@@ -27,14 +27,19 @@ std::string text_of(std::string_view text) {
   return *out;
 }
 
+std::string number_of(const std::optional<double>& number) {
+  return number ? json(*number).dump() : "null";
+}
+
 std::string format_info(const CheckpointInfo& info) {
   return fmt::format(
       "\"step\": {},\n\"generation\": {},\n\"ranks\": {},\n\"position\": {},\n\"seed\": {},\n"
+      "\"updates\": {},\n\"data\": {},\n\"next_lr\": {},\n"
       "\"run\": {},\n\"build\": {},\n\"strategy\": {},\n\"valid_loss\": {},\n\"digest\": {},\n"
       "\"config\": {}",
-      info.step, info.generation, info.ranks, info.position, info.seed, text_of(info.run),
-      text_of(info.build), text_of(info.strategy),
-      info.valid_loss ? json(*info.valid_loss).dump() : "null",
+      info.step, info.generation, info.ranks, info.position, info.seed,
+      info.updates.value_or(info.step), text_of(info.data), number_of(info.next_lr),
+      text_of(info.run), text_of(info.build), text_of(info.strategy), number_of(info.valid_loss),
       info.digest ? text_of(*info.digest) : "null", text_of(info.config));
 }
 
@@ -81,6 +86,8 @@ class Value {
     }
     return *this;
   }
+  // Whether this map has the key, which older writers did not know.
+  bool has(const char* key) const { return value_.is_object() && value_.contains(key); }
   bool is_null() const { return value_.is_null(); }
   std::string text() const {
     if (!value_.is_string()) fail("a string");
@@ -122,6 +129,10 @@ CheckpointInfo parse_info(const Value& top) {
   info.ranks = top["ranks"].count();
   info.position = top["position"].count();
   info.seed = top["seed"].count();
+  if (top.has("updates")) info.updates = top["updates"].count();
+  if (info.updates && *info.updates > info.step) top["updates"].fail("at most one update a step");
+  if (top.has("data")) info.data = top["data"].text();
+  if (top.has("next_lr") && !top["next_lr"].is_null()) info.next_lr = top["next_lr"].real();
   info.run = top["run"].text();
   info.build = top["build"].text();
   info.strategy = top["strategy"].text();

@@ -14,15 +14,19 @@
 namespace tessera {
 
 // What a run needs to go on besides its tensors. The learning rate follows from the step, and
-// random numbers from seed and step.
+// random numbers from seed and step. Checkpoints of before there were `updates`, `data` and
+// `next_lr` are read with what stands for them here.
 struct CheckpointInfo {
   int64_t step = 0;        // steps done
   int64_t generation = 0;  // of the run: every start of it is one
   int64_t ranks = 1;       // that wrote it, a part each
   int64_t position = 0;    // in the data: samples taken
   int64_t seed = 0;
-  std::string run = {};    // its directory
-  std::string build = {};  // what the bits depend on: build, instruction set
+  std::optional<int64_t> updates = {};  // of the steps, those that updated; unset: all
+  std::string data = {};                // what they are (Dataset::identity); empty: not known
+  std::optional<double> next_lr = {};   // of the step to come, had the run gone on
+  std::string run = {};                 // its directory
+  std::string build = {};               // what the bits depend on: build, instruction set
   std::string strategy = {};
   std::optional<double> valid_loss = {};   // where the run had just been evaluated
   std::optional<std::string> digest = {};  // of the model, where it was known

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <thread>
 
+#include "core/signals.h"
+
 namespace tessera {
 namespace {
 
@@ -102,6 +104,7 @@ void MpiTransport::count_messages(int more) {
 }
 
 void MpiTransport::keep_moving() {
+  SignalsBlocked blocked;
   constexpr std::chrono::microseconds kNap(50);
   std::unique_lock lock(mutex_);
   while (true) {

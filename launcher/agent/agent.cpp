@@ -14,6 +14,7 @@
 #include "core/boot_clock.h"
 #include "core/error.h"
 #include "core/io/file_system.h"
+#include "core/printable.h"
 #include "launcher/agent/failures.h"
 #include "launcher/agent/signal_fate.h"
 #include "launcher/experiment/utf8.h"
@@ -41,7 +42,14 @@ constexpr size_t kSecretBytes = 32;
 sigset_t agent_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD}) sigaddset(&set, signal);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGCHLD}) {
+    sigaddset(&set, signal);
+  }
+  // nohup wants a job to outlive its terminal; blocked, an ignored signal would be seen all the
+  // same.
+  struct sigaction action {};
+  bool ignored = sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+  if (ignored) sigdelset(&set, SIGHUP);
   return set;
 }
 
@@ -54,6 +62,8 @@ std::string random_secret() {
   }
   return secret;
 }
+
+std::string token_file(int port) { return fmt::format("token-{}", port); }
 
 Descriptor make_board(int places) {
   Descriptor board(memfd_create("tessera-board", MFD_CLOEXEC));
@@ -75,6 +85,16 @@ void block_agent_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 }
+
+std::string make_token() {
+  std::string token;
+  for (char byte : random_secret()) {
+    token += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  }
+  return token;
+}
+
+std::string find_token(int port) { return PrivateFolders::find(token_file(port)); }
 
 Agent::Agent(AgentOptions options)
     : options_(std::move(options)),
@@ -110,8 +130,29 @@ int Agent::run(const rendezvous::Endpoint& server, const rendezvous::Credentials
     bury();
     look_after_time();
   }
-  output_.wait_for_ends(kOutputEndMs);
+  end_output();
   return *exit_code_;
+}
+
+void Agent::keep_token(int port, const std::string& token) const {
+  folders_.keep(token_file(port), token);
+}
+
+// Until what ranks have written is with the user; what strays hold open is waited for a moment.
+void Agent::await_output() {
+  constexpr int kLookMs = 50;
+  for (int idle_ms = 0; idle_ms < kOutputEndMs && !output_.wait_for_ends(kLookMs);) {
+    take_signals();
+    if (!output_.waits_for_reader()) idle_ms += kLookMs;
+  }
+}
+
+void Agent::end_output() {
+  await_output();
+  std::string trouble = output_.trouble();
+  if (trouble.empty()) return;
+  output_.say(fmt::format("tessera: {}", trouble));
+  if (*exit_code_ == 0) exit_code_ = 1;
 }
 
 void Agent::wait() {
@@ -157,9 +198,12 @@ void Agent::take(const v1::Order& order) {
   if (!order.reason().empty() && order.kind() != v1::Order::KIND_FINISH &&
       order.reason() != told_) {
     told_ = order.reason();
-    if (order.kind() == v1::Order::KIND_END && told_ != rendezvous::kAllEnded) {
+    // Where nothing comes after it, the job's end says the same.
+    bool tells = may_restart() || options_.job.max_nodes() > 1;
+    if (order.kind() == v1::Order::KIND_END && tells && told_ != rendezvous::kAllEnded) {
       say(fmt::format("generation {} ends: {}", order.generation(), told_));
     }
+    if (order.kind() == v1::Order::KIND_WAIT && order.generation() > 0) say(told_);
   }
   act(machine_.order(boot_ms(), order));
   send_lease();
@@ -173,7 +217,7 @@ void Agent::take(const rendezvous::FenceEnded& fence) {
 }
 
 void Agent::take(const rendezvous::TurnedAway& refusal) {
-  fmt::print(stderr, "tessera: this node cannot join: {}\n", refusal.text);
+  output_.say("tessera: this node cannot join: " + printable_lines(refusal.text));
   exit_code_ = 1;
 }
 
@@ -259,21 +303,24 @@ void Agent::stop_when_heard() {
 
 // --- the user
 
-void Agent::say(const std::string& text) const { fmt::print(stderr, "tessera launch: {}\n", text); }
+void Agent::say(const std::string& text) {
+  output_.say("tessera launch: " + printable_lines(text));
+}
 
-void Agent::tell_end(const v1::Order& order) const {
+void Agent::tell_end(const v1::Order& order) {
   if (!order.has_failure()) {
     if (order.exit_code() != 0) say(order.reason());
     return;
   }
   const v1::Failure& failure = order.failure();
-  fmt::print(stderr, "tessera: {}\n", failure.text());
-  if (failure.stderr_tail().empty()) return;
-  fmt::print(stderr, "The end of its standard error:\n");
+  output_.say("tessera: " + printable_lines(failure.text()));
+  // What ranks of this node have said is here already.
+  if (failure.stderr_tail().empty() || failure.host() == options_.node.host()) return;
+  output_.say("The end of its standard error:");
   const std::string& tail = failure.stderr_tail();
   for (size_t begin = 0; begin < tail.size();) {
     size_t end = std::min(tail.find('\n', begin), tail.size());
-    fmt::print(stderr, "  {}\n", tail.substr(begin, end - begin));
+    output_.say("  " + tail.substr(begin, end - begin));
     begin = end + 1;
   }
 }
@@ -293,6 +340,8 @@ void Agent::take_signals() {
 
 void Agent::ask_to_leave(int signal) {
   bool member = machine_.membership().member() != 0;
+  // Ranks that wait for somebody to read what they print could not stop.
+  output_.hurry();
   if (asked_to_leave_ || !member) {
     // At once, then. The ranks end with this process.
     exit_code_ = kSignalBase + signal;

@@ -36,6 +36,11 @@ struct AgentOptions {
 // only the agent sees them.
 void block_agent_signals();
 
+// 256 random bits in hex.
+std::string make_token();
+// The token that an agent of this user keeps for the rendezvous at that port; empty: none does.
+std::string find_token(int port);
+
 class Agent {
  public:
   // Begins at once with what takes its time and needs no rendezvous.
@@ -47,6 +52,10 @@ class Agent {
   // Joins the job that meets there. Returns when it is over, or when a second signal ends it at
   // once: the exit code. To be called once.
   int run(const rendezvous::Endpoint& server, const rendezvous::Credentials& credentials);
+
+  // For as long as this agent lives, find_token gives this user's programs the token of the
+  // rendezvous at that port of this machine.
+  void keep_token(int port, const std::string& token) const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -86,10 +95,16 @@ class Agent {
   void bury();
   void ask_to_leave(int signal);
   void send_program();
-  v1::Failure failure_of(int local_rank, bool by_signal, int value);
+  int local_rank_in(const Frame& frame) const;
+  void take_connected(int local_rank);
+  std::optional<v1::Failure> failure_of(int local_rank, bool by_signal, int value);
+  v1::Failure end_failure(int local_rank, const std::string& text, int value = 1,
+                          bool by_signal = false);
   v1::Failure launch_failure(const std::string& text) const;
-  void say(const std::string& text) const;
-  void tell_end(const v1::Order& order) const;
+  void say(const std::string& text);
+  void tell_end(const v1::Order& order);
+  void await_output();
+  void end_output();
   PmixProcess::Options pmix_options();
 
   AgentOptions options_;
@@ -106,7 +121,12 @@ class Agent {
   std::unique_ptr<PmixProcess> ranks_;
   int num_processes_ = 0;
   RankEnvironment environment_;
-  std::set<int> connected_;       // local ranks that called MPI_Init
+  // Local ranks: that called MPI_Init, and MPI_Finalize; that called MPI_Abort, and with what; that
+  // ended well without the one, when none had called it yet.
+  std::set<int> connected_;
+  std::set<int> finalized_;
+  std::map<int, int> aborted_;
+  std::set<int> ended_alone_;
   std::vector<pid_t> processes_;  // of the local ranks; 0: has ended
   size_t num_started_ = 0;        // of them
   bool stop_due_ = false;         // they have to be told

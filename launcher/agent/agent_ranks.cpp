@@ -19,6 +19,8 @@ using std::chrono::milliseconds;
 
 // The others of a rank that failed live on for so long at most.
 constexpr int kStderrMs = 50;
+constexpr int kStopped = 75;
+constexpr const char* kWithoutInit = "ended without MPI_Init, which others have called";
 
 int number_in(const std::string& text) { return std::stoi(text); }
 
@@ -37,6 +39,9 @@ void Agent::act(const Actions& actions) {
 void Agent::act(const Prepare& prepare) {
   client_->forget_fences();
   connected_.clear();
+  finalized_.clear();
+  aborted_.clear();
+  ended_alone_.clear();
   launch_errors_.clear();
   processes_.assign(static_cast<size_t>(options_.node.slots()), 0);
   num_started_ = 0;
@@ -121,7 +126,9 @@ void Agent::bury() {
     if (FileSystem::real().kind(folder) != FileKind::none) FileSystem::real().remove_all(folder);
   }
   ranks_.reset();
-  if (!output_.wait_for_ends(kOutputEndMs)) output_.drop_all();
+  // Of a user who does not read, the server must not be kept waiting: what there is stays for
+  // later.
+  if (!output_.wait_for_ends(kOutputEndMs) && !output_.waits_for_reader()) output_.drop_all();
   act(machine_.dead());
   beat_due_ = true;
 }
@@ -148,8 +155,14 @@ void Agent::take_report(const Frame& frame) {
           number_in(frame.fields.at(1));
       ++num_started_;
       break;
-    case FrameType::connected:
-      connected_.insert(number_in(frame.fields.at(0)) - environment_.first_rank());
+    case FrameType::connected: take_connected(local_rank_in(frame)); break;
+    case FrameType::finalized: finalized_.insert(local_rank_in(frame)); break;
+    case FrameType::aborted: aborted_[local_rank_in(frame)] = number_in(frame.fields.at(1)); break;
+    case FrameType::not_served:
+      act(machine_.failed(end_failure(
+          local_rank_in(frame),
+          fmt::format("called {}, which tessera launch does not serve: mpirun of Open MPI does",
+                      frame.fields.at(1)))));
       break;
     case FrameType::exec_failed:
       launch_errors_[number_in(frame.fields.at(0))] = frame.fields.at(1);
@@ -173,17 +186,19 @@ void Agent::take_exit(const Frame& frame) {
   processes_.at(static_cast<size_t>(local)) = 0;
   bool by_signal = frame.fields.at(1) == "signal";
   int value = number_in(frame.fields.at(2));
-  bool well = !by_signal && (value == 0 || value == 75);
-  // A program that calls MPI_Init on some ranks only, or by another library, waits or errs unseen.
-  bool alone = well && value == 0 && !connected_.empty() && !connected_.contains(local);
-  std::optional<v1::Failure> failure;
-  if (!well) failure = failure_of(local, by_signal, value);
-  if (alone) {
-    failure = failure_of(local, false, 1);
-    failure->set_text(fmt::format("rank {} on {} ended without MPI_Init, which others have called",
-                                  environment_.first_rank() + local, options_.node.host()));
-  }
+  std::optional<v1::Failure> failure = failure_of(local, by_signal, value);
+  if (!failure && value == 0 && !connected_.contains(local)) ended_alone_.insert(local);
   act(machine_.rank_ended(by_signal ? -1 : value, failure));
+}
+
+int Agent::local_rank_in(const Frame& frame) const {
+  return number_in(frame.fields.at(0)) - environment_.first_rank();
+}
+
+void Agent::take_connected(int local) {
+  connected_.insert(local);
+  // It will wait for those that have ended already.
+  if (!ended_alone_.empty()) act(machine_.failed(end_failure(*ended_alone_.begin(), kWithoutInit)));
 }
 
 void Agent::take_fence(const Frame& frame) {
@@ -202,11 +217,35 @@ void Agent::take_fence(const Frame& frame) {
   client_->fence(std::move(request));
 }
 
-v1::Failure Agent::failure_of(int local_rank, bool by_signal, int value) {
-  int rank = environment_.first_rank() + local_rank;
-  auto launch_error = launch_errors_.find(local_rank);
+// What there is to say against a rank's end; nothing where all is well.
+std::optional<v1::Failure> Agent::failure_of(int local, bool by_signal, int value) {
+  bool well = !by_signal && (value == 0 || value == kStopped);
+  auto aborted = aborted_.find(local);
+  if (aborted != aborted_.end() && !by_signal) {
+    // Of its code only the last byte is left, which may be 0.
+    return end_failure(local, fmt::format("called MPI_Abort with code {}", aborted->second),
+                       value == 0 ? 1 : value);
+  }
+  if (!well) return end_failure(local, "", value, by_signal);
+  // Others wait for it in what is a collective of all: a program that calls MPI_Init on some ranks
+  // only, or by another library, or that ends without MPI_Finalize.
+  bool stops = value == kStopped && machine_.stopping();
+  if (connected_.contains(local) && !finalized_.contains(local) && !stops) {
+    return end_failure(local, fmt::format("ended with code {} without MPI_Finalize", value),
+                       value == 0 ? 1 : value);
+  }
+  if (value == 0 && !connected_.empty() && !connected_.contains(local)) {
+    return end_failure(local, kWithoutInit);
+  }
+  return std::nullopt;
+}
+
+// text: what the rank did; empty: what its exit code or signal says.
+v1::Failure Agent::end_failure(int local, const std::string& text, int value, bool by_signal) {
+  int rank = environment_.first_rank() + local;
+  auto launch_error = launch_errors_.find(local);
   output_.wait_for_stderr(rank, kStderrMs);
-  return rank_failure(
+  v1::Failure failure = rank_failure(
       {.rank = rank,
        .host = options_.node.host(),
        .by_signal = by_signal,
@@ -214,6 +253,10 @@ v1::Failure Agent::failure_of(int local_rank, bool by_signal, int value) {
        .after_ms = std::chrono::duration_cast<milliseconds>(Clock::now() - started_).count(),
        .launch_error = launch_error == launch_errors_.end() ? "" : launch_error->second,
        .stderr_tail = output_.stderr_tail(rank)});
+  if (!text.empty()) {
+    failure.set_text(fmt::format("rank {} on {} {}", rank, options_.node.host(), text));
+  }
+  return failure;
 }
 
 v1::Failure Agent::launch_failure(const std::string& text) const {

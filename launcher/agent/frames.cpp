@@ -15,11 +15,11 @@ namespace {
 constexpr size_t kNumberBytes = 4;
 constexpr size_t kHeadBytes = 2 * kNumberBytes;  // type and number of fields
 
-constexpr std::array<std::string_view, 22> kNames = {
+constexpr std::array<std::string_view, 23> kNames = {
     "",        "prepare",       "program",   "rank",          "start",      "fence_done",
     "signal",  "lease",         "end",       "modex_request", "modex_data", "ready",
     "started", "exec_failed",   "connected", "finalized",     "aborted",    "exited",
-    "fence",   "lease_expired", "ended",     "failed"};
+    "fence",   "lease_expired", "ended",     "failed",        "not_served"};
 
 void append_number(std::string& out, uint32_t number) {
   for (size_t i = 0; i < kNumberBytes; ++i) {

@@ -44,6 +44,7 @@ enum class FrameType : uint32_t {
   lease_expired = 19,  //
   ended = 20,          // everything is dead
   failed = 21,         // text: the server's own failure, after which it ends
+  not_served = 22,     // rank, the call of MPI that it is in with others
 };
 
 // Lower case, as above.

@@ -145,6 +145,28 @@ Surroundings look_around(const LaunchFlags& flags) {
   return found;
 }
 
+int count_from(const char* variable) { return std::max(0, number_from(variable).value_or(0)); }
+
+// Agents that do not know of each other would each launch a job of its own: the same one.
+void refuse_many_jobs() {
+  int tasks = count_from("SLURM_STEP_NUM_TASKS");
+  int nodes = std::max(1, count_from("SLURM_STEP_NUM_NODES"));
+  TESSERA_CHECK(
+      !std::getenv("SLURM_PROCID") || tasks <= nodes,
+      "launch: srun has started {} agents on {} node{}, each of which would run the whole "
+      "job: srun --ntasks-per-node=1 starts one on each node, and -n says how many ranks "
+      "that one starts",
+      tasks, nodes, nodes == 1 ? "" : "s");
+  for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "FLUX_JOB_SIZE"}) {
+    bool of_srun = std::getenv("SLURM_PROCID") && std::string_view(variable) == "PMI_SIZE";
+    TESSERA_CHECK(of_srun || count_from(variable) <= 1,
+                  "launch: {} agents were started together ({}), each of which would run the whole "
+                  "job: --rdzv makes them the nodes of one, or start tessera train by what started "
+                  "them",
+                  count_from(variable), variable);
+  }
+}
+
 }  // namespace
 
 LaunchPlan make_launch_plan(const LaunchFlags& flags) {
@@ -152,6 +174,7 @@ LaunchPlan make_launch_plan(const LaunchFlags& flags) {
   TESSERA_CHECK(flags.num_ranks >= 1 && flags.num_ranks <= 4096,
                 "-n: expected 1 to 4096 ranks, got {}", flags.num_ranks);
   TESSERA_CHECK(!flags.program.empty(), "launch: expected a program after --");
+  if (flags.rendezvous.empty() && flags.hostfile.empty()) refuse_many_jobs();
   Surroundings around = look_around(flags);
   bool chosen = flags.nodes != "1" || !flags.rendezvous.empty();
   auto [least, most] =
@@ -174,9 +197,13 @@ LaunchPlan make_launch_plan(const LaunchFlags& flags) {
     TESSERA_CHECK(most == 1, "--nnodes {}: several nodes need --rdzv HOST:PORT", flags.nodes);
     plan.server = {"127.0.0.1", 0};
     plan.serves = true;
+    plan.own_token = true;
   }
   plan.journal = flags.journal;
   plan.credentials = rendezvous::load_credentials(flags.credentials);
+  // Every user of this machine reaches the port.
+  plan.own_token = plan.own_token && plan.credentials.token.empty();
+  if (plan.own_token) plan.credentials.token = make_token();
 
   v1::Node& node = plan.agent.node;
   node.set_host(unique_node_name());

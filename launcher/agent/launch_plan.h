@@ -33,6 +33,7 @@ struct LaunchPlan {
   bool serves = false;  // this node hosts the rendezvous
   std::string journal;
   rendezvous::Credentials credentials;
+  bool own_token = false;  // made for this job, whose only agent is this one
 };
 
 // An Error that names the flag where they make no plan.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <ctime>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "core/io/file_system.h"
@@ -25,6 +27,7 @@ constexpr std::string_view kMakingPrefix = "tessera-making-";
 constexpr const char* kLock = "lock";
 // How long the making may take.
 constexpr time_t kMakingS = 60;
+constexpr uint64_t kMaxKeptBytes = 4096;
 
 std::string path_in(const std::string& folder, const std::string& name) {
   return fmt::format("{}/{}", folder, name);
@@ -89,6 +92,35 @@ PrivateFolders::Folder PrivateFolders::make(const std::string& base) {
   TESSERA_CHECK(rename(making.c_str(), path.c_str()) == 0, "{}: cannot be renamed: {}", making,
                 std::strerror(errno));
   return {std::move(path), std::move(lock)};
+}
+
+void PrivateFolders::keep(const std::string& name, const std::string& text) const {
+  std::string path = path_in(files_.path, name);
+  Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  bool kept = file.is_open() &&
+              write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  TESSERA_CHECK(kept, "{}: cannot write: {}", path, std::strerror(errno));
+}
+
+std::string PrivateFolders::find(const std::string& name) {
+  std::string base = temporary_base();
+  std::vector<std::string> folders;
+  try {
+    folders = FileSystem::real().list(base);
+  } catch (const Error&) {
+    return "";
+  }
+  for (const std::string& folder : folders) {
+    std::string path = path_in(base, folder);
+    struct stat status {};
+    bool own = folder.starts_with(kPrefix) && lstat(path.c_str(), &status) == 0 &&
+               is_own_folder(status) && !is_left(base, folder);
+    std::string kept = path_in(path, name);
+    if (!own || FileSystem::real().kind(kept) != FileKind::file) continue;
+    std::vector<std::byte> bytes = FileSystem::real().read(kept, kMaxKeptBytes);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  return "";
 }
 
 PrivateFolders::PrivateFolders() : files_(make(temporary_base())) {

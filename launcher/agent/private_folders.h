@@ -21,6 +21,12 @@ class PrivateFolders {
   // In /dev/shm, or where there is none in the other one.
   const std::string& memory() const { return memory_.path; }
 
+  // Keeps a text that others of this user may find by find(name), at most once for a name; nobody
+  // else may read it. An Error where it cannot be written.
+  void keep(const std::string& name, const std::string& text) const;
+  // What an agent of this user that lives has kept under that name; empty: nothing.
+  static std::string find(const std::string& name);
+
  private:
   struct Folder {
     std::string path;

@@ -4,6 +4,7 @@
 #include "core/io/elements.h"
 #include "core/io/npz.h"
 #include "core/io/safetensors.h"
+#include "core/printable.h"
 #include "launcher/commands/commands.h"
 #include "launcher/experiment/gpt2_layout.h"
 #include "launcher/experiment/model_source.h"
@@ -20,6 +21,7 @@ struct Options {
   bool ema = false;
   bool state = false;
   bool gpt2 = false;
+  bool force = false;
 };
 
 // One tensor at a time.
@@ -47,6 +49,18 @@ void write_npz(const std::string& path, const TensorSource& source) {
   save_npz(path, arrays);
 }
 
+// Before anything is read. What is replaced is replaced whole, at the end.
+void refuse_existing(const Options& options) {
+  FileKind kind = FileSystem::real().kind(options.out);
+  if (options.gpt2 && options.force) {
+    throw ConfigError("convert: --force goes with files; with --gpt2, OUT is a new folder");
+  }
+  TESSERA_CHECK(kind == FileKind::none || options.gpt2 || options.force,
+                "{}: there is something already; --force replaces a file", options.out);
+  TESSERA_CHECK(!options.force || kind == FileKind::none || kind == FileKind::file,
+                "{}: --force replaces files, and this is none", options.out);
+}
+
 int convert_tensors(const Options& options, const experiment::Catalog& catalog) {
   bool npz = options.out.ends_with(".npz");
   if (!options.gpt2 && !npz && !options.out.ends_with(".safetensors")) {
@@ -57,6 +71,7 @@ int convert_tensors(const Options& options, const experiment::Catalog& catalog) 
   if (options.state && (options.ema || options.gpt2)) {
     throw ConfigError("convert: --state goes with neither --ema nor --gpt2");
   }
+  refuse_existing(options);
   auto source = experiment::open_tensors(options.in);
   size_t all = source->tensors().size();
   if (!options.state) {
@@ -74,7 +89,7 @@ int convert_tensors(const Options& options, const experiment::Catalog& catalog) 
   // What has a name like state's may be something else in a file that Tessera did not write.
   std::string rest =
       written < all ? fmt::format(", without {} of state (names with a '/')", all - written) : "";
-  fmt::print("{}: {} tensor{}{}\n", options.out, written, written == 1 ? "" : "s", rest);
+  fmt::print("{}: {} tensor{}{}\n", printable(options.out), written, written == 1 ? "" : "s", rest);
   return 0;
 }
 
@@ -97,6 +112,7 @@ Command convert(const experiment::Catalog& catalog) {
         ->required();
     command->add_flag("--gpt2", options->gpt2, "Write the layout of Hugging Face's GPT-2 models");
     command->add_flag("--ema", options->ema, "Take the moving averages of the parameters");
+    command->add_flag("--force", options->force, "Replace OUT, if it is there already");
     command->add_flag("--state", options->state, "Write the optimizer's state too");
     command->callback([=, &action, &catalog] {
       action = [=, &catalog] { return convert_tensors(*options, catalog); };

@@ -3,6 +3,7 @@
 
 #include "core/parallel.h"
 #include "launcher/commands/commands.h"
+#include "launcher/commands/number_options.h"
 #include "launcher/experiment/ranks.h"
 
 namespace tessera::commands {
@@ -33,7 +34,7 @@ Command debug(const experiment::Catalog& catalog) {
     auto options = std::make_shared<Options>();
     command->add_option("-n", options->ranks, "Number of ranks")
         ->type_name("N")
-        ->check(CLI::Range(1, 1024))
+        ->check(integer(1, 1024))
         ->required();
     command->add_option("config", options->config, "The config, a YAML file")
         ->type_name("CONFIG.yaml")

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/io/elements.h"
+#include "core/printable.h"
 #include "core/promotion.h"
 
 namespace tessera::commands {
@@ -20,7 +21,9 @@ double distance(double a, double b) {
 size_t name_width(const TensorSource& a, const TensorSource& b) {
   size_t width = 4;
   for (const TensorSource* source : {&a, &b}) {
-    for (const TensorInfo& tensor : source->tensors()) width = std::max(width, tensor.name.size());
+    for (const TensorInfo& tensor : source->tensors()) {
+      width = std::max(width, printable(tensor.name).size());
+    }
   }
   return width;
 }
@@ -60,7 +63,7 @@ void print_differences(const TensorSource& a, const TensorSource& b) {
     const TensorInfo* other = b.find(tensor.name);
     std::string what;
     if (!other) {
-      what = fmt::format("only in {}", a.path());
+      what = fmt::format("only in {}", printable(a.path()));
     } else if (other->shape != tensor.shape) {
       what = fmt::format("shape {} and {}", tensor.shape, other->shape);
     } else {
@@ -79,12 +82,12 @@ void print_differences(const TensorSource& a, const TensorSource& b) {
       largest.max_relative = std::max(largest.max_relative, apart.max_relative);
     }
     ++different;
-    fmt::print("{:<{}}  {}\n", tensor.name, width, what);
+    fmt::print("{:<{}}  {}\n", printable(tensor.name), width, what);
   }
   for (const TensorInfo& tensor : b.tensors()) {
     if (a.find(tensor.name)) continue;
     ++different;
-    fmt::print("{:<{}}  only in {}\n", tensor.name, width, b.path());
+    fmt::print("{:<{}}  only in {}\n", printable(tensor.name), width, printable(b.path()));
   }
   if (different == 0) {
     fmt::print("no difference in {} tensor{}\n", same, same == 1 ? "" : "s");

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "launcher/commands/commands.h"
+#include "launcher/commands/number_options.h"
 #include "launcher/experiment/model_source.h"
 #include "launcher/experiment/sampling.h"
 
@@ -23,6 +24,11 @@ int generate_text(const Options& options, const experiment::Catalog& catalog) {
   const auto& section = loaded.config.model.as<experiment::ModelSection>();
   TESSERA_CHECK(section.context() > 0, "{}: '{}' is not a language model", options.path,
                 loaded.config.model.name);
+  constexpr int64_t kBytes = 256;
+  TESSERA_CHECK(section.vocabulary() <= kBytes,
+                "{}: a model of {} kinds of tokens; text is made of models of bytes, which know at "
+                "most {}",
+                options.path, section.vocabulary(), kBytes);
   fmt::print("{}", options.prompt);
   experiment::sample_text(*loaded.model, section.context(), options.prompt, options.sampling,
                           [](char c) {
@@ -48,14 +54,15 @@ Command generate(const experiment::Catalog& catalog) {
     command->add_flag("--ema", options->ema, "Use the moving averages of the parameters");
     command->add_option("--length", options->sampling.length, "Tokens to make")
         ->type_name("N")
-        ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+        ->check(integer(0, uint64_t{1} << 30))
         ->capture_default_str();
     command
         ->add_option("--temperature", options->sampling.temperature,
                      "Above 1 is bolder, below 1 safer, 0 always takes the likeliest")
-        ->check(CLI::Range(0.0, 100.0))
+        ->check(number(0, 100))
         ->capture_default_str();
     command->add_option("--seed", options->sampling.seed, "The same seed gives the same text")
+        ->check(integer(0, UINT64_MAX))
         ->capture_default_str();
     command->callback([=, &action, &catalog] {
       action = [=, &catalog] { return generate_text(*options, catalog); };

@@ -4,6 +4,7 @@
 #include "core/digest.h"
 #include "core/io/npy.h"
 #include "core/print.h"
+#include "core/printable.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/difference.h"
@@ -46,7 +47,7 @@ int inspect_npy(const Options& options) {
   if (options.digest) {
     fmt::print("{}\n", digest(std::vector{std::pair{std::string(), array}}));
   } else {
-    print_table({{options.path, array.dtype(), array.shape(), array.nbytes()}});
+    print_table({{printable(options.path), array.dtype(), array.shape(), array.nbytes()}});
     fmt::print("{}\n", to_string(array));
   }
   return 0;
@@ -66,20 +67,20 @@ int print_config(const TensorSource& source) {
   auto metadata = source.metadata();
   auto config = metadata.find(kConfigKey);
   TESSERA_CHECK(config != metadata.end(), "{}: it has no config", source.path());
-  fmt::print("{}", config->second);
+  fmt::print("{}", printable_lines(config->second));
   return 0;
 }
 
 // Where a sharded checkpoint came from, and its files.
 void print_manifest(const Manifest& manifest) {
   for (const FileRecord& file : manifest.files) {
-    fmt::print("{}  {} bytes  {}\n", file.name, file.bytes, file.checksum);
+    fmt::print("{}  {} bytes  {}\n", printable(file.name), file.bytes, printable(file.checksum));
   }
   const CheckpointInfo& info = manifest.info;
   fmt::print("step {}, position {} in the data, seed {}, {} rank{}, {}, generation {}\n", info.step,
-             info.position, info.seed, info.ranks, info.ranks == 1 ? "" : "s", info.strategy,
-             info.generation);
-  fmt::print("run {}\nbuild {}\n", info.run, info.build);
+             info.position, info.seed, info.ranks, info.ranks == 1 ? "" : "s",
+             printable(info.strategy), info.generation);
+  fmt::print("run {}\nbuild {}\n", printable(info.run), printable(info.build));
   if (info.valid_loss) fmt::print("validation loss {}\n", *info.valid_loss);
 }
 
@@ -93,7 +94,7 @@ int inspect_tensors(const Options& options) {
   if (options.config) return print_config(*source);
   std::vector<Row> rows;
   for (const TensorInfo& t : source->tensors()) {
-    rows.push_back({t.name, t.dtype, t.shape,
+    rows.push_back({printable(t.name), t.dtype, t.shape,
                     static_cast<uint64_t>(num_elements(t.shape)) * item_size(t.dtype)});
   }
   print_table(rows);
@@ -105,7 +106,7 @@ int inspect_tensors(const Options& options) {
       fmt::print("config: {} lines, --config prints them\n",
                  std::count(value.begin(), value.end(), '\n'));
     } else if (!checkpoint || key == kDigestKey) {
-      fmt::print("{}: {}\n", key, value);
+      fmt::print("{}: {}\n", printable(key), printable(value));
     }
   }
   return 0;

@@ -4,9 +4,12 @@
 #include <memory>
 
 #include "launcher/agent/launch_plan.h"
+#include "launcher/agent/resources.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/credential_flags.h"
+#include "launcher/commands/number_options.h"
 #include "launcher/experiment/config_error.h"
+#include "launcher/experiment/standard_streams.h"
 #include "launcher/rendezvous/server.h"
 #include "launcher/status/status_text.h"
 
@@ -24,6 +27,7 @@ struct Options {
 };
 
 int run_agent(agent::LaunchPlan plan) {
+  agent::require_resources(plan.agent.node.slots());
   // Before gRPC starts threads.
   agent::block_agent_signals();
   std::unique_ptr<rendezvous::Server> server;
@@ -36,7 +40,12 @@ int run_agent(agent::LaunchPlan plan) {
                                   .journal = plan.journal,
                                   .settings = {}});
     plan.server.port = server->port();
-    fmt::print(stderr, "tessera launch: rendezvous at {}\n", rendezvous::text_of(plan.server));
+    if (plan.own_token) agent->keep_token(plan.server.port, plan.credentials.token);
+    experiment::print_error("tessera launch: rendezvous at " + rendezvous::text_of(plan.server));
+    if (plan.credentials.token.empty()) {
+      experiment::print_error(
+          "tessera launch: without a token (--token-file) any user of this machine may join there");
+    }
   }
   int code = agent->run(plan.server, plan.credentials);
   agent.reset();
@@ -46,9 +55,13 @@ int run_agent(agent::LaunchPlan plan) {
 
 int launch_as_told(Options options) {
   if (!options.status.empty()) {
-    fmt::print("{}",
-               status::fetch_status_text(rendezvous::parse_endpoint(options.status),
-                                         rendezvous::load_credentials(options.flags.credentials)));
+    rendezvous::Endpoint server = rendezvous::parse_endpoint(options.status);
+    agent::require_resources(0);
+    auto credentials = rendezvous::load_credentials(options.flags.credentials);
+    if (credentials.token.empty() && rendezvous::is_loopback(server.host)) {
+      credentials.token = agent::find_token(server.port);
+    }
+    fmt::print("{}", status::fetch_status_text(server, credentials));
     return 0;
   }
   options.flags.bind = !options.no_bind;
@@ -70,7 +83,9 @@ int launch_as_told(Options options) {
 
 void add_options(CLI::App& command, Options& options) {
   agent::LaunchFlags& flags = options.flags;
-  command.add_option("-n", flags.num_ranks, "Ranks on this node")->type_name("N");
+  command.add_option("-n", flags.num_ranks, "Ranks on this node")
+      ->type_name("N")
+      ->check(integer(1, 4096));
   command.add_option("--nnodes", flags.nodes, "Nodes of the job; with MAX they may come and go")
       ->type_name("MIN[:MAX]");
   command.add_option("--rdzv", flags.rendezvous, "Where the nodes meet")->type_name("HOST:PORT");
@@ -79,10 +94,10 @@ void add_options(CLI::App& command, Options& options) {
       ->type_name("FILE");
   command.add_option("--max-restarts", flags.max_restarts, "Failures that do not end the job")
       ->type_name("K")
-      ->check(CLI::Range(0, 1'000'000));
+      ->check(integer(0, 1'000'000));
   command.add_option("--node-rank", flags.node_rank, "This node's place among the nodes")
       ->type_name("K")
-      ->check(CLI::Range(0, 99'999));
+      ->check(integer(0, 99'999));
   command.add_option("--hostfile", flags.hostfile, "The nodes, a line each; the first hosts")
       ->type_name("FILE");
   command.add_option("--address", flags.address, "Where other nodes reach this one")
@@ -93,7 +108,7 @@ void add_options(CLI::App& command, Options& options) {
       .add_option("--hang-timeout", flags.hang_s,
                   "Without progress for so long (and 5 steps) a rank hangs; 0: never")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(number(0, 1e6));
   command.add_flag("--no-bind", options.no_bind, "Do not give ranks cores of their own");
   command.add_flag("--dry-run", options.dry_run, "Print what would run, and end");
   command.add_option("--status", options.status, "Print the state of the job that meets there")

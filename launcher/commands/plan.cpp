@@ -1,9 +1,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <memory>
 
 #include "launcher/commands/commands.h"
+#include "launcher/commands/number_options.h"
 #include "launcher/experiment/plan.h"
 
 namespace tessera::commands {
@@ -52,7 +54,21 @@ void print_plan(const experiment::Plan& plan, int64_t memory) {
     if (!one.refusal.empty()) continue;
     fmt::print("{}: {} collectives a step and {:.3g} GFLOP a rank, the same schedule on {} ranks\n",
                one.strategy, one.collectives, one.flops / 1e9, one.ranks_checked);
+    if (one.left_out.empty()) continue;
+    fmt::print("{}: without what the optimizer's update takes, which reads numbers: {}\n",
+               one.strategy, one.left_out);
   }
+}
+
+// A line on standard error every ten seconds, once it has become a matter of waiting.
+experiment::PlanProgress progress_lines() {
+  using Clock = std::chrono::steady_clock;
+  auto last = std::make_shared<Clock::time_point>(Clock::now());
+  return [last](const std::string& text) {
+    if (Clock::now() - *last < std::chrono::seconds(10)) return;
+    *last = Clock::now();
+    fmt::print(stderr, "plan: {}\n", text);
+  };
 }
 
 int plan_run(const Options& options, const experiment::Catalog& catalog) {
@@ -63,7 +79,8 @@ int plan_run(const Options& options, const experiment::Catalog& catalog) {
         fmt::format("--ranks-per-node: {} ranks do not divide into nodes of {}", options.ranks,
                     options.ranks_per_node));
   }
-  experiment::Plan plan = experiment::make_plan(config, {options.ranks, options.ranks_per_node});
+  experiment::Plan plan =
+      experiment::make_plan(config, {options.ranks, options.ranks_per_node}, progress_lines());
   int per_node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
   int64_t memory = options.memory_gib > 0 ? static_cast<int64_t>(options.memory_gib * (1 << 30))
                                           : memory_of_this_machine(per_node);
@@ -101,16 +118,16 @@ Command plan(const experiment::Catalog& catalog) {
         ->type_name("section.key=value");
     command->add_option("--ranks", options->ranks, "Number of ranks")
         ->type_name("N")
-        ->check(CLI::Range(1, 65536))
+        ->check(integer(1, 65536))
         ->required();
     command->add_option("--ranks-per-node", options->ranks_per_node, "Ranks of one machine")
         ->type_name("M")
-        ->check(CLI::Range(1, 65536));
+        ->check(integer(1, 65536));
     command
         ->add_option("--memory", options->memory_gib,
                      "Memory of a rank in GiB; without it, a share of this machine's")
         ->type_name("GiB")
-        ->check(CLI::Range(0.001, 1e6));
+        ->check(number(0.001, 1e6));
     command->callback(
         [=, &action, &catalog] { action = [=, &catalog] { return plan_run(*options, catalog); }; });
   };

@@ -4,8 +4,11 @@
 #include <csignal>
 #include <memory>
 
+#include "core/printable.h"
+#include "launcher/agent/resources.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/credential_flags.h"
+#include "launcher/commands/number_options.h"
 #include "launcher/rendezvous/authority.h"
 #include "launcher/rendezvous/channel.h"
 
@@ -49,6 +52,7 @@ int serve(const ServeOptions& options) {
   sigaddset(&set, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   rendezvous::Endpoint endpoint = rendezvous::parse_endpoint(options.listen);
+  agent::require_resources(0);
   rendezvous::Server server({.host = endpoint.host,
                              .port = endpoint.port,
                              .credentials = rendezvous::load_credentials(options.credentials),
@@ -59,12 +63,13 @@ int serve(const ServeOptions& options) {
   if (options.journal.empty()) {
     fmt::print("without --journal, a restart of this server ends the job\n");
   }
-  std::fflush(stdout);
+  // Without its address the server is of no use.
+  if (std::fflush(stdout) != 0) return 0;
   while (true) {
     if (int signal = wait_for_signal(100)) return 128 + signal;
     if (!server.wait_for_end(0)) continue;
     if (std::string failure = server.failure(); !failure.empty()) throw Error(failure);
-    fmt::print("the job ends: {}\n", server.finish().reason());
+    fmt::print("the job ends: {}\n", printable(server.finish().reason()));
     return server.finish().exit_code();
   }
 }
@@ -81,7 +86,7 @@ Command rendezvous_command() {
         ->type_name("DIR")
         ->required();
     init->add_option("--days", init_options->authority.days, "How long they are valid")
-        ->check(CLI::Range(1, 3650));
+        ->check(integer(1, 3650));
     init->callback([=, &action] { action = [=] { return make_certificates(*init_options); }; });
 
     CLI::App* server = command->add_subcommand("serve", "Serve one job, until it is over");

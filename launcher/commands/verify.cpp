@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
 #include "launcher/commands/commands.h"
 #include "launcher/experiment/model_source.h"
@@ -12,6 +13,7 @@ namespace {
 int verify_checkpoint(const std::string& path) {
   std::string resolved = experiment::resolve_checkpoint(path);
   if (!FileSystem::real().is_directory(resolved)) {
+    experiment::refuse_other_kinds(resolved, "a checkpoint's or a run's folder");
     TESSERA_CHECK(
         false,
         "{}: a single file has no checksums to verify; expected a checkpoint's or a run's "
@@ -25,9 +27,9 @@ int verify_checkpoint(const std::string& path) {
   size_t pieces = 0;
   for (const FileRecord& file : manifest.files) bytes += file.bytes;
   for (const TensorRecord& tensor : manifest.tensors) pieces += tensor.pieces.size();
-  fmt::print("{}: whole: step {}, {} tensors in {} pieces, {} bytes in {} file{}\n", resolved,
-             manifest.info.step, manifest.tensors.size(), pieces, bytes, manifest.files.size(),
-             manifest.files.size() == 1 ? "" : "s");
+  fmt::print("{}: whole: step {}, {} tensors in {} pieces, {} bytes in {} file{}\n",
+             printable(resolved), manifest.info.step, manifest.tensors.size(), pieces, bytes,
+             manifest.files.size(), manifest.files.size() == 1 ? "" : "s");
   return 0;
 }
 

@@ -1,6 +1,9 @@
 #include "launcher/experiment/components.h"
 
+#include <filesystem>
+
 #include "core/allocator.h"
+#include "core/io/file_system.h"
 #include "nn/data/image_dataset.h"
 #include "nn/data/text_dataset.h"
 #include "nn/models/gpt.h"
@@ -11,6 +14,23 @@
 
 namespace tessera::experiment {
 namespace {
+
+// What read() gives, or its error with the key and the folder that a relative path starts from.
+template <class Read>
+auto read_data(const std::string& path, Read&& read) {
+  try {
+    return read();
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error& error) {
+    std::error_code none;
+    std::string from = path.starts_with('/')
+                           ? ""
+                           : fmt::format("; data.path is relative to {}",
+                                         std::filesystem::current_path(none).string());
+    throw Error(fmt::format("data.path: {}{}", error.what(), from));
+  }
+}
 
 class GptSection final : public ModelSection {
  public:
@@ -24,7 +44,7 @@ class GptSection final : public ModelSection {
     v("activation", activation_, "of the hidden layers: gelu, or its approximation by tanh",
       one_of({"gelu", "gelu_tanh"}));
     v("dropout", options_.dropout, "probability of dropping an activation",
-      at_least_and_below(0, 1));
+      at_least_and_below(0, 1).in_f32());
   }
   std::unique_ptr<nn::Model> make() const override {
     if (options_.width % options_.heads != 0) {
@@ -62,18 +82,14 @@ class MlpSection final : public ModelSection {
 class TextSection final : public DataSection {
  public:
   void visit(FieldVisitor& v) override {
-    v("path", path_, "a text file; its tokens are bytes");
+    v("path", path_, "a text file; its tokens are bytes", path());
     DataSection::visit(v);
     v("valid", valid_, "fraction at the end that is kept for validation", at_least_and_below(0, 1));
   }
   DataSets open(const ModelSection& model) const override {
-    constexpr int64_t kBytes = 256;
-    if (model.context() < 1 || model.vocabulary() < kBytes) {
-      throw ConfigError("data.name: text needs a language model with a vocabulary of at least 256");
-    }
-    auto text = data::read_text(path_);
-    auto valid_bytes = static_cast<size_t>(valid_ * static_cast<double>(text->size()));
-    size_t split = text->size() - valid_bytes;
+    check_model(model);
+    auto text = read_data(path_, [&] { return data::load_text(path_); });
+    size_t split = split_of(text->size());
     DataSets sets;
     sets.train = std::make_unique<data::TextDataset>(text, 0, split, model.context());
     if (valid_ > 0) {
@@ -82,6 +98,15 @@ class TextSection final : public DataSection {
     return sets;
   }
   Example example(const ModelSection& model) const override {
+    check_model(model);
+    // A plan may be for another machine, where the text is.
+    if (FileSystem::real().kind(path_) != FileKind::none) {
+      auto bytes = static_cast<size_t>(FileSystem::real().open(path_)->size());
+      auto train_bytes = static_cast<int64_t>(split_of(bytes));
+      data::TextDataset::num_windows(train_bytes, model.context());
+      int64_t valid_bytes = static_cast<int64_t>(bytes) - train_bytes;
+      if (valid_ > 0) data::TextDataset::num_windows(valid_bytes, model.context());
+    }
     Array tokens = Array::empty({micro_batch, model.context()}, DType::i64, {DeviceType::meta});
     return {{tokens, tokens}, 0};
   }
@@ -89,6 +114,17 @@ class TextSection final : public DataSection {
   int64_t units_per_sample(const ModelSection& model) const override { return model.context(); }
 
  private:
+  static void check_model(const ModelSection& model) {
+    constexpr int64_t kBytes = 256;
+    if (model.context() < 1 || model.vocabulary() < kBytes) {
+      throw ConfigError("data.name: text needs a language model with a vocabulary of at least 256");
+    }
+  }
+  // Where validation begins in a text of that many bytes.
+  size_t split_of(size_t bytes) const {
+    return bytes - static_cast<size_t>(valid_ * static_cast<double>(bytes));
+  }
+
   std::string path_ = "data/kjv.txt";
   double valid_ = 0.1;
 };
@@ -97,7 +133,8 @@ class IdxSection final : public DataSection {
  public:
   void visit(FieldVisitor& v) override {
     v("path", path_,
-      "folder with train- and t10k- images-idx3-ubyte and labels-idx1-ubyte; the latter validate");
+      "folder with train- and t10k- images-idx3-ubyte and labels-idx1-ubyte; the latter validate",
+      path());
     DataSection::visit(v);
   }
   DataSets open(const ModelSection& model) const override {
@@ -111,8 +148,12 @@ class IdxSection final : public DataSection {
   std::unique_ptr<data::ImageDataset> open_part(const std::string& part,
                                                 const ModelSection& model) const {
     std::string prefix = path_ + "/" + part;
-    auto set = std::make_unique<data::ImageDataset>(prefix + "-images-idx3-ubyte",
-                                                    prefix + "-labels-idx1-ubyte");
+    auto set = read_data(path_, [&] {
+      return std::make_unique<data::ImageDataset>(prefix + "-images-idx3-ubyte",
+                                                  prefix + "-labels-idx1-ubyte");
+    });
+    TESSERA_CHECK(set->size() >= 1 && set->pixels() >= 1, "{}-images-idx3-ubyte: no images in it",
+                  prefix);
     if (model.inputs() > 0 && set->pixels() != model.inputs()) {
       throw ConfigError(
           fmt::format("model.inputs: the images in {} have {} numbers each, and the "
@@ -135,10 +176,11 @@ class AdamWSection final : public OptimSection {
   void visit(FieldVisitor& v) override {
     OptimSection::visit(v);
     v("weight_decay", weight_decay_, "decoupled weight decay of tensors with two dims or more",
-      at_least(0));
-    v("beta1", options_.beta1, "decay of the gradient's mean", at_least_and_below(0, 1));
-    v("beta2", options_.beta2, "decay of the squared gradient's mean", at_least_and_below(0, 1));
-    v("eps", options_.eps, "added to the denominator", greater_than(0));
+      at_least(0).in_f32());
+    v("beta1", options_.beta1, "decay of the gradient's mean", at_least_and_below(0, 1).in_f32());
+    v("beta2", options_.beta2, "decay of the squared gradient's mean",
+      at_least_and_below(0, 1).in_f32());
+    v("eps", options_.eps, "added to the denominator", greater_than(0).in_f32());
   }
   std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const override {
     optim::ParamGroup decayed{{}, weight_decay_};
@@ -184,9 +226,22 @@ void DataSection::visit(FieldVisitor& v) {
     in_range(1, 1 << 24));
 }
 
+std::string identity(const DataSets& sets) {
+  std::string text = "training: " + sets.train->identity();
+  return sets.valid ? text + "\nvalidation: " + sets.valid->identity() : text;
+}
+
+DataSets open_data(const DataSection& section, const ModelSection& model) {
+  DataSets sets = section.open(model);
+  TESSERA_CHECK(sets.train && sets.train->size() >= 1, "data: there are no samples to train on");
+  TESSERA_CHECK(!sets.valid || sets.valid->size() >= 1,
+                "data: there are no samples to validate on");
+  return sets;
+}
+
 DataSection::Example DataSection::example(const ModelSection& model) const {
   int64_t before = allocator::stats().current_bytes;
-  DataSets sets = open(model);
+  DataSets sets = open_data(*this, model);
   int64_t data_bytes = allocator::stats().current_bytes - before;
   std::vector<int64_t> indices(static_cast<size_t>(micro_batch));
   for (size_t i = 0; i < indices.size(); ++i) {
@@ -198,10 +253,10 @@ DataSection::Example DataSection::example(const ModelSection& model) const {
 }
 
 void OptimSection::visit(FieldVisitor& v) {
-  v("lr", lr, "highest learning rate", greater_than(0));
-  v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0));
+  v("lr", lr, "highest learning rate", greater_than(0).in_f32());
+  v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0).in_f32());
   v("ema", ema, "decay of a moving average of every parameter, kept beside it; 0: none",
-    at_least_and_below(0, 1));
+    at_least_and_below(0, 1).in_f32());
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,

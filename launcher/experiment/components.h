@@ -28,8 +28,11 @@ class ModelSection : public Section {
 
 struct DataSets {
   std::unique_ptr<data::Dataset> train;
-  std::unique_ptr<data::Dataset> valid;
+  std::unique_ptr<data::Dataset> valid;  // null: nothing to validate on
 };
+
+// Both parts' Dataset::identity, a line each.
+std::string identity(const DataSets& sets);
 
 // A global batch is `leaves` micro-batches of `micro_batch` samples.
 class DataSection : public Section {
@@ -41,7 +44,8 @@ class DataSection : public Section {
   // Throws ConfigError if the model cannot use the data, Error if they cannot be read.
   virtual DataSets open(const ModelSection& model) const = 0;
   // A micro-batch without elements, on the device meta, as `open` would give, and how much of the
-  // allocator's memory the data take: for plans.
+  // allocator's memory the data take: for plans. Errors as of open_data, as far as the data are
+  // here.
   struct Example {
     data::Batch batch;
     int64_t data_bytes = 0;
@@ -51,6 +55,9 @@ class DataSection : public Section {
   virtual std::string unit() const { return "samples"; }
   virtual int64_t units_per_sample(const ModelSection&) const { return 1; }
 };
+
+// The section's data, an Error where a part of them has no samples.
+DataSets open_data(const DataSection& section, const ModelSection& model);
 
 class OptimSection : public Section {
  public:

@@ -18,6 +18,8 @@ struct Given {
   std::string key_place;
   YamlNode value;
   std::string value_place;
+  bool is_override = false;
+  std::string replaced = {};  // of an override: what the file has for the key
 };
 
 // What was given for each section, by its name.
@@ -91,7 +93,7 @@ void add_file(Input& input, YamlNode root, const Source& source) {
     for (YamlNode::Entry& entry : section.value.entries) {
       std::string value_place = source.at(entry.value.mark);
       given.push_back({std::move(entry.key), source.at(entry.mark), std::move(entry.value),
-                       std::move(value_place)});
+                       std::move(value_place), false});
     }
   }
 }
@@ -110,8 +112,12 @@ void add_override(Input& input, std::string_view text) {
   auto& given = find_section(input, section, place);
   YamlNode node;
   if (!value.empty()) node = parse_yaml(value, source);
+  std::string replaced;
+  for (const Given& old : given) {
+    if (old.key == key) replaced = old.is_override ? old.replaced : old.value.text;
+  }
   std::erase_if(given, [&](const Given& old) { return old.key == key; });
-  given.push_back({std::move(key), place, std::move(node), place});
+  given.push_back({std::move(key), place, std::move(node), place, true, std::move(replaced)});
 }
 
 void refuse_unknown_keys(const std::vector<Given>& given, const std::vector<std::string>& keys,
@@ -155,9 +161,21 @@ const Option& choose(const std::vector<Option>& options, const std::string& sect
                                 near.empty() ? "" : "; did you mean '" + near + "'?"));
 }
 
+// An override that names another option than the file does takes the place of the file's section:
+// its other keys are those of what it replaces.
+void drop_replaced(const std::vector<Option>& options, std::vector<Given>& given) {
+  auto is_name = [](const Given& one) { return one.key == "name"; };
+  auto name = std::find_if(given.begin(), given.end(), is_name);
+  if (name == given.end() || !name->is_override) return;
+  const std::string& before = name->replaced.empty() ? options.front().name : name->replaced;
+  if (name->value.text == before) return;
+  std::erase_if(given, [](const Given& one) { return !one.is_override; });
+}
+
 void load_chosen(Choice& choice, const std::string& name, const std::vector<Option>& options,
                  std::vector<Given>& given) {
   const Option& option = choose(options, name, given);
+  drop_replaced(options, given);
   choice.name = option.name;
   choice.section = option.make();
   KeyCollector collector({"name"});
@@ -172,23 +190,27 @@ void load_chosen(Choice& choice, const std::string& name, const std::vector<Opti
 
 void RunConfig::visit(FieldVisitor& v) {
   v("name", name, "name of the run; its directory is runs/NAME/TIME", file_name());
-  v("dir", dir, "the run's directory, instead of runs/NAME/TIME");
+  v("dir", dir, "the run's directory, instead of runs/NAME/TIME", path());
   v("steps", steps, "number of optimizer steps", at_least(1));
   v("seed", seed, "seed of all random numbers", at_least(0));
   v("resume", resume,
     "none: a new run; auto: go on with the run in run.dir, or the newest of run.name; or the path "
-    "of a checkpoint or a run");
+    "of a checkpoint or a run",
+    path({"none", "auto"}));
   v("stop_after", stop_after, "stop after this step, with a checkpoint, as if interrupted",
     at_least(1));
   v("eval_every", eval_every, "steps from one evaluation to the next; 0: only at the end",
     at_least(0));
   v("eval_batches", eval_batches, "most batches of one evaluation", at_least(1));
+  v("accept_changes", accept_changes,
+    "go on from a checkpoint though its seed, data, model or kind of optimizer were others");
 }
 
 void InitConfig::visit(FieldVisitor& v) {
   v("from", from,
     "take parameters from this checkpoint, file or GPT-2 folder where names and shapes are the "
-    "same");
+    "same",
+    path());
   v("map", map,
     "OLD=NEW,...: tensors whose names begin with OLD are taken as if they began with NEW, and "
     "none where NEW is -");
@@ -206,6 +228,10 @@ void ParallelConfig::visit(FieldVisitor& v) {
   v("unused_parameters", unused_parameters,
     "a parameter that no leaf of a step gives a gradient: an error, or a gradient of zero",
     one_of({"error", "zero"}));
+  v("start", start,
+    "parameters and buffers that ranks begin with: compare makes a difference an error, broadcast "
+    "takes rank 0's",
+    one_of({"compare", "broadcast"}));
   v("bucket_mib", bucket_mib, "size of a gradient bucket, in MiB", in_range(1, 65536));
 }
 
@@ -221,7 +247,10 @@ void ComputeConfig::visit(FieldVisitor& v) {
 
 void CheckpointConfig::visit(FieldVisitor& v) {
   v("every", every, "steps from one checkpoint to the next; 0: only at the end", at_least(0));
-  v("keep", keep, "number of checkpoints to keep, newest first", at_least(1));
+  v("keep", keep,
+    "number of checkpoints to keep, newest first; one more until the step after the newest was "
+    "finite",
+    at_least(1));
   v("best", best, "keep the one with the lowest validation loss too (run.eval_every)");
   v("checksum", checksum, "xxh3 finds accidents, sha256 forgery too and is slower",
     one_of({"xxh3", "sha256"}));

@@ -23,6 +23,7 @@ struct RunConfig {
   std::optional<int64_t> stop_after;
   int64_t eval_every = 0;
   int64_t eval_batches = 16;
+  bool accept_changes = false;
   void visit(FieldVisitor& v);
 };
 
@@ -38,6 +39,7 @@ struct ParallelConfig {
   std::string reduction = "exact";
   std::string gradient_dtype = "f32";
   std::string unused_parameters = "error";
+  std::string start = "compare";
   int64_t bucket_mib = 25;
   void visit(FieldVisitor& v);
 };

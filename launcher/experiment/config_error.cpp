@@ -1,5 +1,7 @@
 #include "launcher/experiment/config_error.h"
 
+#include "core/printable.h"
+
 namespace tessera::experiment {
 namespace {
 
@@ -16,16 +18,7 @@ std::string quoted(std::string_view text) {
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
     text = text.substr(0, end);
   }
-  std::string out = "'";
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out + (cut ? "'..." : "'");
+  return fmt::format("'{}'{}", printable(text), cut ? "..." : "");
 }
 
 }  // namespace tessera::experiment

@@ -17,8 +17,8 @@ class ConfigError : public Error {
   using Error::Error;
 };
 
-// text in single quotes, fit for one line of a message: control characters escaped as \xNN, and
-// long text cut, at a character's boundary, with "..." after the quote.
+// text in single quotes, fit for one line of a message (core/printable.h), and long text cut, at a
+// character's boundary, with "..." after the quote.
 std::string quoted(std::string_view text);
 
 }  // namespace tessera::experiment

@@ -18,6 +18,7 @@ constexpr const char* kConfig = "config.json";
 constexpr const char* kModel = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr std::string_view kPrefix = "transformer.";
+constexpr std::string_view kHead = "lm_head.weight";
 constexpr uint64_t kMaxJsonBytes = uint64_t{64} << 20;
 
 // A part of a block: a LayerNorm, or a projection, whose weight is transposed.
@@ -69,9 +70,8 @@ bool is_transposed(std::string_view our_name) {
 
 // What their models keep besides parameters: the causal mask, and the output layer, which is wte.
 bool is_no_parameter(std::string_view name) {
-  return name == "lm_head.weight" ||
-         (name.starts_with(kTheirBlocks) &&
-          (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")));
+  return name == kHead || (name.starts_with(kTheirBlocks) &&
+                           (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")));
 }
 
 struct Sizes {
@@ -199,6 +199,7 @@ class Gpt2Source final : public TensorSource {
       for (const TensorInfo& tensor : files_[file]->tensors()) add(file, tensor);
     }
     check_tensors(*this, sizes, fmt::format("{}/{}", path, kConfig));
+    check_head();
   }
 
   const std::string& path() const override { return path_; }
@@ -250,6 +251,25 @@ class Gpt2Source final : public TensorSource {
       names.insert(item.value().get<std::string>());
     }
     return {names.begin(), names.end()};
+  }
+
+  // The output layer is the token embedding here: one of its own would be lost.
+  void check_head() const {
+    for (const auto& file : files_) {
+      const TensorInfo* head = file->find(kHead);
+      if (!head) continue;
+      const TensorInfo* wte = find("wte.weight");
+      Array own = file->read(*head).to(DType::f32).contiguous();
+      Array tied = read(*wte);
+      auto bytes = bytes_of(own);
+      bool same = head->shape == wte->shape &&
+                  std::equal(bytes.begin(), bytes.end(), bytes_of(tied).begin());
+      TESSERA_CHECK(
+          same,
+          "{}: its {} differs from wte.weight; models here have one of both, and it would "
+          "be lost",
+          path_, kHead);
+    }
   }
 
   void add(size_t file, const TensorInfo& tensor) {

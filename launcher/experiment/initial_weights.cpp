@@ -4,6 +4,9 @@
 #include <map>
 #include <optional>
 
+#include "core/io/checksum.h"
+#include "core/printable.h"
+#include "distributed/checkpoint/checkpoint_reader.h"
 #include "distributed/checkpoint/manifest.h"
 #include "launcher/experiment/model_source.h"
 
@@ -15,6 +18,7 @@ constexpr size_t kMostNames = 5;
 struct Rule {
   std::string before;
   std::string after;
+  bool fits = false;  // some tensor
 };
 
 std::vector<Rule> parse_map(const std::string& text) {
@@ -27,16 +31,17 @@ std::vector<Rule> parse_map(const std::string& text) {
       throw ConfigError(
           fmt::format("init.map: expected OLD=NEW, got {}", experiment::quoted(rule)));
     }
-    rules.push_back({rule.substr(0, equals), rule.substr(equals + 1)});
+    rules.push_back({rule.substr(0, equals), rule.substr(equals + 1), false});
     begin = end + 1;
   }
   return rules;
 }
 
 // The first rule that fits decides; nothing: the tensor is not wanted.
-std::optional<std::string> mapped(const std::vector<Rule>& rules, const std::string& name) {
-  for (const Rule& rule : rules) {
+std::optional<std::string> mapped(std::vector<Rule>& rules, const std::string& name) {
+  for (Rule& rule : rules) {
     if (!name.starts_with(rule.before)) continue;
+    rule.fits = true;
     if (rule.after == "-") return std::nullopt;
     return rule.after + name.substr(rule.before.size());
   }
@@ -46,7 +51,7 @@ std::optional<std::string> mapped(const std::vector<Rule>& rules, const std::str
 std::string list(const std::vector<std::string>& names) {
   auto shown = std::span(names).first(std::min(names.size(), kMostNames));
   return fmt::format(
-      "{}{}", fmt::join(shown, ", "),
+      "{}{}", printable(fmt::format("{}", fmt::join(shown, ", "))),
       names.size() > kMostNames ? fmt::format(" and {} more", names.size() - kMostNames) : "");
 }
 
@@ -58,7 +63,37 @@ void fill(const TensorSource& source, const TensorInfo& info, const HeldTensor& 
   if (!same) held.data.copy_(data);
 }
 
+constexpr uint64_t kReadBytes = uint64_t{8} << 20;
+
+void add_file(Checksum& checksum, const std::string& path) {
+  auto file = FileSystem::real().open(path);
+  std::vector<std::byte> buffer(std::min(file->size(), kReadBytes));
+  for (uint64_t at = 0; at < file->size(); at += buffer.size()) {
+    auto bytes = std::span(buffer).first(std::min<uint64_t>(buffer.size(), file->size() - at));
+    file->read(at, bytes);
+    checksum.update(bytes);
+  }
+}
+
 }  // namespace
+
+std::string fingerprint_of_source(const std::string& path) {
+  FileSystem& files = FileSystem::real();
+  std::string resolved = resolve_checkpoint(path);
+  Checksum checksum(ChecksumKind::xxh3);
+  if (!files.is_directory(resolved)) {
+    add_file(checksum, resolved);
+  } else if (is_checkpoint(resolved)) {
+    // Its manifest has the checksums of everything else.
+    add_file(checksum, resolved + "/" + kManifestName);
+  } else {
+    for (const std::string& name : files.list(resolved)) {
+      std::string file = resolved + "/" + name;
+      if (files.kind(file) == FileKind::file) add_file(checksum, file);
+    }
+  }
+  return checksum.text();
+}
 
 InitReport take_initial_weights(const InitConfig& config, const nn::Module& module,
                                 std::span<const HeldTensor> state) {
@@ -71,6 +106,12 @@ InitReport take_initial_weights(const InitConfig& config, const nn::Module& modu
       TESSERA_CHECK(given.emplace(*name, tensor).second, "init.map: two tensors of {} become '{}'",
                     source->path(), *name);
     }
+  }
+  for (const Rule& rule : rules) {
+    TESSERA_CHECK(rule.fits,
+                  "init.map: {}={}: {} has no tensor that it would be for, or an "
+                  "earlier rule takes them all",
+                  rule.before, rule.after, source->path());
   }
   InitReport report;
   std::vector<std::string> fresh;

@@ -10,6 +10,9 @@
 
 namespace tessera::experiment {
 
+// A checksum of all that init.from names, which ranks compare: each reads it for itself.
+std::string fingerprint_of_source(const std::string& path);
+
 // What was taken, one line of text each.
 using InitReport = std::vector<std::string>;
 

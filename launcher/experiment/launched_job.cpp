@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
@@ -25,6 +26,37 @@ LaunchedJob launched_job() {
   if (!id || !*id) return {};
   return {id, number_from("TESSERA_GENERATION"), static_cast<int>(number_from("WORLD_SIZE")),
           static_cast<int>(number_from("RANK"))};
+}
+
+std::optional<StrangerTasks> tasks_of_strangers() {
+  for (const char* known : {"TESSERA_JOB_ID", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK"}) {
+    if (std::getenv(known)) return std::nullopt;
+  }
+  struct Launcher {
+    const char* mark;  // a variable that only its processes have
+    const char* number;
+    const char* count;
+    const char* name;
+    const char* instead;
+  };
+  // A batch script has Slurm's variables too, but not how many tasks its step has.
+  constexpr const char* kMpirun = "mpirun of Open MPI";
+  constexpr std::array<Launcher, 6> kLaunchers{
+      {{"SLURM_PROCID", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "srun",
+        "srun --mpi=pmix, where Slurm has it"},
+       {"PMI_RANK", "PMI_RANK", "PMI_SIZE", "another MPI's launcher", kMpirun},
+       {"MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", "MVAPICH's launcher",
+        kMpirun},
+       {"FLUX_TASK_RANK", "FLUX_TASK_RANK", "FLUX_JOB_SIZE", "flux run", kMpirun},
+       {"JSM_NAMESPACE_RANK", "JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", "jsrun", kMpirun},
+       {"TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "torchrun", kMpirun}}};
+  for (const Launcher& each : kLaunchers) {
+    int64_t count = number_from(each.count);
+    if (std::getenv(each.mark) && count > 1) {
+      return StrangerTasks{each.name, count, number_from(each.number), each.instead};
+    }
+  }
+  return std::nullopt;
 }
 
 std::string describe_launcher() {

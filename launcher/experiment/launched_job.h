@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace tessera::experiment {
@@ -19,6 +20,19 @@ struct LaunchedJob {
 
 // From the environment.
 LaunchedJob launched_job();
+
+// Processes that something has started together and that have no MPI in common, of which this is
+// one.
+struct StrangerTasks {
+  std::string launcher;  // "srun"
+  int64_t count = 0;     // more than one
+  int64_t number = 0;    // of this one among them
+  std::string instead;   // what makes them one MPI job: "srun --mpi=pmix"
+};
+
+// From the environment; none under mpirun, `tessera launch` or another PMIx launcher, and where
+// this process stands alone.
+std::optional<StrangerTasks> tasks_of_strangers();
 
 // By what this process was started, as the environment tells before MPI is initialized: "tessera
 // launch, job 0123abcd, generation 1, 4 ranks", "mpirun, 2 ranks", "srun, 2 ranks", "another PMIx

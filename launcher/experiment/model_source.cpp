@@ -1,9 +1,12 @@
 #include "launcher/experiment/model_source.h"
 
+#include <algorithm>
+
 #include "core/io/npz.h"
 #include "core/json_text.h"
 #include "distributed/checkpoint/checkpoint_folder.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
+#include "launcher/experiment/file_kind.h"
 #include "launcher/experiment/gpt2_layout.h"
 #include "nn/optim/ema.h"
 
@@ -70,13 +73,48 @@ class RenamedSource final : public TensorSource {
 
 }  // namespace
 
+namespace {
+
+// The newest complete checkpoint in a folder of checkpoints; empty where there is none.
+std::string newest_in(const std::string& path) {
+  CheckpointFolder folder(path);
+  std::vector<int64_t> steps = folder.steps();
+  return steps.empty() ? "" : folder.checkpoint(steps.front());
+}
+
+// The checkpoint that a file beside or inside it stands for: its manifest, or `latest` and `best`,
+// which hold the name of one. Empty for any other file.
+std::string named_by(const std::string& path) {
+  FileSystem& files = FileSystem::real();
+  size_t slash = path.rfind('/');
+  std::string name = path.substr(slash + 1);
+  std::string folder = slash == path.npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
+  if (name == kManifestName && is_checkpoint(folder)) return folder;
+  if (name != "latest" && name != "best") return "";
+  constexpr uint64_t kMaxName = 256;
+  if (files.open(path)->size() > kMaxName) return "";
+  auto bytes = files.read(path, kMaxName);
+  std::string target(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  target.resize(std::min(target.find_last_not_of(" \r\n") + 1, target.size()));
+  bool is_name = target.starts_with("step-") && target.find('/') == target.npos;
+  std::string checkpoint = folder + "/" + target;
+  return is_name && is_checkpoint(checkpoint) ? checkpoint : "";
+}
+
+}  // namespace
+
 std::string resolve_checkpoint(const std::string& path) {
   FileSystem& files = FileSystem::real();
+  if (files.kind(path) == FileKind::file) {
+    std::string named = named_by(path);
+    return named.empty() ? path : named;
+  }
   if (!files.is_directory(path) || is_checkpoint(path) || is_gpt2_folder(path)) return path;
-  CheckpointFolder folder(path + "/checkpoints");
-  std::vector<int64_t> steps = folder.steps();
-  TESSERA_CHECK(!steps.empty(), "{}: no complete checkpoint in this folder", path);
-  return folder.checkpoint(steps.front());
+  for (const std::string& folder : {path + "/checkpoints", path}) {
+    std::string newest = newest_in(folder);
+    if (!newest.empty()) return newest;
+  }
+  throw_error(fmt::format("{}: no complete checkpoint in this folder", path));
 }
 
 std::unique_ptr<TensorSource> open_tensors(const std::string& path) {
@@ -88,7 +126,14 @@ std::unique_ptr<TensorSource> open_tensors(const std::string& path) {
   if (resolved.ends_with(".npz")) {
     return std::make_unique<ArraySource>(resolved, load_npz(resolved));
   }
+  refuse_other_kinds(resolved, "a checkpoint, or a .safetensors, .npz or .npy file");
   return open_safetensors(resolved);
+}
+
+void refuse_other_kinds(const std::string& path, const std::string& expected) {
+  if (FileSystem::real().kind(path) != FileKind::file) return;
+  std::string kind = file_kind(*FileSystem::real().open(path));
+  TESSERA_CHECK(kind.empty(), "{}: this is {}; expected {}", path, kind, expected);
 }
 
 std::unique_ptr<TensorSource> model_tensors(std::unique_ptr<TensorSource> source, Weights weights) {

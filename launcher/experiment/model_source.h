@@ -9,10 +9,13 @@
 
 namespace tessera::experiment {
 
-// What path stands for: a run's folder for its newest complete checkpoint, anything else for
-// itself. An Error when a folder is neither a run's nor a checkpoint's nor a GPT-2 model's
-// (gpt2_layout.h).
+// What path stands for: a run's folder, or that of its checkpoints, for the newest complete one; a
+// checkpoint's manifest, `latest` and `best` for the checkpoint; anything else for itself. An Error
+// when a folder is neither a run's nor a checkpoint's nor a GPT-2 model's (gpt2_layout.h).
 std::string resolve_checkpoint(const std::string& path);
+
+// An Error, which says what the file is, where it is recognizably no safetensors file.
+void refuse_other_kinds(const std::string& path, const std::string& expected);
 
 // A checkpoint, a run's folder, a GPT-2 model's folder, or a .safetensors or .npz file.
 std::unique_ptr<TensorSource> open_tensors(const std::string& path);

@@ -1,5 +1,6 @@
 #include "launcher/experiment/plan.h"
 
+#include <algorithm>
 #include <set>
 
 #include "autograd/context.h"
@@ -13,12 +14,14 @@ namespace {
 constexpr Device kMeta{DeviceType::meta};
 constexpr int kCheckAll = 64;
 constexpr int kCheckSome = 16;
+// Of what all schedules of a strategy name for every rank: some seconds' worth.
+constexpr double kMostParts = 2e7;
 
 // One rank's run up to its steps, on meta.
 class DryRun {
  public:
   DryRun(const Config& config, const StepOptions& options, int rank, int ranks)
-      : comm_(rank, ranks, kMeta) {
+      : comm_(rank, ranks, kMeta), dtype_(compute_dtype(config)) {
     manual_seed(options.seed);
     {
       nn::DeferInit defer;
@@ -34,7 +37,8 @@ class DryRun {
   void run(const data::Batch& batch) {
     calls_before_ = comm_.calls().size();
     sent_before_ = comm_.sent_bytes();
-    step_->run(1, [&](Leaf) { return model_->loss(batch); });
+    data::Batch cast = data::with_inputs_of(batch, dtype_);
+    step_->run(1, [&](Leaf) { return model_->loss(cast); });
   }
   void run_idle() {
     calls_before_ = comm_.calls().size();
@@ -52,6 +56,7 @@ class DryRun {
 
  private:
   FakeCommunicator comm_;
+  DType dtype_;
   std::unique_ptr<nn::Model> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::optional<TrainStep> step_;
@@ -75,14 +80,18 @@ int group_of(const StepOptions& options, int ranks) {
   return options.group;
 }
 
-// The ranks to compare: every one, or the first with each number of leaves and some evenly.
-std::set<int> ranks_to_check(const StepOptions& options, int ranks) {
+// The ranks to compare: every one, or the first with each number of leaves and some evenly, as many
+// as the number of collectives allows, each of which has a part for every rank.
+std::set<int> ranks_to_check(const StepOptions& options, int ranks, size_t collectives) {
+  double parts = static_cast<double>(ranks) * static_cast<double>(collectives + 1);
+  int some = std::clamp(static_cast<int>(std::min(kMostParts / parts, 1e6)), 1, kCheckSome);
   int group = group_of(options, ranks);
   std::set<int> out;
   std::set<int64_t> kinds;
   for (int rank = 0; rank < ranks; ++rank) {
     bool is_new = kinds.insert(num_leaves(options, rank, ranks, group)).second;
-    bool chosen = ranks <= kCheckAll || rank % ((ranks + kCheckSome - 1) / kCheckSome) == 0;
+    bool chosen =
+        (ranks <= kCheckAll && some == kCheckSome) || rank % ((ranks + some - 1) / some) == 0;
     if (is_new || chosen || rank + 1 == ranks) out.insert(rank);
   }
   return out;
@@ -95,8 +104,12 @@ bool same(const Call& a, const Call& b) {
 
 // Each rank goes through its collectives without computing, as one with nothing to do does.
 void check_schedules(const Config& config, const StepOptions& options, int ranks,
-                     const std::vector<Call>& expected, StrategyPlan& plan) {
-  for (int rank : ranks_to_check(options, ranks)) {
+                     const std::vector<Call>& expected, const PlanProgress& progress,
+                     StrategyPlan& plan) {
+  std::set<int> chosen = ranks_to_check(options, ranks, expected.size());
+  for (int rank : chosen) {
+    progress(fmt::format("{}: the schedule of rank {}, {} of {}", plan.strategy, rank,
+                         plan.ranks_checked + 1, chosen.size()));
     DryRun run(config, options, rank, ranks);
     run.run_idle();
     std::vector<Call> calls = run.calls();
@@ -138,9 +151,10 @@ int64_t copy_bytes(const TrainStep& step) {
 }
 
 StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int ranks,
-                           const DataSection::Example& example) {
+                           const DataSection::Example& example, const PlanProgress& progress) {
   StrategyPlan plan;
   plan.strategy = name(options.strategy);
+  progress(plan.strategy + ": the model and its first step");
   int busiest = 0;
   int group = group_of(options, ranks);
   for (int rank = 0; rank < ranks; ++rank) {
@@ -155,6 +169,7 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int
     DryRun run(config, options, busiest, ranks);
     run.run(example.batch);
     meta::Stats first = meta::stats();
+    progress(plan.strategy + ": its second step");
     run.run(example.batch);
     plan.flops = meta::stats().flops - first.flops;
     plan.traffic = run.sent_bytes();
@@ -164,14 +179,16 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int
     plan.activations = plan.peak - plan.parameters - plan.gradients - plan.optimizer;
     calls = run.calls();
     plan.collectives = calls.size();
+    plan.left_out = run.step().update_left_out();
   }
-  check_schedules(config, options, ranks, calls, plan);
+  check_schedules(config, options, ranks, calls, progress, plan);
   return plan;
 }
 
 }  // namespace
 
-Plan make_plan(const Config& config, const PlanOptions& options) {
+Plan make_plan(const Config& config, const PlanOptions& options, const PlanProgress& told) {
+  PlanProgress progress = told ? told : [](const std::string&) {};
   check_ranks(config, options.ranks);
   int node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
   StepOptions step = step_options(config, node);
@@ -200,8 +217,8 @@ Plan make_plan(const Config& config, const PlanOptions& options) {
       refusal = fmt::format("{} ranks do not divide into groups of {}", options.ranks, step.group);
     }
     StrategyPlan refused{.strategy = std::string(name(strategy)), .refusal = refusal};
-    plan.strategies.push_back(refusal.empty() ? plan_strategy(config, step, options.ranks, example)
-                                              : refused);
+    plan.strategies.push_back(
+        refusal.empty() ? plan_strategy(config, step, options.ranks, example, progress) : refused);
   }
   return plan;
 }

@@ -1,6 +1,7 @@
 // What a run would take, found by going through its step without computing.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,12 @@ struct StrategyPlan {
   // At the peak: saved for backward, data, buffers on their way, and where checkpoint.every is set
   // the copy that is being written.
   int64_t activations = 0;
-  int64_t peak = 0;        // of the allocator: the sum of these
-  int64_t traffic = 0;     // that the rank sends in a step
-  double flops = 0;        // of its matrix products, convolutions and attention in a step
-  size_t collectives = 0;  // of a rank in a step
-  int ranks_checked = 0;   // whose schedules were compared
+  int64_t peak = 0;           // of the allocator: the sum of these
+  int64_t traffic = 0;        // that the rank sends in a step
+  double flops = 0;           // of its matrix products, convolutions and attention in a step
+  size_t collectives = 0;     // of a rank in a step
+  int ranks_checked = 0;      // whose schedules were compared
+  std::string left_out = {};  // why the optimizer's update is not in the peak; empty where it is
 };
 
 struct Plan {
@@ -36,11 +38,14 @@ struct Plan {
   std::vector<StrategyPlan> strategies;
 };
 
+// Hears what a plan is at, now and then.
+using PlanProgress = std::function<void(const std::string& text)>;
+
 // Runs two steps of every strategy on the device meta with one rank that stands for all, then goes
 // through the schedule of other ranks: of all, or of some and every kind where there are more
-// than 64. An Error where two ranks would not issue the same collectives in the same order.
-// ConfigError as in training.
-Plan make_plan(const Config& config, const PlanOptions& options);
+// than 64, fewer the longer their schedules are. An Error where two ranks would not issue the same
+// collectives in the same order. ConfigError as in training.
+Plan make_plan(const Config& config, const PlanOptions& options, const PlanProgress& progress = {});
 
 // The first of the strategies with the least traffic whose peak is at most `bytes`; null if none.
 const StrategyPlan* choose(const Plan& plan, int64_t bytes);

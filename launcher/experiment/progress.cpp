@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "launcher/experiment/process_info.h"
+#include "launcher/experiment/standard_streams.h"
+
 namespace tessera::experiment {
 
 Progress::Progress(bool silent, int64_t every, std::string unit)
@@ -18,25 +20,26 @@ void Progress::report(const StepReport& r) {
                   std::to_string(r.steps).size(), r.steps, r.loss, r.grad_norm, r.lr,
                   r.units_per_second, unit_);
   if (!terminal_) {
-    fmt::print("{}\n", line);
-  } else {
-    fmt::print("\r\x1b[K{}  {:.0f}%", line, 100 * (1 - left / static_cast<double>(r.steps)));
-    line_open_ = true;
-    if (r.step == r.steps) end_line();
+    print(line + "\n");
+    return;
   }
-  std::fflush(stdout);
+  line_open_ = r.step != r.steps;
+  print(fmt::format("\r\x1b[K{}  {:.0f}%{}", line, 100 * (1 - left / static_cast<double>(r.steps)),
+                    line_open_ ? "" : "\n"));
 }
 
 void Progress::say(const std::string& line) {
   if (silent_) return;
-  end_line();
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
+  print((line_open_ ? "\n" : "") + line + "\n");
+  line_open_ = false;
 }
 
-void Progress::end_line() {
-  if (line_open_) fmt::print("\n");
-  line_open_ = false;
+void Progress::print(const std::string& text) {
+  Printed printed = try_print(text);
+  silent_ = printed == Printed::unread || printed == Printed::failed;
+  if (printed == Printed::failed) {
+    print_error("tessera: standard output cannot be written; the run goes on without it");
+  }
 }
 
 }  // namespace tessera::experiment

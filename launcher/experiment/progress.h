@@ -17,7 +17,8 @@ struct StepReport {
 };
 
 // A line that is overwritten at every step on a terminal; plain lines, one every `every` steps and
-// the last, elsewhere. A silent one prints nothing: all ranks but one.
+// the last, elsewhere. A silent one prints nothing: all ranks but one, and one whose output cannot
+// be written any more.
 class Progress {
  public:
   Progress(bool silent, int64_t every, std::string unit);
@@ -26,7 +27,7 @@ class Progress {
   void say(const std::string& line);
 
  private:
-  void end_line();
+  void print(const std::string& text);
 
   bool silent_;
   bool terminal_;

@@ -4,18 +4,23 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <thread>
 
 #include "core/parallel.h"
+#include "core/printable.h"
+#include "core/signals.h"
 #include "distributed/agreement.h"
 #include "distributed/comm/mpi_communicator.h"
 #include "distributed/comm/thread_communicator.h"
 #include "launcher/experiment/launched_job.h"
 #include "launcher/experiment/progress_board.h"
 #include "launcher/experiment/stack_signal.h"
+#include "launcher/experiment/standard_streams.h"
 #include "launcher/experiment/stop_signals.h"
 
 namespace tessera::experiment {
@@ -23,6 +28,7 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kStopped = 75;
+constexpr std::chrono::milliseconds kAfterTheCause{300};
 
 struct StartError {
   std::string text;
@@ -58,10 +64,21 @@ int agree_on_start(Communicator& comm, const StartError& own) {
   auto self = static_cast<size_t>(comm.rank());
   auto first = std::find(all.begin(), all.end(), all[self]);
   if (own.code != 0 && first == all.begin() + comm.rank()) {
-    fmt::print(stderr, "tessera: {}\n", own.text);
+    print_error("tessera: " + own.text);
   }
   auto trouble = std::find_if(all.begin(), all.end(), [](const auto& t) { return !t.empty(); });
   return trouble == all.end() ? 0 : decode(*trouble).code;
+}
+
+// Processes that were started together and do not know of each other would each train alone.
+void refuse_many_jobs() {
+  auto tasks = tasks_of_strangers();
+  if (!tasks) return;
+  if (tasks->number > 0) throw ConfigError("");
+  throw ConfigError(fmt::format(
+      "{} has started {} processes that would each be a run of one rank: {}, or tessera launch -n "
+      "RANKS -- tessera train ... once on each node, makes them the ranks of one",
+      tasks->launcher, tasks->count, tasks->instead));
 }
 
 std::optional<int> integer_from(const char* variable) {
@@ -83,20 +100,24 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
   try {
     return trainer->run(comm) == Trainer::Ended::done ? 0 : kStopped;
   } catch (const SharedError& error) {
-    if (comm.rank() == 0) fmt::print(stderr, "tessera: {}\n", error.what());
+    if (comm.rank() == 0) print_error(fmt::format("tessera: {}", error.what()));
   } catch (const CommError& error) {
     // The rank that found the failure says it.
-    if (!error.found_by_peer()) fmt::print(stderr, "tessera: {}\n", error.what());
+    if (!error.found_by_peer()) print_error(fmt::format("tessera: {}", error.what()));
+    // The rank that caused it ends first, so that a launcher names that one.
+    std::this_thread::sleep_for(kAfterTheCause);
   } catch (const std::exception& error) {
     std::string where = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
-    fmt::print(stderr, "tessera: {}{}\n", where, error.what());
+    print_error(fmt::format("tessera: {}{}", where, error.what()));
     comm.abort(error.what());
   }
   return kFailed;
 }
 
 int train_job(const MakeTrainer& make) {
-  watch_stop_signals();
+  refuse_many_jobs();
+  LaunchedJob job = launched_job();
+  watch_stop_signals(job.id.empty() ? SecondSignal::ends : SecondSignal::ignored);
   if (!launched_by_mpi()) return train_rank(*make_self_communicator(), make);
   auto signs = std::make_shared<ProgressSigns>();
   if (*signs) print_stack_on_signal();
@@ -104,7 +125,6 @@ int train_job(const MakeTrainer& make) {
   if (*signs) options.on_call = [signs](const std::string& call) { signs->begin_call(call); };
   MpiEnvironment mpi(options);
   auto world = mpi.world();
-  LaunchedJob job = launched_job();
   if (job.num_ranks > 0 && job.num_ranks != world->size()) {
     throw Error(fmt::format("MPI has {} ranks and the launcher {}: this MPI does not know it",
                             world->size(), job.num_ranks));
@@ -113,16 +133,25 @@ int train_job(const MakeTrainer& make) {
 }
 
 int train_threads(int num_ranks, const MakeTrainer& make) {
+  refuse_many_jobs();
   watch_stop_signals();
   auto group = ThreadGroup::make(num_ranks);
   std::vector<int> codes(static_cast<size_t>(num_ranks));
   {
     std::vector<std::jthread> ranks;
     for (int rank = 0; rank < num_ranks; ++rank) {
-      ranks.emplace_back([&, rank] {
+      auto run = [&, rank] {
+        SignalsBlocked blocked;  // the main thread takes them
         auto comm = group->rank(rank);
         codes[static_cast<size_t>(rank)] = train_rank(*comm, make);
-      });
+      };
+      try {
+        ranks.emplace_back(run);
+      } catch (const std::system_error&) {
+        // Those that run would wait for it for ever.
+        group->rank(rank)->abort("a rank's thread cannot be started");
+        throw;
+      }
     }
   }
   // All ranks stop alike; where one failed, that counts.

@@ -17,8 +17,16 @@ namespace tessera {
 // chosen, which returns the exit code.
 using Command = std::function<void(CLI::App& app, std::function<int()>& action)>;
 
-// Runs the subcommand that the arguments name: train, debug, generate and inspect, and those of
-// `more`. Returns the exit code: 0 done, 1 failed, 2 bad usage or config. Errors go to stderr.
+// The tessera command, which does what starts other programs. What an installation's CMake files
+// say, else what PATH has.
+#ifndef TESSERA_COMMAND
+#define TESSERA_COMMAND "tessera"
+#endif
+
+// Runs the subcommand that the arguments name: train, debug, generate, inspect and the others that
+// need no gRPC, those of `more`, and launch and rendezvous, which `command` is started for (null:
+// they are among `more`, or there are none). Returns the exit code: 0 done, 1 failed, 2 bad usage
+// or config. Errors go to stderr.
 //
 //   int main(int argc, char** argv) {
 //     tessera::experiment::Catalog catalog = tessera::experiment::builtin_catalog();
@@ -26,6 +34,6 @@ using Command = std::function<void(CLI::App& app, std::function<int()>& action)>
 //     return tessera::run(argc, argv, catalog);
 //   }
 int run(int argc, char** argv, const experiment::Catalog& catalog,
-        const std::vector<Command>& more = {});
+        const std::vector<Command>& more = {}, const char* command = TESSERA_COMMAND);
 
 }  // namespace tessera

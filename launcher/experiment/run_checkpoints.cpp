@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
 
 #include "core/cpu/cpu.h"
 #include "distributed/agreement.h"
+#include "launcher/experiment/components.h"
 #include "launcher/experiment/initial_weights.h"
 #include "launcher/experiment/launched_job.h"
 #include "launcher/experiment/process_info.h"
@@ -30,46 +32,24 @@ SaveOptions save_options(const CheckpointConfig& config) {
           .checksum = config.checksum == "sha256" ? ChecksumKind::sha256 : ChecksumKind::xxh3};
 }
 
-// The lines in which two configs differ, as "optim.lr: 0.003 -> 0.001"; run and log aside.
-std::vector<std::string> differences(const std::string& before, const std::string& now) {
-  auto keys = [](const std::string& text) {
-    std::vector<std::pair<std::string, std::string>> out;
-    std::string section;
-    for (size_t begin = 0; begin < text.size();) {
-      size_t end = std::min(text.find('\n', begin), text.size());
-      std::string line = text.substr(begin, end - begin);
-      begin = end + 1;
-      size_t colon = line.find(": ");
-      if (!line.starts_with(' ')) section = line.substr(0, line.find(':'));
-      else if (colon != std::string::npos)
-        out.emplace_back(
-            section + "." +
-                line.substr(line.find_first_not_of(' '), colon - line.find_first_not_of(' ')),
-            line.substr(colon + 2));
-    }
-    return out;
-  };
-  auto old_keys = keys(before);
-  std::vector<std::string> out;
-  for (const auto& [key, value] : keys(now)) {
-    if (key.starts_with("run.") || key.starts_with("log.")) continue;
-    auto found = std::find_if(old_keys.begin(), old_keys.end(),
-                              [&, &k = key](const auto& old) { return old.first == k; });
-    if (found != old_keys.end() && found->second != value) {
-      out.push_back(fmt::format("{}: {} -> {}", key, found->second, value));
-    }
-  }
-  return out;
+std::string build_of_this_run() {
+  return fmt::format("{}, {}", build_id(), cpu::instruction_set());
 }
+
+bool is_bad(const std::optional<double>& loss) { return loss && !std::isfinite(*loss); }
 
 }  // namespace
 
-void check_start(const Config& config, const nn::Module& model, const optim::Optimizer& optimizer) {
+void check_start(const Config& config, const nn::Module& model, const optim::Optimizer& optimizer,
+                 const std::string& data) {
   const std::string& resume = config.run.resume;
   if (resume == "none" && config.init.from) take_initial_weights(config.init, model, {});
   if (resume == "none" || resume == "auto") return;
   CheckpointReader reader(checkpoint_to_resume(resume));
-  check_same_tensors(reader.manifest(), model, optimizer, "run.resume: " + reader.path());
+  std::string what = "run.resume: " + reader.path();
+  check_same_tensors(reader.manifest(), model, optimizer, what);
+  check_resumable(reader.manifest().info, {config, dump_yaml(config), data, build_of_this_run()},
+                  what);
 }
 
 RunCheckpoints::RunCheckpoints(const Parts& parts, const RunDirectory& directory)
@@ -79,7 +59,8 @@ RunCheckpoints::RunCheckpoints(const Parts& parts, const RunDirectory& directory
       step_(parts.step),
       comm_(parts.comm),
       run_(canonical(directory.path())),
-      config_text_(dump_yaml(parts.config)) {
+      config_text_(dump_yaml(parts.config)),
+      data_(parts.data) {
   CheckpointFolder folder(directory.checkpoints());
   std::string generation;
   if (comm_.rank() == 0) generation = std::to_string(folder.next_generation());
@@ -129,25 +110,20 @@ void RunCheckpoints::check_fits(const CheckpointInfo& info, const Manifest& mani
                                 const std::string& path) {
   try {
     check_same_tensors(manifest, model_, optimizer_, path);
+    check_resumable(info, now(), path);
   } catch (const Error& error) {
     throw SharedError(error.what());
   }
-  if (info.seed != config_.run.seed) {
-    throw SharedError(
-        fmt::format("{}: its run has the seed {}, and this one {}: samples would be repeated and "
-                    "skipped",
-                    path, info.seed, config_.run.seed));
-  }
 }
 
+std::string RunCheckpoints::build() const { return build_of_this_run(); }
+
 void RunCheckpoints::begin_at(const CheckpointInfo& info, const std::string& from, Start& start) {
-  step_.restored(info.step);
+  step_.restored(info.step, info.updates);
   start.from = from;
   start.step = info.step;
   start.position = info.position;
-  for (const std::string& line : differences(info.config, config_text_)) {
-    start.notes.push_back("since that checkpoint, " + line);
-  }
+  for (std::string& line : changes_since(info, now())) start.notes.push_back(std::move(line));
 }
 
 std::string RunCheckpoints::try_memory(Start& start) {
@@ -177,6 +153,10 @@ std::string RunCheckpoints::try_checkpoint(const std::string& path, Start& start
     error = e.what();
   }
   if (std::string failed = first_error(comm_, error); !failed.empty()) return failed;
+  // A folder of each machine's own may stand under the path.
+  std::string manifest = format_manifest(reader->manifest(), ManifestKind::whole);
+  std::string checksum = checksum_of(std::as_bytes(std::span(manifest)), ChecksumKind::xxh3);
+  require_agreement(comm_, {{"the checkpoint " + path, checksum}});
   const CheckpointInfo& info = reader->manifest().info;
   check_fits(info, reader->manifest(), path);
   try {
@@ -244,18 +224,43 @@ CheckpointInfo RunCheckpoints::info(int64_t position, std::optional<double> vali
           .ranks = comm_.size(),
           .position = position,
           .seed = config_.run.seed,
+          .updates = step_.updates_done(),
+          .data = data_,
+          .next_lr = config_.schedule.as<ScheduleSection>().lr_at(
+              step_.steps_done(), config_.run.steps, config_.optim.as<OptimSection>().lr),
           .run = run_,
-          .build = fmt::format("{}, {}", build_id(), cpu::instruction_set()),
+          .build = build(),
           .strategy = config_.parallel.strategy,
           .valid_loss = valid_loss,
           .digest = std::move(digest),
           .config = config_text_};
 }
 
+// What came out of an update that overflowed must not take the place of what was good.
+void RunCheckpoints::require_finite() const {
+  std::string parameter = step_.nonfinite_parameter();
+  if (parameter.empty()) return;
+  throw SharedError(
+      fmt::format("step {}: after the update, parameter '{}' or its optimizer state is not finite; "
+                  "nothing is saved of that",
+                  step_.steps_done(), parameter));
+}
+
 void RunCheckpoints::after_step(int64_t position, std::optional<double> valid_loss) {
   const CheckpointConfig& config = config_.checkpoint;
   int64_t step = step_.steps_done();
-  if (memory_ && step % memory_every_ == 0) {
+  bool snapshot = memory_ && step % memory_every_ == 0;
+  bool checkpoint = config.every > 0 && step % config.every == 0;
+  // This step was finite, and so the weights that it began with were good.
+  if (prune_due_ && saver_->prune()) prune_due_ = false;
+  if (!snapshot && !checkpoint) return;
+  require_finite();
+  if (is_bad(valid_loss)) {
+    messages_.failed.push_back(
+        fmt::format("step {}: nothing was saved, for the validation loss is not finite", step));
+    return;
+  }
+  if (snapshot) {
     std::string failed =
         memory_->take(pieces_to_write(step_.held()), info(position, std::nullopt, std::nullopt));
     if (!failed.empty()) {
@@ -263,15 +268,31 @@ void RunCheckpoints::after_step(int64_t position, std::optional<double> valid_lo
           fmt::format("step {}: no snapshot in memory was taken: {}", step, failed));
     }
   }
-  if (config.every > 0 && step % config.every == 0) {
-    saver_->start(pieces_to_write(step_.held()), info(position, valid_loss, std::nullopt));
+  if (checkpoint) {
+    saver_->start(pieces_to_write(step_.held()), info(position, valid_loss, std::nullopt),
+                  /*replace=*/false);
+    prune_due_ = true;
   }
 }
 
 std::string RunCheckpoints::save(int64_t position, std::optional<double> valid_loss,
                                  std::optional<std::string> digest) {
-  SaveOutcome outcome =
-      saver_->save(pieces_to_write(step_.held()), info(position, valid_loss, std::move(digest)));
+  require_finite();
+  const CheckpointFolder& folder = saver_->folder();
+  bool is_last = digest.has_value();
+  bool aside = is_last && is_bad(valid_loss) &&
+               folder.files().kind(folder.checkpoint(step_.steps_done())) == FileKind::none;
+  // A stopped run has not shown yet that its last update was good.
+  bool replace = (is_last || valid_loss) && !is_bad(valid_loss);
+  SaveOutcome outcome = saver_->save(pieces_to_write(step_.held()),
+                                     info(position, valid_loss, std::move(digest)), replace);
+  if (aside && comm_.rank() == 0 && outcome.error.empty()) {
+    try {
+      outcome.path = folder.set_aside(step_.steps_done());
+    } catch (const Error& error) {
+      outcome.error = error.what();
+    }
+  }
   // Nobody reports success before the checkpoint is there.
   std::string failed = first_error(comm_, outcome.error);
   if (failed.empty()) return outcome.path;

@@ -9,6 +9,7 @@
 #include "distributed/checkpoint/memory_snapshots.h"
 #include "distributed/train_step.h"
 #include "launcher/experiment/config.h"
+#include "launcher/experiment/resume_changes.h"
 #include "launcher/experiment/run_directory.h"
 #include "launcher/experiment/start_plan.h"
 
@@ -18,8 +19,10 @@ namespace tessera::experiment {
 inline constexpr const char* kSnapshotFolder = "TESSERA_SNAPSHOT_DIR";
 
 // An Error where a run cannot begin as run.resume and init say, as far as that is seen without
-// reading data: so that it fails before it leaves anything behind.
-void check_start(const Config& config, const nn::Module& model, const optim::Optimizer& optimizer);
+// reading tensors: so that it fails before it leaves anything behind. `data` is identity() of the
+// run's data.
+void check_start(const Config& config, const nn::Module& model, const optim::Optimizer& optimizer,
+                 const std::string& data);
 
 class RunCheckpoints {
  public:
@@ -29,6 +32,7 @@ class RunCheckpoints {
     const optim::Optimizer& optimizer;
     TrainStep& step;
     Communicator& comm;
+    std::string data;  // identity() of the run's data
   };
   // A SharedError when some rank does not see the run's folder. A collective.
   RunCheckpoints(const Parts& parts, const RunDirectory& directory);
@@ -43,10 +47,13 @@ class RunCheckpoints {
   Start start(const StartPlan& plan);
 
   // What is due after a step; a snapshot that cannot be taken is named, and the run goes on. A
-  // collective.
+  // SharedError, and nothing is saved, where the state is not finite; where the validation loss is
+  // not, nothing is saved of this step. A collective.
   void after_step(int64_t position, std::optional<double> valid_loss);
   // Saves now, and returns the checkpoint's path when it is complete. A SharedError on every rank
-  // if it fails on one. A collective.
+  // if it fails on one, or if the state is not finite. With a digest it is the run's last; then,
+  // where the validation loss is not finite, it is set aside, so that nothing goes on from it. A
+  // collective.
   std::string save(int64_t position, std::optional<double> valid_loss,
                    std::optional<std::string> digest);
   // Waits for the save that is under way in the background.
@@ -67,6 +74,9 @@ class RunCheckpoints {
   void check_fits(const CheckpointInfo& info, const Manifest& manifest, const std::string& path);
   void begin_at(const CheckpointInfo& info, const std::string& from, Start& start);
   void set_aside(const std::string& path, Start& start);
+  void require_finite() const;
+  std::string build() const;
+  RunNow now() const { return {config_, config_text_, data_, build()}; }
   CheckpointInfo info(int64_t position, std::optional<double> valid_loss,
                       std::optional<std::string> digest) const;
 
@@ -77,11 +87,13 @@ class RunCheckpoints {
   Communicator& comm_;
   std::string run_;  // the folder's canonical path
   std::string config_text_;
+  std::string data_;
   int64_t memory_every_ = 0;
   int64_t generation_ = 0;
   std::optional<CheckpointSaver> saver_;
   std::optional<MemorySnapshots> memory_;
   bool from_memory_ = false;
+  bool prune_due_ = false;  // once another step was finite
   Messages messages_;
 };
 

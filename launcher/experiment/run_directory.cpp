@@ -17,18 +17,18 @@
 namespace tessera::experiment {
 namespace {
 
-bool exists(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0;
-}
-
-std::string fresh_path(const std::string& name) {
+// A folder that was not there before: of two runs that begin in one second, each has its own.
+std::string make_fresh(const std::string& name) {
   std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
+  FileSystem::real().make_directories("runs/" + name);
   std::string base = fmt::format("runs/{}/{:%Y%m%d-%H%M%S}", name, local);
   std::string path = base;
-  for (int i = 2; exists(path); ++i) path = fmt::format("{}-{}", base, i);
+  for (int i = 2; mkdir(path.c_str(), 0777) != 0; ++i) {
+    TESSERA_CHECK(errno == EEXIST, "{}: cannot create: {}", path, std::strerror(errno));
+    path = fmt::format("{}-{}", base, i);
+  }
   return path;
 }
 
@@ -38,11 +38,13 @@ LineFile::LineFile(std::string path, LineFileMode mode)
     : path_(std::move(path)),
       descriptor_(open(
           path_.c_str(),
-          O_WRONLY | O_CREAT | (mode == LineFileMode::create ? O_EXCL : 0) | O_APPEND | O_CLOEXEC,
+          O_RDWR | O_CREAT | (mode == LineFileMode::create ? O_EXCL : 0) | O_APPEND | O_CLOEXEC,
           0666)) {
   TESSERA_CHECK(descriptor_ >= 0, "{}: cannot create: {}", path_, std::strerror(errno));
   struct stat info {};
   if (fstat(descriptor_, &info) == 0) size_ = info.st_size;
+  char last = '\n';
+  if (size_ > 0 && pread(descriptor_, &last, 1, size_ - 1) == 1 && last != '\n') append("");
 }
 
 LineFile::~LineFile() { close(descriptor_); }
@@ -63,9 +65,11 @@ void LineFile::append(const std::string& line) {
   size_ += static_cast<off_t>(text.size());
 }
 
+bool RunDirectory::holds_run() const { return FileSystem::real().kind(config()) != FileKind::none; }
+
 std::string RunDirectory::create(const std::string& dir, const std::string& name) {
-  RunDirectory run(dir.empty() ? fresh_path(name) : dir);
-  TESSERA_CHECK(!exists(run.config()), "{}: there is a run in this folder already", run.path());
+  RunDirectory run(dir.empty() ? make_fresh(name) : dir);
+  TESSERA_CHECK(!run.holds_run(), "{}: there is a run in this folder already", run.path());
   FileSystem& files = FileSystem::real();
   files.make_directories(run.checkpoints());
   files.make_directories(run.path() + "/log");
@@ -85,8 +89,13 @@ void RunDirectory::cut_metrics(int64_t step) const {
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end);
     auto record = nlohmann::json::parse(line, nullptr, false);
-    bool of_step = record.is_object() && record.value("step", int64_t{0}) <= step;
-    if (of_step && !record.contains("final")) kept += line;
+    if (!record.is_object() || record.contains("final")) continue;
+    auto of = record.find("step");
+    bool counted = of != record.end() && of->is_number_integer();
+    if (counted && of->get<int64_t>() > step) continue;
+    kept += line;
+    // The last one may have lost its end.
+    if (!line.ends_with('\n')) kept += '\n';
   }
   auto out = std::as_bytes(std::span(kept));
   files.write_atomically(metrics(), std::span(&out, 1));

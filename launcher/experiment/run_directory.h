@@ -15,7 +15,8 @@ enum class LineFileMode { create, extend };
 // write throws Error naming the path, and takes back the part of the line that was written.
 class LineFile {
  public:
-  // The file must not exist yet, unless it is to be extended.
+  // The file must not exist yet, unless it is to be extended; then a last line that was cut off is
+  // ended first.
   explicit LineFile(std::string path, LineFileMode mode = LineFileMode::create);
   ~LineFile();
   LineFile(const LineFile&) = delete;
@@ -44,8 +45,13 @@ class RunDirectory {
   std::string log(int rank) const;
   // The id of the launcher's job that began the run; a file with it, where there was one.
   std::string job() const { return path_ + "/log/job"; }
+  // Held by the ranks of the job that is at work in the folder (run_lock.h).
+  std::string lock() const { return path_ + "/log/lock"; }
+  // Whether there is a run in it.
+  bool holds_run() const;
 
-  // Leaves only the records of steps up to `step` in metrics.jsonl, for a run that goes on there.
+  // Leaves only the whole records of steps up to `step` in metrics.jsonl, a line each, for a run
+  // that goes on there.
   void cut_metrics(int64_t step) const;
 
  private:

@@ -13,7 +13,10 @@ namespace {
 // The index at which the running sum of exp((logits - max) / temperature) passes `uniform` of the
 // whole.
 int64_t draw(const std::vector<float>& logits, double temperature, double uniform) {
+  auto is_nan = [](float logit) { return std::isnan(logit); };
   auto likeliest = std::max_element(logits.begin(), logits.end());
+  TESSERA_CHECK(std::none_of(logits.begin(), logits.end(), is_nan) && std::isfinite(*likeliest),
+                "[sample_text] the model's outputs are not finite: are its weights?");
   if (temperature == 0) return likeliest - logits.begin();
   std::vector<double> weights;
   double total = 0;
@@ -46,6 +49,9 @@ void sample_text(nn::Model& model, int64_t context, const std::string& prompt,
     Tensor logits = model.forward(Tensor(Array::from(window, {1, seen})));
     auto last = logits.data().select(0, 0).select(0, -1).to(DType::f32).to_vector<float>();
     tokens.push_back(draw(last, options.temperature, uniform.data<double>()[i]));
+    TESSERA_CHECK(tokens.back() < 256,
+                  "[sample_text] expected a model whose tokens are bytes, got token {}",
+                  tokens.back());
     emit(static_cast<char>(tokens.back()));
   }
 }

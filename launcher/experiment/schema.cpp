@@ -1,11 +1,13 @@
 #include "launcher/experiment/schema.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <type_traits>
 
 #include "launcher/experiment/config_error.h"
+#include "launcher/experiment/nearest.h"
+#include "launcher/experiment/number_text.h"
 
 namespace tessera::experiment {
 namespace {
@@ -15,15 +17,51 @@ constexpr bool kIsOptional = false;
 template <class T>
 constexpr bool kIsOptional<std::optional<T>> = true;
 
-bool accepts(const Constraint& c, double value) {
+bool is_within(const Constraint& c, double value) {
   bool above = c.lowest_is_excluded ? value > c.lowest : value >= c.lowest;
   bool below = c.highest_is_excluded ? value < c.highest : value <= c.highest;
   return above && below;  // false for NaN
 }
 
+// Whether f32 can tell a number of the config from one that is out of range.
+bool is_kept_by_f32(const Constraint& c, double value) {
+  auto rounded = static_cast<float>(value);
+  return std::isfinite(rounded) && (value == 0) == (rounded == 0) &&
+         is_within(c, static_cast<double>(rounded));
+}
+
+bool accepts(const Constraint& c, double value) {
+  return is_within(c, value) && (!c.is_kept_in_f32 || is_kept_by_f32(c, value));
+}
+
+bool has_control_characters(const std::string& value) {
+  return std::any_of(value.begin(), value.end(),
+                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return text;
+}
+
+// The one of words that value is in other letters; none if it is one of them.
+std::optional<std::string> misspelt(const std::vector<std::string>& words,
+                                    const std::string& value) {
+  for (const std::string& word : words) {
+    if (lower(value) == word && value != word) return word;
+  }
+  return std::nullopt;
+}
+
 bool accepts(const Constraint& c, const std::string& value) {
   if (c.is_file_name) {
-    return !value.empty() && value != "." && value != ".." && value.find('/') == std::string::npos;
+    return !value.empty() && value != "." && value != ".." && !has_control_characters(value) &&
+           value.find('/') == std::string::npos && value[0] != '~';
+  }
+  if (c.is_path) {
+    bool other_home = value[0] == '~' && value.size() > 1 && value[1] != '/';
+    return !value.empty() && !has_control_characters(value) && !other_home &&
+           !misspelt(c.words, value);
   }
   return c.words.empty() || std::find(c.words.begin(), c.words.end(), value) != c.words.end();
 }
@@ -72,23 +110,11 @@ std::string expected_of(const Constraint& c) {
     return expected_number("a number", c);
   } else {
     if (c.is_file_name) return "a name without '/'";
+    if (c.is_path && !c.words.empty()) return fmt::format("{} or a path", fmt::join(c.words, ", "));
+    if (c.is_path) return "a path";
     if (c.words.size() == 1) return quoted(c.words[0]);
     return c.words.empty() ? "a string" : fmt::format("one of {}", fmt::join(c.words, ", "));
   }
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// text without its sign, where it has one.
-std::string_view unsigned_part(std::string_view text) {
-  return !text.empty() && (text[0] == '-' || text[0] == '+') ? text.substr(1) : text;
-}
-
-template <class T>
-bool parse_all(std::string_view text, T& value) {
-  if (text[0] == '+') text.remove_prefix(1);
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 // Each parses the text of a plain scalar; false if it is not one of the type, or does not fit.
@@ -98,19 +124,17 @@ bool parse(std::string_view text, bool& value) {
   return value || text == "false";
 }
 
-// Decimal. A leading zero is refused because YAML 1.1 means octal by it.
 bool parse(std::string_view text, int64_t& value) {
-  std::string_view digits = unsigned_part(text);
-  bool is_decimal = !digits.empty() && std::all_of(digits.begin(), digits.end(), is_digit);
-  if (!is_decimal || (digits.size() > 1 && digits[0] == '0')) return false;
-  return parse_all(text, value);
+  auto integer = parse_integer(text);
+  if (!integer || integer->magnitude > static_cast<uint64_t>(INT64_MAX)) return false;
+  value = static_cast<int64_t>(integer->magnitude) * (integer->is_negative ? -1 : 1);
+  return true;
 }
 
-// The first test leaves out "inf" and "nan", which from_chars takes.
 bool parse(std::string_view text, double& value) {
-  std::string_view digits = unsigned_part(text);
-  if (digits.empty() || !(is_digit(digits[0]) || digits[0] == '.')) return false;
-  return parse_all(text, value) && std::isfinite(value);
+  auto number = parse_number(text);
+  value = number.value_or(0);
+  return number.has_value();
 }
 
 bool parse(std::string_view text, AutoInt& value) {
@@ -156,6 +180,11 @@ Constraint Constraint::because(std::string text) && {
   return std::move(*this);
 }
 
+Constraint Constraint::in_f32() && {
+  is_kept_in_f32 = true;
+  return std::move(*this);
+}
+
 Constraint at_least(double lowest) {
   Constraint c;
   c.lowest = lowest;
@@ -192,6 +221,12 @@ Constraint file_name() {
   return c;
 }
 
+Constraint path(std::initializer_list<const char*> words) {
+  Constraint c = one_of(words);
+  c.is_path = true;
+  return c;
+}
+
 std::string expected(const Field& field) {
   return std::visit(
       [&](auto* value) {
@@ -200,19 +235,67 @@ std::string expected(const Field& field) {
       field.value);
 }
 
+namespace {
+
+// What could have been meant by a text that a field does not accept: "; did you mean 'zero3'?".
+template <class T>
+std::string hint(const Constraint& c, const YamlNode& node) {
+  if (node.kind != YamlNode::Kind::scalar) return "";
+  if constexpr (kIsOptional<T>) {
+    return hint<typename T::value_type>(c, node);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    std::string word = lower(node.text);
+    bool is_true = word == "true" || word == "yes" || word == "on" || word == "1";
+    bool is_false = word == "false" || word == "no" || word == "off" || word == "0";
+    return is_true ? "; did you mean true?" : is_false ? "; did you mean false?" : "";
+  } else if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, AutoInt>) {
+    bool is_auto = std::is_same_v<T, AutoInt> && lower(node.text) == "auto";
+    return is_auto ? "; did you mean auto?" : in_digits(node.text);
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    bool names_file = c.is_file_name || c.is_path;
+    if (names_file && has_control_characters(node.text)) return ": it has control characters";
+    if (names_file && node.text.starts_with("~")) return ": only ~/ is known, in paths";
+    auto near = nearest(lower(node.text), c.words);
+    return near ? fmt::format("; did you mean '{}'?", *near) : "";
+  } else {
+    auto value = parse_number(node.text);
+    bool is_small = value && c.is_kept_in_f32 && is_within(c, *value);
+    return is_small ? ": f32 cannot hold it" : "";
+  }
+}
+
+// A path's leading ~ is the home folder, which the shell leaves alone after an equals sign.
+void expand_home(const Constraint& c, std::string& path) {
+  const char* home = std::getenv("HOME");
+  if (c.is_path && home && *home && (path == "~" || path.starts_with("~/"))) {
+    path.replace(0, 1, home);
+  }
+}
+void expand_home(const Constraint& c, std::optional<std::string>& path) {
+  if (path) expand_home(c, *path);
+}
+template <class T>
+void expand_home(const Constraint&, T&) {}
+
+}  // namespace
+
 void read_field(const Field& field, const YamlNode& node, const std::string& place) {
   auto read = [&](auto* value) {
-    std::remove_pointer_t<decltype(value)> result{};
+    using T = std::remove_pointer_t<decltype(value)>;
+    T result{};
     bool has_type = from_node(node, result);
     if (has_type && accepts(field.constraint, result)) {
+      expand_home(field.constraint, result);
       *value = std::move(result);
       return;
     }
     const std::string& reason = field.constraint.reason;
-    bool is_string = std::is_convertible_v<decltype(result), std::optional<std::string>>;
+    bool is_string = std::is_convertible_v<T, std::optional<std::string>>;
+    bool says_why = has_type && !reason.empty();
     throw ConfigError(fmt::format("{}: expected {}, got {}{}{}{}", place, expected(field),
                                   node.is_quoted && !is_string ? "the string " : "", describe(node),
-                                  has_type && !reason.empty() ? ": " : "", has_type ? reason : ""));
+                                  says_why ? ": " : "",
+                                  says_why ? reason : hint<T>(field.constraint, node)));
   };
   std::visit(read, field.value);
 }

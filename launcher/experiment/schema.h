@@ -33,13 +33,20 @@ struct Constraint {
   bool highest_is_excluded = false;
   // Of strings; all words where empty.
   std::vector<std::string> words;
-  // A string that can name a file: not empty, no '/', not "." or "..".
+  // A number that is computed with in f32, where it must not become 0, infinite or out of range.
+  bool is_kept_in_f32 = false;
+  // A string that can name a file: not empty, no '/' or control characters, no '~' at its start,
+  // not "." or "..".
   bool is_file_name = false;
+  // A path, without control characters, or one of `words`. "~/" at its start is the home folder.
+  bool is_path = false;
   // Why there is a limit; ends the message about a value that breaks it.
   std::string reason;
 
   // at_least(0).because("...")
   Constraint because(std::string text) &&;
+  // at_least(0).in_f32()
+  Constraint in_f32() &&;
 };
 
 Constraint at_least(double lowest);
@@ -50,6 +57,8 @@ Constraint in_range(double lowest, double highest);
 Constraint at_least_and_below(double lowest, double highest);
 Constraint one_of(std::initializer_list<const char*> words);
 Constraint file_name();
+// A path, or one of the words, which no other case of letters may stand for.
+Constraint path(std::initializer_list<const char*> words = {});
 
 // An optional is written `null` when it has no value.
 using FieldRef = std::variant<bool*, int64_t*, double*, std::string*, std::optional<bool>*,

@@ -8,12 +8,14 @@
 #include <csignal>
 #include <string_view>
 
+#include "core/signals.h"
+
 namespace tessera::experiment {
 namespace {
 
 constexpr int kMaxFrames = 48;
 
-void print_stack(int) {
+void print_stack(int, siginfo_t*, void*) {
   int error = errno;
   constexpr std::string_view kTitle = "the stack of this rank:\n";
   [[maybe_unused]] ssize_t written = write(STDERR_FILENO, kTitle.data(), kTitle.size());
@@ -30,10 +32,7 @@ void print_stack_on_signal() {
   // The first call loads a library, which a handler must not do.
   std::array<void*, 1> frame{};
   backtrace(frame.data(), 1);
-  struct sigaction action {};
-  action.sa_handler = print_stack;
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGUSR2, &action, nullptr);
+  handle_signal(SIGUSR2, print_stack);
 }
 
 }  // namespace tessera::experiment

@@ -4,6 +4,7 @@
 
 #include "distributed/checkpoint/checkpoint_folder.h"
 #include "launcher/experiment/model_source.h"
+#include "launcher/experiment/nearest.h"
 #include "launcher/experiment/run_directory.h"
 
 namespace tessera::experiment {
@@ -15,9 +16,7 @@ namespace fs = std::filesystem;
 constexpr char kSeparator = '\n';
 constexpr uint64_t kMaxJobBytes = 256;
 
-bool holds_run(const std::string& directory) {
-  return FileSystem::real().kind(RunDirectory(directory).config()) != FileKind::none;
-}
+bool holds_run(const std::string& directory) { return RunDirectory(directory).holds_run(); }
 
 // The newest run of that name; empty if there is none.
 std::string newest_run(const std::string& name) {
@@ -46,17 +45,34 @@ std::vector<std::string> checkpoints_in(const std::string& directory) {
   return paths;
 }
 
-StartPlan plan_automatic(const RunConfig& config) {
+// A folder for a new run. Two jobs may ask for one folder at once: the lock decides, and then
+// whether a run has begun in it meanwhile.
+std::string create_locked(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
+  std::string directory = RunDirectory::create(config.dir.value_or(""), config.name);
+  lock = RunLock::take(directory, job);
+  TESSERA_CHECK(!holds_run(directory), "{}: there is a run in this folder already", directory);
+  return directory;
+}
+
+StartPlan plan_automatic(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
   std::string directory = config.dir.value_or(newest_run(config.name));
-  if (directory.empty() || !holds_run(directory)) {
-    return {RunDirectory::create(config.dir.value_or(""), config.name), false, {}, false};
-  }
+  bool is_new = directory.empty() || !holds_run(directory);
+  if (is_new) directory = RunDirectory::create(config.dir.value_or(""), config.name);
+  lock = RunLock::take(directory, job);
+  // Another job may have begun it while this one waited.
+  if (!holds_run(directory)) return {directory, false, {}, false};
   return {directory, true, checkpoints_in(directory), true};
 }
 
 }  // namespace
 
 std::string checkpoint_to_resume(const std::string& path) {
+  if (path.find('/') == path.npos && FileSystem::real().kind(path) == FileKind::none) {
+    const std::vector<std::string> words{"none", "auto"};
+    throw ConfigError(fmt::format("run.resume: {}: there is no such file or folder{}",
+                                  experiment::quoted(path),
+                                  suggestion(path, words, "beside paths, it may be")));
+  }
   std::string resolved = resolve_checkpoint(path);
   TESSERA_CHECK(
       is_checkpoint(resolved),
@@ -98,8 +114,8 @@ void mark(const std::string& directory, const LaunchedJob& job) {
   FileSystem::real().write_atomically(RunDirectory(directory).job(), std::span(&bytes, 1));
 }
 
-StartPlan plan_first(const RunConfig& config) {
-  if (config.resume == "auto") return plan_automatic(config);
+StartPlan plan_first(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
+  if (config.resume == "auto") return plan_automatic(config, job, lock);
   std::vector<std::string> checkpoints;
   bool continues = false;
   if (config.resume != "none") {
@@ -110,19 +126,22 @@ StartPlan plan_first(const RunConfig& config) {
     continues = !error && config.dir && holds_run(*config.dir) &&
                 fs::weakly_canonical(*config.dir, error) == run;
   }
-  std::string directory =
-      continues ? *config.dir : RunDirectory::create(config.dir.value_or(""), config.name);
-  return {directory, continues, checkpoints, false};
+  if (!continues) return {create_locked(config, job, lock), false, checkpoints, false};
+  lock = RunLock::take(*config.dir, job);
+  return {*config.dir, true, checkpoints, false};
 }
 
 }  // namespace
 
-StartPlan plan_start(const RunConfig& config, const LaunchedJob& job) {
+StartPlan plan_start(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
   if (job.begun()) {
     std::string directory = begun_run(config, job);
-    if (!directory.empty()) return plan_again(config, directory);
+    if (!directory.empty()) {
+      lock = RunLock::take(directory, job);
+      return plan_again(config, directory);
+    }
   }
-  StartPlan plan = plan_first(config);
+  StartPlan plan = plan_first(config, job, lock);
   if (!job.id.empty()) mark(plan.directory, job);
   return plan;
 }

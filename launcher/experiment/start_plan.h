@@ -6,6 +6,7 @@
 
 #include "launcher/experiment/config.h"
 #include "launcher/experiment/launched_job.h"
+#include "launcher/experiment/run_lock.h"
 
 namespace tessera::experiment {
 
@@ -27,7 +28,10 @@ struct StartPlan {
 //          is its run's, else as a new run
 // Where the launcher has restarted the ranks of a job, the run that its earlier ranks began goes
 // on, whatever run.resume says.
-StartPlan plan_start(const RunConfig& config, const LaunchedJob& job);
+//
+// `lock` becomes that of the folder: what is found in it stays as it is. An Error where another job
+// is at work there.
+StartPlan plan_start(const RunConfig& config, const LaunchedJob& job, RunLock& lock);
 
 // The checkpoint that a PATH of run.resume stands for; an Error if it is none.
 std::string checkpoint_to_resume(const std::string& path);

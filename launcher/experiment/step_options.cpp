@@ -32,7 +32,12 @@ StepOptions step_options(const Config& config, int machine) {
   }
   if (config.compute.dtype == "bf16") options.dtype = DType::bf16;
   if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
+  if (parallel.start == "broadcast") options.start = Start::broadcast;
   return options;
+}
+
+DType compute_dtype(const Config& config) {
+  return config.compute.dtype == "bf16" ? DType::bf16 : DType::f32;
 }
 
 void check_ranks(const Config& config, int num_ranks) {
@@ -41,7 +46,13 @@ void check_ranks(const Config& config, int num_ranks) {
     throw ConfigError(fmt::format("parallel.group: {} ranks do not divide into groups of {}",
                                   num_ranks, *group.value));
   }
-  int64_t leaves = config.data.as<DataSection>().leaves;
+  const auto& data = config.data.as<DataSection>();
+  int64_t leaves = data.leaves;
+  int64_t samples = 0;
+  if (__builtin_mul_overflow(leaves * data.micro_batch, config.run.steps, &samples)) {
+    throw ConfigError(fmt::format("run.steps: {} steps of {} samples are more than can be counted",
+                                  config.run.steps, leaves * data.micro_batch));
+  }
   if (leaves >= num_ranks) return;
   throw ConfigError(
       fmt::format("data.leaves: {} {} cannot be shared by {} ranks; every rank needs one", leaves,

@@ -3,9 +3,17 @@
 
 namespace tessera::experiment {
 
-// From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun and Slurm pass on) ask the process to stop
-// when it can; a second one ends it at once.
-void watch_stop_signals();
+// What a second signal does.
+enum class SecondSignal {
+  ends,     // ends the process at once
+  ignored,  // nothing: a launcher that got the signals too decides
+};
+
+// From now on SIGINT, SIGTERM, SIGHUP (where it is not ignored, as under nohup), SIGUSR1 (which
+// mpirun and Slurm pass on) and SIGXCPU (a limit on the processor's time) ask the process to stop
+// when it can. A second signal within a second counts as the first once more when it comes from
+// another process.
+void watch_stop_signals(SecondSignal second = SecondSignal::ends);
 // The signal that came, or 0.
 int stop_signal();
 

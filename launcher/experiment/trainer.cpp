@@ -1,6 +1,7 @@
 #include "launcher/experiment/trainer.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,9 +14,11 @@
 #include "core/parallel.h"
 #include "distributed/agreement.h"
 #include "launcher/experiment/initial_weights.h"
+#include "launcher/experiment/lenient_file.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/experiment/progress_board.h"
 #include "launcher/experiment/run_checkpoints.h"
+#include "launcher/experiment/standard_streams.h"
 #include "launcher/experiment/step_options.h"
 #include "launcher/experiment/stop_signals.h"
 #include "nn/data/sampler.h"
@@ -34,12 +37,21 @@ void write_text(const std::string& path, const std::string& text) {
   FileSystem::real().write_atomically(path, std::span(&bytes, 1));
 }
 
-// A full disk may have failed the run and may fail the log too: the first error is the one to tell.
-void log_failure(LineFile& log, const std::exception& failure) {
+std::string in_words(double loss) {
+  // The sign of a NaN says nothing.
+  return std::isnan(loss) ? "nan" : fmt::format("{:.4f}", loss);
+}
+
+// Each rank reads init.from for itself.
+void require_same_source(Communicator& comm, const std::string& path) {
+  if (comm.size() == 1) return;
+  std::string found;
   try {
-    log.append(fmt::format("failed: {}", failure.what()));
-  } catch (const Error&) {
+    found = fingerprint_of_source(path);
+  } catch (const Error& error) {
+    found = error.what();
   }
+  require_agreement(comm, {{"what init.from has", found}});
 }
 
 }  // namespace
@@ -50,8 +62,8 @@ struct Trainer::Session {
   TrainStep& step;
   RunDirectory directory;
   RunCheckpoints& checkpoints;
-  LineFile log;
-  std::optional<LineFile> metrics;  // rank 0's
+  LenientFile log;
+  std::optional<LenientFile> metrics;  // rank 0's
   Progress progress;
   ProgressSigns signs;   // to the launcher
   int64_t position = 0;  // in the data: samples taken
@@ -60,6 +72,15 @@ struct Trainer::Session {
   bool first() const { return comm.rank() == 0; }
   void record(const nlohmann::json& entry) {
     if (metrics) metrics->append(entry.dump());
+  }
+  // The result of the run: without it, there is none.
+  void record_last(const nlohmann::json& entry) {
+    if (!metrics) return;
+    metrics->append_or_fail(entry.dump());
+    if (int64_t lost = metrics->num_lost(); lost > 0) {
+      print_error(fmt::format("tessera: {}: {} record{} could not be written", directory.metrics(),
+                              lost, lost == 1 ? "" : "s"));
+    }
   }
   // In the log, and rank 0 says it as well.
   void say(const std::string& line) {
@@ -72,7 +93,7 @@ struct Trainer::Session {
     for (const std::string& line : messages.done) log.append(line);
     for (const std::string& line : messages.failed) {
       log.append(line);
-      if (first()) fmt::print(stderr, "tessera: {}\n", line);
+      if (first()) print_error("tessera: " + line);
     }
   }
 };
@@ -85,13 +106,14 @@ Trainer::Trainer(Config config)
       schedule_section_(config_.schedule.as<ScheduleSection>()) {
   step_options(config_, 1);  // finds what contradicts itself
   manual_seed(static_cast<uint64_t>(config_.run.seed));
-  data_ = data_section_.open(model_section_);
+  data_ = open_data(data_section_, model_section_);
+  data_identity_ = identity(data_);
   {
     nn::DeferInit defer;  // a rank makes the values of what it keeps
     model_ = model_section_.make();
   }
   optimizer_ = make_optimizer(optim_section_, *model_);
-  check_start(config_, *model_, *optimizer_);
+  check_start(config_, *model_, *optimizer_, data_identity_);
 }
 
 void Trainer::check_ranks(int num_ranks) const { experiment::check_ranks(config_, num_ranks); }
@@ -102,7 +124,7 @@ int64_t Trainer::batch_units() const {
 }
 
 nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const {
-  return model_->loss(dataset.batch(indices));
+  return model_->loss(data::with_inputs_of(dataset.batch(indices), compute_dtype(config_)));
 }
 
 StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) {
@@ -144,12 +166,18 @@ std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
   session.signs.pause_steps();
   double loss = validate(session.step);
   session.record({{"step", step}, {"valid_loss", loss}});
-  session.progress.say(fmt::format("step {}: validation loss {:.4f}", step, loss));
+  session.progress.say(fmt::format("step {}: validation loss {}", step, in_words(loss)));
   return loss;
 }
 
 Trainer::Ended Trainer::train_all(Session& session) {
   TrainStep& step = session.step;
+  // Of a run that goes on with the key still set.
+  bool behind = config_.run.stop_after && step.steps_done() >= *config_.run.stop_after;
+  if (behind && step.steps_done() < config_.run.steps) {
+    stop(session, fmt::format("run.stop_after {}", *config_.run.stop_after), std::nullopt);
+    return Ended::stopped;
+  }
   while (step.steps_done() < config_.run.steps) {
     Clock::time_point start = Clock::now();
     session.signs.begin_step();
@@ -166,7 +194,7 @@ Trainer::Ended Trainer::train_all(Session& session) {
     bool reached = config_.run.stop_after && *config_.run.stop_after == done;
     if (result.stop || reached) {
       session.signs.pause_steps();
-      stop(session, reached ? "run.stop_after" : "a signal");
+      stop(session, reached ? "run.stop_after" : "a signal", valid_loss);
       return Ended::stopped;
     }
     session.checkpoints.after_step(session.position, valid_loss);
@@ -183,8 +211,8 @@ std::string Trainer::save_last(Session& session, std::optional<double> valid_los
   return session.checkpoints.save(session.position, valid_loss, std::move(digest));
 }
 
-void Trainer::stop(Session& session, const std::string& why) {
-  std::string path = save_last(session, std::nullopt, std::nullopt);
+void Trainer::stop(Session& session, const std::string& why, std::optional<double> valid_loss) {
+  std::string path = save_last(session, valid_loss, std::nullopt);
   int64_t done = session.step.steps_done();
   session.record({{"step", done}, {"stopped", true}});
   session.say(
@@ -216,7 +244,7 @@ void Trainer::finish(Session& session) {
   if (data_.valid) {
     valid_loss = validate(session.step);
     last["valid_loss"] = *valid_loss;
-    session.progress.say(fmt::format("validation loss {:.4f}", *valid_loss));
+    session.progress.say("validation loss " + in_words(*valid_loss));
   }
   std::string hash;
   {
@@ -225,10 +253,16 @@ void Trainer::finish(Session& session) {
   }
   require_agreement(session.comm, {{"the weights after the last step", hash}});
   std::string path = save_last(session, valid_loss, hash);
+  if (valid_loss && !std::isfinite(*valid_loss)) {
+    // What was trained is not lost, and not taken for an end.
+    throw SharedError(
+        fmt::format("the validation loss after the last step is {}; {} has the weights",
+                    in_words(*valid_loss), path));
+  }
   last["digest"] = hash;
   last["seconds"] = seconds_since(session.start);
   last["peak_rss_bytes"] = peak_rss_bytes();
-  session.record(last);
+  session.record_last(last);
   session.log.append(fmt::format("done: {} steps, digest {}", config_.run.steps, hash));
   session.progress.say(fmt::format("checkpoint {}\ndigest {}", path, hash));
 }
@@ -243,6 +277,7 @@ void Trainer::start(Session& session, const StartPlan& plan) {
   } else if (config_.init.from) {
     InitReport report;
     std::string error;
+    require_same_source(session.comm, *config_.init.from);
     try {
       report = take_initial_weights(config_.init, *model_, session.step.held());
     } catch (const Error& e) {
@@ -261,19 +296,24 @@ Trainer::Ended Trainer::run(Communicator& comm) {
   bool first = comm.rank() == 0;
   require_agreement(comm, {{"the build", build_id()},
                            {"the instruction set", cpu::instruction_set()},
-                           {"the config", dump_yaml(config_)}});
+                           {"the config", dump_yaml(config_)},
+                           {"the data", data_identity_}});
   StepOptions options = step_options(config_, ranks_per_machine(comm));
   TrainStep step(*model_, *optimizer_, comm, options);
+  RunLock lock;  // as long as anything is written
   StartPlan plan = start_plan_of(
-      gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job())) : "")[0]);
+      gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job(), lock)) : "")[0]);
+  if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
-  RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, comm}, directory);
+  RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, comm, data_identity_},
+                             directory);
+  std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
   Session session{comm,
                   step,
                   directory,
                   checkpoints,
-                  LineFile(directory.log(comm.rank()), LineFileMode::extend),
+                  LenientFile(directory.log(comm.rank()), LineFileMode::extend, who),
                   std::nullopt,
                   Progress(!first, config_.log.every, data_section_.unit()),
                   ProgressSigns()};
@@ -291,14 +331,14 @@ Trainer::Ended Trainer::run(Communicator& comm) {
     }
     start(session, plan);
     if (first) {
-      session.metrics.emplace(directory.metrics(), mode);
+      session.metrics.emplace(directory.metrics(), mode, who);
       write_text(directory.config(), dump_yaml(config_));
     }
     Ended ended = train_all(session);
     if (ended == Ended::done) finish(session);
     return ended;
   } catch (const std::exception& error) {
-    log_failure(session.log, error);
+    session.log.append(fmt::format("failed: {}", error.what()));
     throw;
   }
 }

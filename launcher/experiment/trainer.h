@@ -42,7 +42,7 @@ class Trainer {
   // The checkpoint that a run ends with; its path.
   std::string save_last(Session& session, std::optional<double> valid_loss,
                         std::optional<std::string> digest);
-  void stop(Session& session, const std::string& why);
+  void stop(Session& session, const std::string& why, std::optional<double> valid_loss);
   // The mean loss over the validation data, the same bits for any number of ranks.
   double validate(TrainStep& step);
   void finish(Session& session);
@@ -57,6 +57,7 @@ class Trainer {
   std::unique_ptr<nn::Model> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   DataSets data_;
+  std::string data_identity_;
 };
 
 }  // namespace tessera::experiment

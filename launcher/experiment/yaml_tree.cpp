@@ -173,6 +173,24 @@ void check_text(std::string_view text, const Source& source) {
                                 static_cast<unsigned char>(text[*bad])));
 }
 
+// Where lines are indented by tabs, which YAML does not allow: its own messages name something
+// else.
+void refuse_tabs(std::string_view text, const Source& source) {
+  int line = 1;
+  while (!text.empty()) {
+    size_t length = std::min(text.find('\n'), text.size() - 1) + 1;
+    size_t indent = text.substr(0, length).find_first_not_of(" ");
+    bool is_tab = indent < length && text[indent] == '\t';
+    size_t content = text.substr(0, length).find_first_not_of(" \t\r\n");
+    if (is_tab && content < length && text[content] != '#') {
+      throw ConfigError(fmt::format("{}: a tab; YAML indents with spaces",
+                                    source.at({line, static_cast<int>(indent) + 1})));
+    }
+    text.remove_prefix(length);
+    ++line;
+  }
+}
+
 // Words that YAML 1.1 or 1.2 readers take for something other than a string.
 bool is_special_word(std::string_view text) {
   constexpr std::array kWords{"null", "true", "false", "yes", "no",  "on",
@@ -205,6 +223,7 @@ YamlNode parse_yaml(std::string_view text, const Source& source) {
     }
   } catch (const YAML::Exception& error) {
     Mark mark = error.mark.is_null() ? Mark{} : Mark{error.mark.line + 1, error.mark.column + 1};
+    refuse_tabs(text, source);
     throw ConfigError(fmt::format("{}: YAML syntax: {}", source.at(mark), error.msg));
   }
   std::optional<YamlNode> root = builder.take();

@@ -82,6 +82,7 @@ Outputs Machine::step(Millis now, const Input& input) {
 void Machine::skip(Millis pause) {
   for (auto& [id, member] : members_) member.last_seen += pause;
   hold_until_ += pause;
+  pause_until_ += pause;
   state_since_ += pause;
   last_join_ += pause;
   if (bereaved_since_) *bereaved_since_ += pause;

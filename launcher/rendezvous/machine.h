@@ -37,6 +37,10 @@ struct Settings {
   Millis gather = 600'000;
   // How long nodes may take to prepare for their ranks.
   Millis prepare = 60'000;
+  // The pause before the second restart in a row for one cause of the ranks' own without progress
+  // in between; it doubles with every further one, up to the longest. The first is at once.
+  Millis pause = 1000;
+  Millis longest_pause = 30'000;
   // How long ranks may take to stop after a checkpoint.
   Millis grace = 60'000;
   // And how long when some have ended otherwise, for which the others may wait in vain.
@@ -136,6 +140,9 @@ class Machine {
   void conclude();
   void finish(int exit_code, const v1::Failure* failure, const std::string& reason);
   void conclude_failure();
+  void pause_after(const v1::Failure& failure);
+  int64_t furthest_step() const;
+  std::string text_of_restart() const;
   const v1::Failure* first_failure() const;
 
   v1::Order order_for(const Member& member) const;
@@ -175,6 +182,12 @@ class Machine {
   std::optional<v1::Failure> loss_;  // the first of those that were lost
   // Ranks of lost nodes may live until then.
   Millis hold_until_ = 0;
+  // A restart waits for so long, until then.
+  Millis pause_ = 0;
+  Millis pause_until_ = 0;
+  std::string last_cause_;       // of a restart
+  int64_t step_at_restart_ = 0;  // how far ranks were then
+  int same_causes_ = 0;          // restarts in a row
 
   FenceTable fences_;
   KeyValues values_;

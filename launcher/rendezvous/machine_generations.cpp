@@ -40,6 +40,16 @@ std::tuple<int, int64_t, int> precedence(const v1::Failure& failure) {
   return {kind, order, failure.rank()};
 }
 
+// What restarts may have in common; empty for what comes from outside, which a pause does not mend:
+// a rank that was killed or stopped, a node that went.
+std::string cause_of(const v1::Failure& failure) {
+  constexpr int kKilled = 9;
+  bool own = failure.kind() == v1::Failure::KIND_EXIT ||
+             failure.kind() == v1::Failure::KIND_LAUNCH ||
+             (failure.kind() == v1::Failure::KIND_SIGNAL && failure.value() != kKilled);
+  return own ? fmt::format("{} {}", static_cast<int>(failure.kind()), failure.value()) : "";
+}
+
 v1::Record::Ending ending_of(const v1::Failure& failure) {
   v1::Record::Ending ending;
   ending.set_kind(v1::Record::Ending::KIND_FAILURE);
@@ -86,7 +96,7 @@ bool Machine::form_when_enough() {
     finish(kStopped, nullptr, "stopped: " + *draining_);
     return true;
   }
-  if (!job_ || now_ < hold_until_) return false;
+  if (!job_ || now_ < hold_until_ || now_ < pause_until_) return false;
   size_t staying = num_staying();
   if (staying < static_cast<size_t>(job_->min_nodes())) {
     if (now_ - state_since_ < settings_.gather) return false;
@@ -307,7 +317,41 @@ void Machine::conclude_failure() {
     return finish(exit_code_of(failure), &failure, text_of(failure));
   }
   ++restarts_;
-  say(fmt::format("restart {} of {}", restarts_, job_->max_restarts()));
+  pause_after(failure);
+  say(text_of_restart());
+}
+
+std::string Machine::text_of_restart() const {
+  std::string text = fmt::format("restart {} of {}", restarts_, job_->max_restarts());
+  if (same_causes_ < 2) return text;
+  return fmt::format("{} waits {:.0f} s: one cause has ended {} generations without progress", text,
+                     static_cast<double>(pause_) / 1e3, same_causes_);
+}
+
+// What fails for want of something that others hold, a full disk, say, would use up all restarts in
+// seconds.
+void Machine::pause_after(const v1::Failure& failure) {
+  std::string cause = cause_of(failure);
+  int64_t step = furthest_step();
+  bool same = !cause.empty() && cause == last_cause_ && step <= step_at_restart_;
+  same_causes_ = same ? same_causes_ + 1 : 1;
+  last_cause_ = cause;
+  step_at_restart_ = std::max(step, step_at_restart_);
+  if (same_causes_ < 2) return;
+  constexpr int kMaxDoublings = 20;
+  pause_ = std::min(settings_.pause << std::min(same_causes_ - 2, kMaxDoublings),
+                    settings_.longest_pause);
+  pause_until_ = now_ + pause_;
+}
+
+int64_t Machine::furthest_step() const {
+  int64_t furthest = 0;
+  for (const auto& [id, member] : members_) {
+    for (const v1::Progress& progress : member.progress) {
+      furthest = std::max(furthest, progress.step());
+    }
+  }
+  return furthest;
 }
 
 void Machine::finish(int exit_code, const v1::Failure* failure, const std::string& reason) {

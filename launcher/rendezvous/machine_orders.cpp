@@ -36,7 +36,9 @@ v1::Order Machine::order_for(const Member& member) const {
     order.set_kind(v1::Order::KIND_PREPARE);
   } else {
     order.set_kind(v1::Order::KIND_WAIT);
-    if (job_ && state_ == State::gathering) {
+    if (state_ == State::gathering && now_ < pause_until_) {
+      order.set_reason(text_of_restart());
+    } else if (job_ && state_ == State::gathering) {
       order.set_reason(fmt::format("{} of {} nodes are there", num_staying(), job_->min_nodes()));
     }
   }

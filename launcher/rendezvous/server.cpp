@@ -128,6 +128,7 @@ class Server::Impl : public Service, private Worker::Outlet {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
     worker_.stop();
     server_->Wait();
+    print_counted_errors();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;

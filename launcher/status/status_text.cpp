@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "proto/rendezvous.grpc.pb.h"
 
 namespace tessera::status {
@@ -22,23 +23,24 @@ std::string name_of(v1::Phase phase) {
 std::string line_of(const v1::StatusReply::Member& member) {
   std::string place = member.node_rank() < 0 ? "-" : std::to_string(member.node_rank());
   return fmt::format("node {:<4} {:<28} {:>3} ranks  {:<9}  heard of {:.1f} s ago\n", place,
-                     member.node().host(), member.node().slots(), name_of(member.phase()),
-                     static_cast<double>(member.silent_ms()) / 1e3);
+                     printable(member.node().host()), member.node().slots(),
+                     name_of(member.phase()), static_cast<double>(member.silent_ms()) / 1e3);
 }
 
 std::string line_of(const v1::Progress& progress) {
   return fmt::format("  rank {:<4} process {:<8} step {:<8} {:.0f} a second  {}\n", progress.rank(),
                      progress.process(), progress.step(), progress.throughput(),
-                     progress.collective());
+                     printable(progress.collective()));
 }
 
 }  // namespace
 
 std::string text_of(const v1::StatusReply& reply) {
-  std::string text = fmt::format("job {}: {}, generation {}, {} restart{} of {}\n", reply.job_id(),
-                                 reply.state(), reply.generation(), reply.restarts(),
-                                 reply.restarts() == 1 ? "" : "s", reply.job().max_restarts());
-  if (!reply.reason().empty()) text += reply.reason() + "\n";
+  std::string text =
+      fmt::format("job {}: {}, generation {}, {} restart{} of {}\n", printable(reply.job_id()),
+                  printable(reply.state()), reply.generation(), reply.restarts(),
+                  reply.restarts() == 1 ? "" : "s", reply.job().max_restarts());
+  if (!reply.reason().empty()) text += printable(reply.reason()) + "\n";
   std::vector<const v1::StatusReply::Member*> members;
   for (const auto& member : reply.members()) members.push_back(&member);
   std::stable_sort(members.begin(), members.end(), [](const auto* a, const auto* b) {
@@ -60,7 +62,7 @@ std::string fetch_status_text(const rendezvous::Endpoint& server,
   v1::StatusReply reply;
   grpc::Status status = stub->Status(context.get(), {}, &reply);
   TESSERA_CHECK(status.ok(), "rendezvous {}: {}", rendezvous::text_of(server),
-                status.error_message());
+                printable(status.error_message()));
   return text_of(reply);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/io/checksum.h"
+#include "core/io/elements.h"
 #include "core/io/file_system.h"
 
 namespace tessera::data {
@@ -23,7 +25,7 @@ bool holds(const Dims& shape, uint64_t bytes) {
 
 }  // namespace
 
-Array read_idx(const std::string& path) {
+Array load_idx(const std::string& path) {
   auto file = FileSystem::real().open(path);
   std::array<std::byte, 4> magic{};
   TESSERA_CHECK(file->size() >= magic.size(), "{}: too short for an IDX file", path);
@@ -64,7 +66,15 @@ ImageDataset::ImageDataset(Array images, Array labels)
 
 // Braces are evaluated from left to right: the images are missed first.
 ImageDataset::ImageDataset(const std::string& images_path, const std::string& labels_path)
-    : ImageDataset{read_idx(images_path), read_idx(labels_path)} {}
+    : ImageDataset{load_idx(images_path), load_idx(labels_path)} {}
+
+std::string ImageDataset::identity() const {
+  Checksum checksum(ChecksumKind::xxh3);
+  checksum.update(bytes_of(images_));
+  checksum.update(bytes_of(labels_));
+  return fmt::format("{} of shape {}, {}", Dataset::identity(),
+                     Dims{images_.shape()[1], images_.shape()[2]}, checksum.text());
+}
 
 int64_t ImageDataset::num_classes() const {
   const auto* labels = labels_.data<uint8_t>();

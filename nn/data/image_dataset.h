@@ -10,7 +10,7 @@ namespace tessera::data {
 // Reads an IDX file of unsigned bytes: magic 0, 0, 8, number of dims, the sizes as big-endian
 // 32-bit numbers, then the data (http://yann.lecun.com/exdb/mnist). A file of another type, or
 // whose length is not what its header says, is an error naming it.
-Array read_idx(const std::string& path);
+Array load_idx(const std::string& path);
 
 // inputs f32 (B, 1, height, width) in [0, 1], targets i64 (B,).
 class ImageDataset final : public Dataset {
@@ -20,6 +20,7 @@ class ImageDataset final : public Dataset {
   ImageDataset(const std::string& images_path, const std::string& labels_path);
 
   int64_t size() const override { return images_.shape()[0]; }
+  std::string identity() const override;
   // Numbers of an image.
   int64_t pixels() const { return images_.shape()[1] * images_.shape()[2]; }
   // One more than the highest label.

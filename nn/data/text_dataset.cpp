@@ -1,20 +1,30 @@
 #include "nn/data/text_dataset.h"
 
+#include "core/io/checksum.h"
 #include "core/io/file_system.h"
 
 namespace tessera::data {
 
 TextDataset::TextDataset(Text text, size_t begin, size_t end, int64_t context)
-    : text_(std::move(text)), begin_(begin), context_(context) {
+    : text_(std::move(text)), begin_(begin), end_(end), context_(context) {
   TESSERA_CHECK(text_ && begin <= end && end <= text_->size(),
                 "[TextDataset] expected a range within a text of {} bytes, got [{}, {})",
                 text_ ? text_->size() : 0, begin, end);
+  size_ = num_windows(static_cast<int64_t>(end - begin), context);
+}
+
+int64_t TextDataset::num_windows(int64_t bytes, int64_t context) {
   TESSERA_CHECK(context >= 1, "[TextDataset] expected a context of at least 1, got {}", context);
-  auto bytes = static_cast<int64_t>(end - begin);
   TESSERA_CHECK(bytes > context,
                 "[TextDataset] {} bytes do not hold one window of context {} and its next byte",
                 bytes, context);
-  size_ = (bytes - 1) / context;
+  return (bytes - 1) / context;
+}
+
+std::string TextDataset::identity() const {
+  auto bytes = std::as_bytes(std::span(*text_).subspan(begin_, end_ - begin_));
+  return fmt::format("{}, {} bytes, {}", Dataset::identity(), bytes.size(),
+                     checksum_of(bytes, ChecksumKind::xxh3));
 }
 
 Batch TextDataset::batch(std::span<const int64_t> indices) const {
@@ -36,7 +46,7 @@ Batch TextDataset::batch(std::span<const int64_t> indices) const {
   return {Tensor(inputs), Tensor(targets)};
 }
 
-TextDataset::Text read_text(const std::string& path) {
+TextDataset::Text load_text(const std::string& path) {
   // A text is held in memory whole; 64 GiB is beyond what that is meant for.
   constexpr uint64_t kMaxBytes = uint64_t{1} << 36;
   std::vector<std::byte> bytes = FileSystem::real().read(path, kMaxBytes);

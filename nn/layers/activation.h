@@ -9,10 +9,11 @@ namespace tessera::nn {
 
 // One without options: the function of its name.
 template <Tensor (*kFunction)(TensorArg)>
-class Activation : public Layer {
+class Activation : public OwnLayer {
  public:
-  using Layer::Layer;
-  Tensor operator()(const Tensor& x) const override { return kFunction(x); }
+  using OwnLayer::OwnLayer;
+  Activation(Module* parent, std::string name) : OwnLayer({parent, std::move(name)}) {}
+  Tensor forward(const Tensor& x) const override { return kFunction(x); }
 };
 
 using Relu = Activation<relu>;
@@ -27,71 +28,78 @@ using LogSigmoid = Activation<logsigmoid>;
 using Sigmoid = Activation<sigmoid>;
 using Tanh = Activation<tanh>;
 
-class Gelu : public Layer {
+class Gelu : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Gelu(Module* parent, std::string name, tessera::Gelu form = tessera::Gelu::exact)
-      : Layer(parent, std::move(name)), form_(form) {}
-  Tensor operator()(const Tensor& x) const override { return gelu(x, form_); }
+      : OwnLayer({parent, std::move(name)}), form_(form) {}
+  Tensor forward(const Tensor& x) const override { return gelu(x, form_); }
 
  private:
   tessera::Gelu form_;
 };
 
-class LeakyRelu : public Layer {
+class LeakyRelu : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   LeakyRelu(Module* parent, std::string name, double slope = 0.01)
-      : Layer(parent, std::move(name)), slope_(slope) {}
-  Tensor operator()(const Tensor& x) const override { return leaky_relu(x, slope_); }
+      : OwnLayer({parent, std::move(name)}), slope_(slope) {}
+  Tensor forward(const Tensor& x) const override { return leaky_relu(x, slope_); }
 
  private:
   double slope_;
 };
 
 // A slope that is learned, in place of LeakyRelu's: one, or one for each channel (dim 1).
-class Prelu : public Layer {
+class Prelu : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Prelu(Module* parent, std::string name, int64_t channels = 1, double slope = 0.25);
-  Tensor operator()(const Tensor& x) const override { return prelu(x, weight); }
+  Tensor forward(const Tensor& x) const override { return prelu(x, weight); }
 
   Tensor weight;  // (channels)
 };
 
-class Elu : public Layer {
+class Elu : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Elu(Module* parent, std::string name, double alpha = 1)
-      : Layer(parent, std::move(name)), alpha_(alpha) {}
-  Tensor operator()(const Tensor& x) const override { return elu(x, alpha_); }
+      : OwnLayer({parent, std::move(name)}), alpha_(alpha) {}
+  Tensor forward(const Tensor& x) const override { return elu(x, alpha_); }
 
  private:
   double alpha_;
 };
 
-class Celu : public Layer {
+class Celu : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Celu(Module* parent, std::string name, double alpha = 1)
-      : Layer(parent, std::move(name)), alpha_(alpha) {}
-  Tensor operator()(const Tensor& x) const override { return celu(x, alpha_); }
+      : OwnLayer({parent, std::move(name)}), alpha_(alpha) {}
+  Tensor forward(const Tensor& x) const override { return celu(x, alpha_); }
 
  private:
   double alpha_;
 };
 
-class Softplus : public Layer {
+class Softplus : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Softplus(Module* parent, std::string name, double beta = 1, double threshold = 20)
-      : Layer(parent, std::move(name)), beta_(beta), threshold_(threshold) {}
-  Tensor operator()(const Tensor& x) const override { return softplus(x, beta_, threshold_); }
+      : OwnLayer({parent, std::move(name)}), beta_(beta), threshold_(threshold) {}
+  Tensor forward(const Tensor& x) const override { return softplus(x, beta_, threshold_); }
 
  private:
   double beta_;
   double threshold_;
 };
 
-class Hardtanh : public Layer {
+class Hardtanh : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Hardtanh(Module* parent, std::string name, double low = -1, double high = 1)
-      : Layer(parent, std::move(name)), low_(low), high_(high) {}
-  Tensor operator()(const Tensor& x) const override { return hardtanh(x, low_, high_); }
+      : OwnLayer({parent, std::move(name)}), low_(low), high_(high) {}
+  Tensor forward(const Tensor& x) const override { return hardtanh(x, low_, high_); }
 
  private:
   double low_;
@@ -99,31 +107,34 @@ class Hardtanh : public Layer {
 };
 
 // Halves dim, whose size is even.
-class Glu : public Layer {
+class Glu : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Glu(Module* parent, std::string name, int64_t dim = -1)
-      : Layer(parent, std::move(name)), dim_(dim) {}
-  Tensor operator()(const Tensor& x) const override { return glu(x, dim_); }
+      : OwnLayer({parent, std::move(name)}), dim_(dim) {}
+  Tensor forward(const Tensor& x) const override { return glu(x, dim_); }
 
  private:
   int64_t dim_;
 };
 
-class Softmax : public Layer {
+class Softmax : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Softmax(Module* parent, std::string name, int64_t dim)
-      : Layer(parent, std::move(name)), dim_(dim) {}
-  Tensor operator()(const Tensor& x) const override { return softmax(x, dim_); }
+      : OwnLayer({parent, std::move(name)}), dim_(dim) {}
+  Tensor forward(const Tensor& x) const override { return softmax(x, dim_); }
 
  private:
   int64_t dim_;
 };
 
-class LogSoftmax : public Layer {
+class LogSoftmax : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   LogSoftmax(Module* parent, std::string name, int64_t dim)
-      : Layer(parent, std::move(name)), dim_(dim) {}
-  Tensor operator()(const Tensor& x) const override { return log_softmax(x, dim_); }
+      : OwnLayer({parent, std::move(name)}), dim_(dim) {}
+  Tensor forward(const Tensor& x) const override { return log_softmax(x, dim_); }
 
  private:
   int64_t dim_;

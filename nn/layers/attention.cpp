@@ -6,7 +6,7 @@ namespace tessera::nn {
 
 CausalSelfAttention::CausalSelfAttention(Module* parent, std::string name, int64_t width,
                                          int64_t heads, Options options)
-    : Layer(parent, std::move(name)),
+    : OwnLayer({parent, std::move(name)}),
       c_attn(this, "c_attn", width, 3 * width, {.bias = true, .init_std = options.init_std}),
       c_proj(this, "c_proj", width, width,
              {.bias = true,
@@ -18,7 +18,7 @@ CausalSelfAttention::CausalSelfAttention(Module* parent, std::string name, int64
                 "[CausalSelfAttention] {} heads do not divide a width of {}", heads, width);
 }
 
-Tensor CausalSelfAttention::operator()(const Tensor& x) const {
+Tensor CausalSelfAttention::forward(const Tensor& x) const {
   return dropout_(c_proj(self_attention(c_attn(x), heads_, /*causal=*/true)));
 }
 

@@ -8,8 +8,9 @@ namespace tessera::nn {
 
 // Causal multi-head self-attention with its input and output projections: (B, T, width) -> the
 // same.
-class CausalSelfAttention : public Layer {
+class CausalSelfAttention : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   struct Options {
     double dropout = 0;            // on the result
     double init_std = 0;           // of both projections, as Linear's
@@ -18,7 +19,8 @@ class CausalSelfAttention : public Layer {
   // heads divides width.
   CausalSelfAttention(Module* parent, std::string name, int64_t width, int64_t heads,
                       Options options);
-  Tensor operator()(const Tensor& x) const override;
+  CausalSelfAttention(NotThis, int64_t width, int64_t heads, Options options) = delete;
+  Tensor forward(const Tensor& x) const override;
 
   Linear c_attn;
   Linear c_proj;

@@ -4,12 +4,15 @@
 
 namespace tessera::nn {
 
-Tensor Sequential::operator()(const Tensor& x) const {
+Tensor Sequential::forward(const Tensor& x) const {
+  // Each layer starts from the place of this call, and one of the user's own has places of its own.
+  const CallSite site = call_place.site;
+  const NotComposed users;
   Tensor y = x;
-  for (const auto& layer : layers_) y = (*layer)(y);
+  for (const auto& layer : layers_) y = (*layer)(y, site);
   return y;
 }
 
-Tensor Flatten::operator()(const Tensor& x) const { return flatten(x, start_, end_); }
+Tensor Flatten::forward(const Tensor& x) const { return flatten(x, start_, end_); }
 
 }  // namespace tessera::nn

@@ -9,9 +9,10 @@ namespace tessera::nn {
 //
 //   nn::Sequential net{this, "net"};
 //   net.add<nn::Linear>(784, 128).add<nn::Relu>().add<nn::Linear>(128, 10);
-class Sequential : public Layer {
+class Sequential : public OwnLayer {
  public:
-  using Layer::Layer;
+  using OwnLayer::OwnLayer;
+  Sequential(Module* parent, std::string name) : OwnLayer({parent, std::move(name)}) {}
   // Makes L(this, index, args...) at the end.
   template <class L, class... Args>
   Sequential& add(Args&&... args) {
@@ -19,7 +20,7 @@ class Sequential : public Layer {
         std::make_unique<L>(this, std::to_string(layers_.size()), std::forward<Args>(args)...));
     return *this;
   }
-  Tensor operator()(const Tensor& x) const override;
+  Tensor forward(const Tensor& x) const override;
 
   size_t size() const { return layers_.size(); }
   Layer& operator[](size_t i) { return *layers_[i]; }
@@ -29,21 +30,23 @@ class Sequential : public Layer {
 };
 
 // Dims start to end (included) as one.
-class Flatten : public Layer {
+class Flatten : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Flatten(Module* parent, std::string name, int64_t start = 1, int64_t end = -1)
-      : Layer(parent, std::move(name)), start_(start), end_(end) {}
-  Tensor operator()(const Tensor& x) const override;
+      : OwnLayer({parent, std::move(name)}), start_(start), end_(end) {}
+  Tensor forward(const Tensor& x) const override;
 
  private:
   int64_t start_;
   int64_t end_;
 };
 
-class Identity : public Layer {
+class Identity : public OwnLayer {
  public:
-  using Layer::Layer;
-  Tensor operator()(const Tensor& x) const override { return x; }
+  using OwnLayer::OwnLayer;
+  Identity(Module* parent, std::string name) : OwnLayer({parent, std::move(name)}) {}
+  Tensor forward(const Tensor& x) const override { return x; }
 };
 
 }  // namespace tessera::nn

@@ -32,7 +32,7 @@ Init uniform_by_fan(const Dims& weight) {
 
 Conv1d::Conv1d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
                Conv1dOptions options)
-    : Layer(parent, std::move(name)), options_(options) {
+    : OwnLayer({parent, std::move(name)}), options_(options) {
   check_channels("Conv1d", in, out, options.groups);
   TESSERA_CHECK(kernel >= 1, "[Conv1d] expected a kernel of at least 1, got {}", kernel);
   Dims shape{out, in / options.groups, kernel};
@@ -40,35 +40,35 @@ Conv1d::Conv1d(Module* parent, std::string name, int64_t in, int64_t out, int64_
   if (options.bias) bias = add_parameter("bias", {out}, uniform_by_fan(shape));
 }
 
-Tensor Conv1d::operator()(const Tensor& x) const {
+Tensor Conv1d::forward(const Tensor& x) const {
   return conv1d(x, weight, bias, options_.stride, options_.padding, options_.dilation,
                 options_.groups);
 }
 
 Conv2d::Conv2d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
                Conv2dOptions options)
-    : Layer(parent, std::move(name)), options_(std::move(options)) {
+    : OwnLayer({parent, std::move(name)}), options_(std::move(options)) {
   check_channels("Conv2d", in, out, options_.groups);
   Dims shape = weight_shape("Conv2d", out, in / options_.groups, kernel);
   weight = add_parameter("weight", shape, uniform_by_fan(shape));
   if (options_.bias) bias = add_parameter("bias", {out}, uniform_by_fan(shape));
 }
 
-Tensor Conv2d::operator()(const Tensor& x) const {
+Tensor Conv2d::forward(const Tensor& x) const {
   return conv2d(x, weight, bias, options_.stride, options_.padding, options_.dilation,
                 options_.groups);
 }
 
 ConvTranspose2d::ConvTranspose2d(Module* parent, std::string name, int64_t in, int64_t out,
                                  const Dims& kernel, ConvTranspose2dOptions options)
-    : Layer(parent, std::move(name)), options_(std::move(options)) {
+    : OwnLayer({parent, std::move(name)}), options_(std::move(options)) {
   check_channels("ConvTranspose2d", in, out, options_.groups);
   Dims shape = weight_shape("ConvTranspose2d", in, out / options_.groups, kernel);
   weight = add_parameter("weight", shape, uniform_by_fan(shape));
   if (options_.bias) bias = add_parameter("bias", {out}, uniform_by_fan(shape));
 }
 
-Tensor ConvTranspose2d::operator()(const Tensor& x) const {
+Tensor ConvTranspose2d::forward(const Tensor& x) const {
   return conv_transpose2d(x, weight, bias, options_.stride, options_.padding,
                           options_.output_padding, options_.groups, options_.dilation);
 }

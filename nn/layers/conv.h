@@ -16,11 +16,13 @@ struct Conv1dOptions {
 };
 
 // x (N, in, L) -> (N, out, OL); weight (out, in / groups, kernel), bias (out,).
-class Conv1d : public Layer {
+class Conv1d : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Conv1d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
          Conv1dOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  Conv1d(NotThis, int64_t in, int64_t out, int64_t kernel, Conv1dOptions options = {}) = delete;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor weight;
   Tensor bias;
@@ -38,11 +40,17 @@ struct Conv2dOptions {
 };
 
 // x (N, in, H, W) -> (N, out, OH, OW); weight (out, in / groups, KH, KW), bias (out,).
-class Conv2d : public Layer {
+class Conv2d : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Conv2d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
          Conv2dOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  Conv2d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
+         Conv2dOptions options = {})
+      : Conv2d(parent, std::move(name), in, out, Dims{kernel}, std::move(options)) {}
+  Conv2d(NotThis, int64_t in, int64_t out, const Dims& kernel, Conv2dOptions options = {}) = delete;
+  Conv2d(NotThis, int64_t in, int64_t out, int64_t kernel, Conv2dOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor weight;
   Tensor bias;
@@ -61,11 +69,19 @@ struct ConvTranspose2dOptions {
 };
 
 // x (N, in, H, W) -> (N, out, OH, OW); weight (in, out / groups, KH, KW), bias (out,).
-class ConvTranspose2d : public Layer {
+class ConvTranspose2d : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   ConvTranspose2d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
                   ConvTranspose2dOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  ConvTranspose2d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
+                  ConvTranspose2dOptions options = {})
+      : ConvTranspose2d(parent, std::move(name), in, out, Dims{kernel}, std::move(options)) {}
+  ConvTranspose2d(NotThis, int64_t in, int64_t out, const Dims& kernel,
+                  ConvTranspose2dOptions options = {}) = delete;
+  ConvTranspose2d(NotThis, int64_t in, int64_t out, int64_t kernel,
+                  ConvTranspose2dOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor weight;
   Tensor bias;

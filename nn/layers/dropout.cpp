@@ -5,11 +5,11 @@
 namespace tessera::nn {
 
 Dropout::Dropout(Module* parent, std::string name, double p)
-    : Layer(parent, std::move(name)), p_(p) {
+    : OwnLayer({parent, std::move(name)}), p_(p) {
   TESSERA_CHECK(p >= 0 && p <= 1, "[Dropout] expected a probability in [0, 1], got {}", p);
 }
 
-Tensor Dropout::operator()(const Tensor& x) const {
+Tensor Dropout::forward(const Tensor& x) const {
   ModuleScope scope(*this);
   return dropout(x, p_, training());
 }

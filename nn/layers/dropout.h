@@ -6,10 +6,11 @@
 namespace tessera::nn {
 
 // Active in training mode only.
-class Dropout : public Layer {
+class Dropout : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Dropout(Module* parent, std::string name, double p = 0.5);
-  Tensor operator()(const Tensor& x) const override;
+  Tensor forward(const Tensor& x) const override;
 
  private:
   double p_;

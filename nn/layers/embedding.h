@@ -14,11 +14,13 @@ struct EmbeddingOptions {
 };
 
 // index i64 or i32 of any shape -> (index shape, width). weight (count, width) starts normal.
-class Embedding : public Layer {
+class Embedding : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Embedding(Module* parent, std::string name, int64_t count, int64_t width,
             EmbeddingOptions options = {});
-  Tensor operator()(const Tensor& index) const override;
+  Embedding(NotThis, int64_t count, int64_t width, EmbeddingOptions options) = delete;
+  Tensor forward(const Tensor& index) const override;
 
   Tensor weight;
 

@@ -10,7 +10,7 @@ Linear::Linear(Module* parent, std::string name, int64_t in, int64_t out)
     : Linear(parent, std::move(name), in, out, Options()) {}
 
 Linear::Linear(Module* parent, std::string name, int64_t in, int64_t out, Options options)
-    : Layer(parent, std::move(name)) {
+    : OwnLayer({parent, std::move(name)}) {
   TESSERA_CHECK(in >= 1 && out >= 1, "[Linear] expected at least one feature, got {} and {}", in,
                 out);
   Init uniform = Init::uniform(1 / std::sqrt(static_cast<double>(in)));
@@ -19,6 +19,6 @@ Linear::Linear(Module* parent, std::string name, int64_t in, int64_t out, Option
   if (options.bias) bias = add_parameter("bias", {out}, normal ? Init::constant(0) : uniform);
 }
 
-Tensor Linear::operator()(const Tensor& x) const { return linear(x, weight, bias); }
+Tensor Linear::forward(const Tensor& x) const { return linear(x, weight, bias); }
 
 }  // namespace tessera::nn

@@ -8,7 +8,7 @@ namespace tessera::nn {
 
 LayerNorm::LayerNorm(Module* parent, std::string name, const Dims& normalized_shape,
                      LayerNormOptions options)
-    : Layer(parent, std::move(name)), normalized_shape_(normalized_shape), eps_(options.eps) {
+    : OwnLayer({parent, std::move(name)}), normalized_shape_(normalized_shape), eps_(options.eps) {
   if (!options.affine) return;
   weight = add_parameter("weight", normalized_shape, Init::constant(1));
   if (options.bias) bias = add_parameter("bias", normalized_shape, Init::constant(0));
@@ -17,26 +17,26 @@ LayerNorm::LayerNorm(Module* parent, std::string name, const Dims& normalized_sh
 LayerNorm::LayerNorm(Module* parent, std::string name, int64_t width, LayerNormOptions options)
     : LayerNorm(parent, std::move(name), Dims{width}, options) {}
 
-Tensor LayerNorm::operator()(const Tensor& x) const {
+Tensor LayerNorm::forward(const Tensor& x) const {
   return layer_norm(x, normalized_shape_, weight, bias, eps_);
 }
 
 RmsNorm::RmsNorm(Module* parent, std::string name, const Dims& normalized_shape,
                  RmsNormOptions options)
-    : Layer(parent, std::move(name)), normalized_shape_(normalized_shape), eps_(options.eps) {
+    : OwnLayer({parent, std::move(name)}), normalized_shape_(normalized_shape), eps_(options.eps) {
   if (options.affine) weight = add_parameter("weight", normalized_shape, Init::constant(1));
 }
 
 RmsNorm::RmsNorm(Module* parent, std::string name, int64_t width, RmsNormOptions options)
     : RmsNorm(parent, std::move(name), Dims{width}, options) {}
 
-Tensor RmsNorm::operator()(const Tensor& x) const {
+Tensor RmsNorm::forward(const Tensor& x) const {
   return rms_norm(x, normalized_shape_, weight, eps_);
 }
 
 GroupNorm::GroupNorm(Module* parent, std::string name, int64_t num_groups, int64_t channels,
                      GroupNormOptions options)
-    : Layer(parent, std::move(name)), num_groups_(num_groups), eps_(options.eps) {
+    : OwnLayer({parent, std::move(name)}), num_groups_(num_groups), eps_(options.eps) {
   TESSERA_CHECK(num_groups >= 1 && channels % num_groups == 0,
                 "[GroupNorm] {} groups do not divide {} channels", num_groups, channels);
   if (!options.affine) return;
@@ -44,13 +44,13 @@ GroupNorm::GroupNorm(Module* parent, std::string name, int64_t num_groups, int64
   bias = add_parameter("bias", {channels}, Init::constant(0));
 }
 
-Tensor GroupNorm::operator()(const Tensor& x) const {
+Tensor GroupNorm::forward(const Tensor& x) const {
   return group_norm(x, num_groups_, weight, bias, eps_);
 }
 
 ChannelNorm::ChannelNorm(Module* parent, std::string name, int64_t channels,
                          BatchNormOptions options)
-    : Layer(parent, std::move(name)), options_(options) {
+    : OwnLayer({parent, std::move(name)}), options_(options) {
   if (options.affine) {
     weight = add_parameter("weight", {channels}, Init::constant(1));
     bias = add_parameter("bias", {channels}, Init::constant(0));
@@ -65,7 +65,7 @@ BatchNorm::BatchNorm(Module* parent, std::string name, int64_t channels, BatchNo
                      size_t fewest, size_t most)
     : ChannelNorm(parent, std::move(name), channels, options), fewest_(fewest), most_(most) {}
 
-Tensor BatchNorm::operator()(const Tensor& x) const {
+Tensor BatchNorm::forward(const Tensor& x) const {
   TESSERA_CHECK(x.dim() >= fewest_ && x.dim() <= most_,
                 "[BatchNorm] expected an input of {} to {} dims, got {}", fewest_, most_,
                 x.shape());
@@ -91,7 +91,7 @@ InstanceNorm2d::InstanceNorm2d(Module* parent, std::string name, int64_t channel
                                BatchNormOptions options)
     : ChannelNorm(parent, std::move(name), channels, options) {}
 
-Tensor InstanceNorm2d::operator()(const Tensor& x) const {
+Tensor InstanceNorm2d::forward(const Tensor& x) const {
   TESSERA_CHECK(x.dim() == 4, "[InstanceNorm2d] expected an input of 4 dims, got {}", x.shape());
   return instance_norm(x, running_mean, running_var, weight, bias, uses_own_moments(),
                        options().momentum.value_or(0), options().eps);

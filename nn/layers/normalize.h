@@ -15,12 +15,14 @@ struct LayerNormOptions {
 };
 
 // Over the last dims, of sizes normalized_shape.
-class LayerNorm : public Layer {
+class LayerNorm : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   LayerNorm(Module* parent, std::string name, const Dims& normalized_shape,
             LayerNormOptions options = {});
   LayerNorm(Module* parent, std::string name, int64_t width, LayerNormOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  LayerNorm(NotThis, const Dims& normalized_shape, LayerNormOptions options = {}) = delete;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor weight;
   Tensor bias;
@@ -35,12 +37,14 @@ struct RmsNormOptions {
   bool affine = true;
 };
 
-class RmsNorm : public Layer {
+class RmsNorm : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   RmsNorm(Module* parent, std::string name, const Dims& normalized_shape,
           RmsNormOptions options = {});
   RmsNorm(Module* parent, std::string name, int64_t width, RmsNormOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  RmsNorm(NotThis, const Dims& normalized_shape, RmsNormOptions options = {}) = delete;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor weight;
 
@@ -55,11 +59,13 @@ struct GroupNormOptions {
 };
 
 // x (N, channels, ...); num_groups divides channels.
-class GroupNorm : public Layer {
+class GroupNorm : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   GroupNorm(Module* parent, std::string name, int64_t num_groups, int64_t channels,
             GroupNormOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  GroupNorm(NotThis, int64_t num_groups, int64_t channels, GroupNormOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor weight;
   Tensor bias;
@@ -81,8 +87,9 @@ struct BatchNormOptions {
 // What norms of channels with running statistics share. Buffers: running_mean starts at 0,
 // running_var at 1, num_batches_tracked (i64, zero-dimensional, counted by batch norm) at 0;
 // undefined unless tracked.
-class ChannelNorm : public Layer {
+class ChannelNorm : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   Tensor weight;
   Tensor bias;
   Tensor running_mean;
@@ -103,7 +110,8 @@ class ChannelNorm : public Layer {
 // running ones are tracked.
 class BatchNorm : public ChannelNorm {
  public:
-  Tensor operator()(const Tensor& x) const override;
+  using ChannelNorm::ChannelNorm;
+  Tensor forward(const Tensor& x) const override;
 
  protected:
   // Takes x of `fewest` to `most` dims.
@@ -117,22 +125,28 @@ class BatchNorm : public ChannelNorm {
 // x (N, channels) or (N, channels, L)
 class BatchNorm1d : public BatchNorm {
  public:
+  using BatchNorm::BatchNorm;
   BatchNorm1d(Module* parent, std::string name, int64_t channels, BatchNormOptions options = {});
+  BatchNorm1d(NotThis, int64_t channels, BatchNormOptions options) = delete;
 };
 
 // x (N, channels, H, W)
 class BatchNorm2d : public BatchNorm {
  public:
+  using BatchNorm::BatchNorm;
   BatchNorm2d(Module* parent, std::string name, int64_t channels, BatchNormOptions options = {});
+  BatchNorm2d(NotThis, int64_t channels, BatchNormOptions options) = delete;
 };
 
 // x (N, channels, H, W), each channel of each sample by itself. As in PyTorch without affine and
 // running statistics, unless told otherwise.
 class InstanceNorm2d : public ChannelNorm {
  public:
+  using ChannelNorm::ChannelNorm;
   InstanceNorm2d(Module* parent, std::string name, int64_t channels,
                  BatchNormOptions options = {.affine = false, .track_running_stats = false});
-  Tensor operator()(const Tensor& x) const override;
+  InstanceNorm2d(NotThis, int64_t channels, BatchNormOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
 };
 
 }  // namespace tessera::nn

@@ -12,10 +12,15 @@ struct MaxPool2dOptions {
   bool ceil_mode = false;
 };
 
-class MaxPool2d : public Layer {
+class MaxPool2d : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   MaxPool2d(Module* parent, std::string name, const Dims& kernel, MaxPool2dOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  MaxPool2d(Module* parent, std::string name, int64_t kernel, MaxPool2dOptions options = {})
+      : MaxPool2d(parent, std::move(name), Dims{kernel}, std::move(options)) {}
+  MaxPool2d(NotThis, const Dims& kernel, MaxPool2dOptions options = {}) = delete;
+  MaxPool2d(NotThis, int64_t kernel, MaxPool2dOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
 
  private:
   Dims kernel_;
@@ -29,10 +34,15 @@ struct AvgPool2dOptions {
   bool count_include_pad = true;
 };
 
-class AvgPool2d : public Layer {
+class AvgPool2d : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   AvgPool2d(Module* parent, std::string name, const Dims& kernel, AvgPool2dOptions options = {});
-  Tensor operator()(const Tensor& x) const override;
+  AvgPool2d(Module* parent, std::string name, int64_t kernel, AvgPool2dOptions options = {})
+      : AvgPool2d(parent, std::move(name), Dims{kernel}, std::move(options)) {}
+  AvgPool2d(NotThis, const Dims& kernel, AvgPool2dOptions options = {}) = delete;
+  AvgPool2d(NotThis, int64_t kernel, AvgPool2dOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
 
  private:
   Dims kernel_;
@@ -40,10 +50,14 @@ class AvgPool2d : public Layer {
 };
 
 // To images of out_size: one number for both dims, or one for each.
-class AdaptiveAvgPool2d : public Layer {
+class AdaptiveAvgPool2d : public OwnLayer {
  public:
+  using OwnLayer::OwnLayer;
   AdaptiveAvgPool2d(Module* parent, std::string name, const Dims& out_size);
-  Tensor operator()(const Tensor& x) const override;
+  AdaptiveAvgPool2d(Module* parent, std::string name, int64_t out_size)
+      : AdaptiveAvgPool2d(parent, std::move(name), Dims{out_size}) {}
+  AdaptiveAvgPool2d(NotThis, const Dims& out_size) = delete;
+  Tensor forward(const Tensor& x) const override;
 
  private:
   Dims out_size_;

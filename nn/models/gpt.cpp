@@ -42,6 +42,8 @@ GptBlock::GptBlock(Module* parent, std::string name, const GptOptions& options)
 }
 
 Tensor GptBlock::operator()(const Tensor& x) const {
+  const Composed scope;
+  const InModule here(path());
   Tensor y = x + attn_(ln1_(x));
   return y + dropout_(c_proj_(gelu(c_fc_(ln2_(y)), activation_)));
 }
@@ -56,7 +58,7 @@ Gpt::Gpt(const GptOptions& options)
   for (int64_t i = 0; i < options.layers; ++i) blocks_.emplace_back(options);
 }
 
-Tensor Gpt::forward(const Tensor& tokens) {
+Tensor Gpt::compute(const Tensor& tokens) {
   TESSERA_CHECK(tokens.dim() == 2 && tokens.size(1) <= options_.context,
                 "[gpt] expected tokens (B, T) with T up to {}, got {}", options_.context,
                 tokens.shape());

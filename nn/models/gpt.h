@@ -35,14 +35,15 @@ class GptBlock : public Module {
 
 // Pre-norm, learned positions, the output layer tied to the token embedding (Radford et al. 2019).
 // Weights start normal with 0.02, those of residual projections with 0.02 / sqrt(2 layers).
-class Gpt final : public Model {
+class Gpt final : public OwnModel {
  public:
+  // forward: i64 (B, T) with T up to the context -> logits (B, T, vocabulary).
   explicit Gpt(const GptOptions& options);
-  // i64 (B, T) with T up to the context -> logits (B, T, vocabulary).
-  Tensor forward(const Tensor& tokens) override;
   const GptOptions& options() const { return options_; }
 
  private:
+  Tensor compute(const Tensor& tokens) override;
+
   GptOptions options_;
   Embedding wte_;
   Embedding wpe_;

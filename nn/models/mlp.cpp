@@ -13,7 +13,7 @@ Mlp::Mlp(const MlpOptions& options)
   for (Linear* layer : {&fc1_, &fc2_, &fc3_}) layer->make_block();
 }
 
-Tensor Mlp::forward(const Tensor& images) {
+Tensor Mlp::compute(const Tensor& images) {
   TESSERA_CHECK(images.dim() >= 1 && images.numel() == images.size(0) * options_.inputs,
                 "[mlp] expected {} numbers a sample, got {}", options_.inputs, images.shape());
   Tensor x = to(reshape(images, {images.size(0), options_.inputs}), fc1_.weight.dtype());

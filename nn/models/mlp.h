@@ -14,13 +14,14 @@ struct MlpOptions {
 };
 
 // Two hidden layers with ReLU.
-class Mlp final : public Model {
+class Mlp final : public OwnModel {
  public:
+  // forward: (B, ...) with `inputs` numbers a sample -> logits (B, classes).
   explicit Mlp(const MlpOptions& options);
-  // (B, ...) with `inputs` numbers a sample -> logits (B, classes).
-  Tensor forward(const Tensor& images) override;
 
  private:
+  Tensor compute(const Tensor& images) override;
+
   MlpOptions options_;
   Linear fc1_;
   Linear fc2_;

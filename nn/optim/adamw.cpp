@@ -11,6 +11,11 @@ AdamW::AdamW(std::vector<ParamGroup> groups, Options options)
   TESSERA_CHECK(options.eps > 0, "[AdamW] expected an eps above 0, got {}", options.eps);
 }
 
+std::string AdamW::describe() const {
+  return fmt::format("adamw, betas {} and {}, eps {}", options_.beta1, options_.beta2,
+                     options_.eps);
+}
+
 void AdamW::update(const Slice& slice, const Array& grad_scale, double lr, int64_t step) const {
   AdamWArgs args{.lr = lr,
                  .beta1 = options_.beta1,

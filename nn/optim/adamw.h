@@ -16,6 +16,7 @@ class AdamW final : public Optimizer {
   AdamW(std::vector<ParamGroup> groups, Options options);
 
   std::vector<std::string> state_names() const override { return {"exp_avg", "exp_avg_sq"}; }
+  std::string describe() const override;
   void update(const Slice& slice, const Array& grad_scale, double lr, int64_t step) const override;
 
  private:

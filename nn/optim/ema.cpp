@@ -15,6 +15,8 @@ std::vector<std::string> Ema::state_names() const {
   return names;
 }
 
+std::string Ema::describe() const { return fmt::format("{}, ema {}", inner_->describe(), decay_); }
+
 void Ema::update(const Slice& slice, const Array& grad_scale, double lr, int64_t step) const {
   const Array& ema = slice.state.back();
   if (step == 1) ema.copy_(slice.param);

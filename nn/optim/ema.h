@@ -18,6 +18,7 @@ class Ema final : public Optimizer {
   Ema(std::unique_ptr<Optimizer> inner, double decay);
 
   std::vector<std::string> state_names() const override;
+  std::string describe() const override;
   void update(const Slice& slice, const Array& grad_scale, double lr, int64_t step) const override;
 
  private:

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <unordered_set>
 
+#include "core/finite.h"
 #include "core/kernels.h"
 #include "core/tree.h"
 
@@ -17,25 +18,54 @@ Array flat(const Array& x) { return x.view({x.numel()}); }
 
 Optimizer::Optimizer(std::vector<ParamGroup> groups) : groups_(std::move(groups)) {
   std::unordered_set<const void*> seen;
+  bool any_trained = false;
   for (const ParamGroup& group : groups_) {
     for (const Tensor& param : group.params) {
-      TESSERA_CHECK(param.is_leaf() && param.requires_grad(),
-                    "[Optimizer] expected leaves that require a gradient");
+      TESSERA_CHECK(param.is_leaf(), "[Optimizer] expected leaves, got the result of an operation");
       TESSERA_CHECK(seen.insert(param.shared().get()).second,
                     "[Optimizer] a parameter is listed twice");
+      any_trained = any_trained || param.requires_grad();
     }
   }
+  TESSERA_CHECK(any_trained || seen.empty(),
+                "[Optimizer] expected parameters that require a gradient, and none of {} does",
+                seen.size());
 }
 
-void Optimizer::step(double lr) { step(lr, Array::scalar(1.0, DType::f64)); }
+bool Optimizer::step(double lr) { return step(lr, Array::scalar(1.0, DType::f64)); }
 
-void Optimizer::step(double lr, const Array& grad_scale) {
+// What is not finite of a step's numbers; empty: all are.
+std::string Optimizer::nonfinite(double lr, const Array& grad_scale) const {
+  if (!std::isfinite(lr)) return fmt::format("the learning rate is {}", lr);
+  size_t index = 0;
+  for (const ParamGroup& group : groups_) {
+    for (const Tensor& param : group.params) {
+      ++index;
+      if (!param.requires_grad() || !param.grad().defined()) continue;
+      int64_t count = count_nonfinite(param.grad().data());
+      if (count == 0) continue;
+      return fmt::format(
+          "the gradient of parameter {}, of shape {}, is NaN or infinite in {} of {} elements",
+          index, param.shape(), count, param.numel());
+    }
+  }
+  if (all_finite(grad_scale)) return {};
+  return fmt::format("the gradients' scale is {}", grad_scale.item<double>());
+}
+
+bool Optimizer::step(double lr, const Array& grad_scale) {
+  if (on_nonfinite_ != NonFinite::take) {
+    std::string reason = nonfinite(lr, grad_scale);
+    TESSERA_CHECK(reason.empty() || on_nonfinite_ == NonFinite::skip,
+                  "[Optimizer] {}; nothing was updated", reason);
+    if (!reason.empty()) return false;
+  }
   size_t index = 0;
   for (const ParamGroup& group : groups_) {
     for (const Tensor& param : group.params) {
       if (states_.size() == index) states_.emplace_back();
       State& state = states_[index++];
-      if (!param.grad().defined()) continue;
+      if (!param.requires_grad() || !param.grad().defined()) continue;
       while (state.arrays.size() < num_states()) {
         state.arrays.push_back(Array::zeros({param.numel()}, param.dtype(), param.device()));
       }
@@ -43,6 +73,7 @@ void Optimizer::step(double lr, const Array& grad_scale) {
              grad_scale, lr, ++state.steps);
     }
   }
+  return true;
 }
 
 void Optimizer::zero_grad() {

@@ -49,10 +49,21 @@ function(tessera_module name)
   endif()
 endfunction()
 
+# For modules whose own instructions take no time: they read configs, wait for the network, and leave
+# work to others. Their sources compile in a fifth to a third less.
+function(tessera_light_optimization name)
+  target_compile_options(tessera_${name}
+                         PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1>)
+endfunction()
+
 # For modules that use Highway. SSE4 stands for every x86-64-v2 machine, AVX3 for AVX-512; the
 # targets between and above cost build time and gain nothing measurable here.
 function(tessera_vector_targets target)
-  target_compile_definitions(${target} PRIVATE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_AVX3_DL)")
+  set(disabled "HWY_SSSE3|HWY_AVX3_DL")
+  if(hwy_VERSION VERSION_GREATER_EQUAL 1.1)
+    string(APPEND disabled "|HWY_AVX3_ZEN4|HWY_AVX3_SPR")
+  endif()
+  target_compile_definitions(${target} PRIVATE "HWY_DISABLED_TARGETS=(${disabled})")
 endfunction()
 
 function(tessera_compile_options target)

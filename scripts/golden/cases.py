@@ -86,7 +86,7 @@ class Family:
 
     def ref(self, tensor):
         name = NAMES[tensor.dtype]
-        flat = tensor.detach().contiguous().flatten()
+        flat = tensor.detach().clone(memory_format=torch.contiguous_format).flatten()
         raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
         store = self.data.setdefault(name, bytearray())
         key = (name, raw)

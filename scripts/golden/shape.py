@@ -44,7 +44,7 @@ OPS = [
     ("unfold", torch.Tensor.unfold, [2, 2, 1], S), ("unfold", torch.Tensor.unfold, [0, 3, 2], (7, 2)),
     ("tril", torch.tril, [0], S), ("tril", torch.tril, [-1], (4, 3)), ("triu", torch.triu, [0], S),
     ("triu", torch.triu, [1], (3, 4)), ("triu", torch.triu, [-2], (4, 4)),
-    ("pad", lambda x, p, m, v: F.pad(x, p, m, v), [[1, 2], "constant", 0.5], S),
+    ("pad", lambda x, p, m, v: F.pad(x, p, m, v), [[1, 2], "constant", 2.0], S),
     ("pad", lambda x, p, m, v: F.pad(x, p, m, v), [[1, 0, 2, 1], "constant", 0.0], S),
     ("pad", lambda x, p, m, v: F.pad(x, p, m, v), [[-1, 1], "constant", 0.0], S),
     ("pad", lambda x, p, m, v: F.pad(x, p, m), [[1, 2], "reflect", 0.0], S),

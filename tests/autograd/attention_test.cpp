@@ -190,6 +190,38 @@ TEST(Attention, PassesNaNAndInfinityOn) {
   }
 }
 
+// As in PyTorch: a score beyond the range is infinite, plus infinity and NaN spoil their query's
+// row and its gradients, and a query that has nothing but minus infinity sees no key.
+TEST(Attention, ScoresBeyondTheRange) {
+  const double largest = static_cast<double>(std::numeric_limits<float>::max());
+  struct Case {
+    double q, k, y, dq;
+  };
+  const double nan = std::nan("");
+  for (const Case& c : {Case{largest, largest, nan, nan}, Case{nan, 1, nan, nan},
+                        Case{1, nan, nan, nan}, Case{largest, -largest, 0, 0}}) {
+    for (bool causal : {false, true}) {
+      for (int64_t key_heads : {1, 2}) {
+        Tensor q(Array::full({1, 2, 3, 2}, c.q), true);
+        Tensor k(Array::full({1, key_heads, 3, 2}, c.k), true);
+        Tensor v(Array::full({1, key_heads, 3, 2}, 2), true);
+        Tensor y = scaled_dot_product_attention(q, k, v, {}, 0, causal, {}, true);
+        y.backward(Tensor(Array::full(y.shape(), 1)));
+        for (double x : doubles(y.data())) EXPECT_TRUE(x == c.y || (x != x && c.y != c.y)) << x;
+        for (double x : doubles(q.grad().data())) {
+          EXPECT_TRUE(x == c.dq || (x != x && c.dq != c.dq)) << x;
+        }
+      }
+      Array qkv = Array::full({1, 3, 6}, 2);
+      qkv.slice(2, 0, 2).fill_(c.q);
+      qkv.slice(2, 2, 4).fill_(c.k);
+      for (double x : doubles(self_attention(Tensor(qkv), 1, causal).data())) {
+        EXPECT_TRUE(x == c.y || (x != x && c.y != c.y)) << x;
+      }
+    }
+  }
+}
+
 TEST(Attention, ComputesSixteenBitsInF32) {
   for (DType dtype : {DType::bf16, DType::f16}) {
     std::vector<Tensor> in, wide;

@@ -23,7 +23,16 @@ TEST(TensorCreation, FillsShapes) {
   EXPECT_EQ(full({}, 3).dtype(), DType::i64);
   EXPECT_EQ(full({}, true).dtype(), DType::boolean);
   EXPECT_EQ(full({}, 3, DType::bf16).dtype(), DType::bf16);
-  EXPECT_NE(error_of([] { zeros({-1}); }), "");
+  EXPECT_EQ(error_of([] { zeros({-1}); }), "[zeros] negative size in shape (-1,)");
+  EXPECT_EQ(error_of([] { ones({-1}); }), "[ones] negative size in shape (-1,)");
+  EXPECT_EQ(error_of([] { empty({2, -1}); }), "[empty] negative size in shape (2, -1)");
+  EXPECT_EQ(error_of([] { full({-1}, 2); }), "[full] negative size in shape (-1,)");
+  EXPECT_EQ(error_of([] { full({2}, -1, DType::u8); }),
+            "[full] expected a number that u8 holds, got -1");
+  EXPECT_EQ(error_of([] {
+              tensor({1, 300}, DType::u8);
+            }),
+            "[of] expected a number that u8 holds, got 300");
 }
 
 TEST(TensorCreation, FillsLikeOthers) {

@@ -190,5 +190,44 @@ TEST(Addmm, DoesNotReadWhatIsScaledByZero) {
                        "[addmm]"));
 }
 
+TEST(Addmm, IntegersStayIntegers) {
+  Array a = Array::from<int64_t>({1, 2}, {1, 2});
+  Array b = Array::from<int64_t>({3, 4}, {2, 1});
+  Array c = Array::from<int64_t>({5}, {1});
+  Tensor y = addmm(c, a, b, 3, 2);
+  EXPECT_EQ(y.dtype(), DType::i64);
+  EXPECT_EQ(doubles(y.data()), (std::vector<double>{37}));
+  EXPECT_EQ(doubles(addmm(c, a, b, 0.0, 2.0).data()), (std::vector<double>{22}));
+  Tensor batch = baddbmm(c, a.unsqueeze(0).to(DType::i64), b.unsqueeze(0), 1, -1);
+  EXPECT_EQ(batch.dtype(), DType::i64);
+  EXPECT_EQ(doubles(batch.data()), (std::vector<double>{-6}));
+  EXPECT_EQ(error_of([&] { addmm(c, a, b, 1, 2.5); }),
+            "[addmm] expected a number that i64 holds, got 2.5");
+}
+
+TEST(Products, NameThemselvesInErrors) {
+  Tensor a(random_array({2, 3}));
+  EXPECT_EQ(error_of([&] { mm(a, a); }),
+            "[mm] expected the last dim of a (2, 3) to match the first dim of b (2, 3)");
+  EXPECT_EQ(error_of([&] { addmm(a, a, a); }),
+            "[addmm] expected the last dim of a (2, 3) to match the first dim of b (2, 3)");
+  EXPECT_EQ(error_of([&] { bmm(unsqueeze(a, 0), unsqueeze(a, 0)); }),
+            "[bmm] expected the last dim of a (1, 2, 3) to match the last but one dim of b (1, 2, "
+            "3)");
+  EXPECT_EQ(error_of([&] { dot(select(a, 0, 0), select(a, 1, 0)); }),
+            "[dot] expected the last dim of a (3,) to match the first dim of b (2,)");
+}
+
+TEST(Einsum, SumsOfNarrowIntegersWidenTheProduct) {
+  for (DType dtype : {DType::u8, DType::i32}) {
+    Tensor a(Array::from<int64_t>({100, 200}, {1, 2}).to(dtype));
+    Tensor b(Array::from<int64_t>({3}, {1}).to(dtype));
+    Tensor y = einsum("ik,j->ij", {a, b});
+    EXPECT_EQ(y.dtype(), DType::i64);
+    EXPECT_EQ(doubles(y.data()), (std::vector<double>{900}));
+    EXPECT_EQ(einsum("i,j->ij", {select(a, 0, 0), b}).dtype(), dtype);
+  }
+}
+
 }  // namespace
 }  // namespace tessera

@@ -528,5 +528,40 @@ TEST(Backward, SumsGradientsInOneOrder) {
   }
 }
 
+TEST(Backward, LeavesOfASumHaveGradientsInMemoryOfTheirOwn) {
+  for (bool graph : {false, true}) {
+    Tensor a = leaf({1, 2});
+    Tensor b = leaf({3, 4});
+    Tensor c = a + b;
+    sum(c * c).backward({}, graph, graph);
+    EXPECT_NE(a.grad().data().storage(), b.grad().data().storage());
+    EXPECT_EQ(a.grad().requires_grad(), graph);
+    Array(a.grad().data()).fill_(0);
+    EXPECT_EQ(grad(b), (Values{8, 12}));
+  }
+  // The copy has the history: d sum(dc) / da = 2.
+  Tensor a = leaf({1, 2});
+  Tensor b = leaf({3, 4});
+  Tensor c = a + b;
+  sum(c * c).backward({}, true, true);
+  Tensor first = a.grad();
+  a.set_grad({});
+  sum(first).backward();
+  EXPECT_EQ(grad(a), (Values{2, 2}));
+}
+
+TEST(Grad, ResultsHaveMemoryOfTheirOwn) {
+  for (bool graph : {false, true}) {
+    Tensor a = leaf({1, 2});
+    Tensor b = leaf({3, 4});
+    Tensor c = a + b;
+    std::vector<Tensor> grads = tessera::grad({sum(c * c)}, {a, b, a}, {}, {.create_graph = graph});
+    grads[0].data().fill_(0);
+    EXPECT_EQ(doubles(grads[1].data()), (Values{8, 12}));
+    EXPECT_EQ(doubles(grads[2].data()), (Values{8, 12}));
+    EXPECT_EQ(grads[1].requires_grad(), graph);
+  }
+}
+
 }  // namespace
 }  // namespace tessera

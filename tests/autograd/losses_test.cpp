@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "autograd/engine.h"
 #include "autograd/ops.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -109,7 +110,8 @@ TEST(CrossEntropyLoss, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error(Tensor(integers({0, 1, 2}, {3}))),
             "[cross_entropy] expected indices of shape (4,) for x (4, 3), got (3,)");
   EXPECT_EQ(error(Tensor(Array::zeros({4}))),
-            "[cross_entropy] expected probabilities of x's shape (4, 3), got (4,)");
+            "[cross_entropy] expected classes of i64 and shape (4,), or probabilities of x's shape "
+            "(4, 3), got f32 (4,)");
   EXPECT_EQ(error(Tensor(Array::zeros({4}, DType::i32))),
             "[cross_entropy] expected indices of i64, got i32");
   Tensor t(integers({0, 1, 3, 0}, {4}));
@@ -208,6 +210,110 @@ TEST(DistanceLosses, BroadcastPromoteAndKeepNaN) {
   EXPECT_EQ(error_of([&] { smooth_l1_loss(half, half, Reduction::mean, -1); }),
             "[smooth_l1_loss] expected a beta of at least 0, got -1");
   EXPECT_TRUE(std::isnan(mse_loss(Tensor(Array::zeros({0})), Array::zeros({0})).item<double>()));
+}
+
+TEST(NllLoss, IgnoredRowsAreLeftOut) {
+  constexpr double kInf = HUGE_VAL;
+  Tensor x(Array::from<double>({-kInf, 0, -0.1, -2}, {2, 2}), true);
+  Tensor loss = nll_loss(x, integers({-100, 1}, {2}));
+  EXPECT_EQ(loss.item<double>(), 2);
+  loss.backward();
+  EXPECT_EQ(doubles(x.grad().data()), (std::vector<double>{0, 0, 0, -1}));
+  Tensor none = nll_loss(x, integers({-100, 1}, {2}), {.reduction = Reduction::none});
+  EXPECT_EQ(doubles(none.data()), (std::vector<double>{0, 2}));
+}
+
+TEST(NllLoss, AMeanOverNothingHasNoGradient) {
+  for (bool graph : {false, true}) {
+    Tensor x(Array::from<double>({0, 1, 2, 3}, {2, 2}), true);
+    Array ignored = integers({-100, -100}, {2});
+    for (const Tensor& loss : {nll_loss(x, ignored), cross_entropy(x, ignored)}) {
+      EXPECT_TRUE(std::isnan(loss.item<double>()));
+      Tensor dx = grad({loss}, {x}, {}, {.create_graph = graph})[0];
+      EXPECT_EQ(doubles(dx.data()), std::vector<double>(4, 0));
+    }
+  }
+}
+
+TEST(CrossEntropyLoss, TheRecordedGradientLeavesIgnoredRowsOut) {
+  Tensor x(Array::from<double>({NAN, HUGE_VAL, 0, 0}, {2, 2}), true);
+  Tensor loss = cross_entropy(x, integers({-100, 1}, {2}));
+  EXPECT_NEAR(loss.item<double>(), std::log(2), 1e-15);
+  Tensor dx = grad({loss}, {x}, {}, {.create_graph = true})[0];
+  EXPECT_EQ(doubles(dx.data()), (std::vector<double>{0, 0, 0.5, -0.5}));
+  Tensor second = grad({sum(square(dx))}, {x})[0];
+  EXPECT_EQ(doubles(slice(second, 0, 0, 1).data()), (std::vector<double>{0, 0}));
+}
+
+TEST(BinaryCrossEntropyWithLogits, KeepsTheDigitsOfSmallLosses) {
+  // sigmoid(-20), against which 1 - sigmoid(20) has no digits in f32.
+  const double tiny = 2.0611536181902037e-9;
+  for (bool graph : {false, true}) {
+    Tensor x(Array::from<float>({-20, 20, 0}, {3}), true);
+    Array t = Array::from<float>({0, 1, 1}, {3});
+    Tensor losses = binary_cross_entropy_with_logits(x, t, {}, {}, Reduction::none);
+    EXPECT_TRUE(close_to(doubles(losses.data()), {tiny, tiny, std::log(2)}, 0, 1e-6));
+    Tensor dx = grad({sum(losses)}, {x}, {}, {.create_graph = graph})[0];
+    EXPECT_TRUE(close_to(doubles(dx.data()), {tiny, -tiny, -0.5}, 0, 1e-6));
+  }
+  // With a weight of positives: p and its gradient.
+  Tensor x(Array::from<double>({20, -1}, {2}), true);
+  Tensor t(Array::from<double>({1, 0.5}, {2}), true);
+  Tensor p(Array::from<double>({3}, {1}), true);
+  sum(binary_cross_entropy_with_logits(x, t, {}, p, Reduction::none)).backward();
+  double s = 1 / (1 + std::exp(1.0));
+  double dx1 = 0.5 * s - 0.5 * 3 * (1 - s);
+  EXPECT_TRUE(close_to(doubles(x.grad().data()), {-3 * tiny, dx1}, 0, 1e-9));
+  double log_s = std::log(s);
+  double log_no = std::log(1 - s);
+  EXPECT_TRUE(
+      close_to(doubles(t.grad().data()), {-20 - tiny + 3 * tiny, log_no - 3 * log_s}, 0, 1e-12));
+  EXPECT_TRUE(close_to(doubles(p.grad().data()), {tiny - 0.5 * log_s}, 0, 1e-12));
+}
+
+TEST(DistanceLosses, AreCurvedWhereXIsTheTarget) {
+  auto second = [](auto loss, std::vector<double> at) {
+    auto n = static_cast<int64_t>(at.size());
+    Tensor x(Array::from(at, {n}), true);
+    Tensor dx = grad({loss(x, Array::zeros({n}, DType::f64))}, {x}, {}, {.create_graph = true})[0];
+    return doubles(grad({sum(dx)}, {x})[0].data());
+  };
+  EXPECT_EQ(second([](const Tensor& x,
+                      const Tensor& t) { return smooth_l1_loss(x, t, Reduction::sum, 0.5); },
+                   {0, 0.25, -0.25, 2, -2}),
+            (std::vector<double>{2, 2, 2, 0, 0}));
+  EXPECT_EQ(
+      second([](const Tensor& x, const Tensor& t) { return huber_loss(x, t, Reduction::sum, 0.5); },
+             {0, 0.25, -0.25, 2, -2}),
+      (std::vector<double>{1, 1, 1, 0, 0}));
+  Tensor far(Array::from<double>({HUGE_VAL, -HUGE_VAL}, {2}), true);
+  huber_loss(far, Array::zeros({2}, DType::f64), Reduction::sum).backward();
+  EXPECT_EQ(doubles(far.grad().data()), (std::vector<double>{1, -1}));
+}
+
+TEST(KlDiv, ATargetOfZeroCountsForNothingButHasASlope) {
+  Tensor x(Array::from<double>({-1, -HUGE_VAL, -2}, {3}), true);
+  Tensor t(Array::from<double>({0, 0, 1}, {3}), true);
+  Tensor losses = kl_div(x, t, Reduction::none);
+  EXPECT_EQ(doubles(losses.data()), (std::vector<double>{0, 0, 2}));
+  sum(losses).backward();
+  EXPECT_EQ(doubles(x.grad().data()), (std::vector<double>{0, 0, -1}));
+  EXPECT_EQ(doubles(t.grad().data())[0], -HUGE_VAL);
+  EXPECT_EQ(doubles(t.grad().data())[2], 3);
+}
+
+TEST(BinaryCrossEntropy, AWeightBroadcastsToTheLosses) {
+  Tensor x(Array::full({3}, 0.5));
+  Tensor wide = ones({2, 3});
+  EXPECT_EQ(error_of([&] { binary_cross_entropy(x, ones({3}), wide); }),
+            "[binary_cross_entropy] expected a weight that broadcasts to (3,), got shape (2, 3)");
+  EXPECT_EQ(error_of([&] { binary_cross_entropy_with_logits(x, ones({3}), wide); }),
+            "[binary_cross_entropy_with_logits] expected a weight that broadcasts to (3,), got "
+            "shape (2, 3)");
+  EXPECT_EQ(error_of([&] { binary_cross_entropy_with_logits(x, ones({3}), {}, wide); }),
+            "[binary_cross_entropy_with_logits] expected a pos_weight that broadcasts to (3,), got "
+            "shape (2, 3)");
+  EXPECT_EQ(error_of([&] { binary_cross_entropy(x, ones({3}), ones({1})); }), "");
 }
 
 }  // namespace

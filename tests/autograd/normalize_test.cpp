@@ -133,8 +133,9 @@ TEST(LayerNormOp, RefusesWhatDoesNotFit) {
             "[layer_norm] expected x to end with the dims (), got (2, 3)");
   EXPECT_EQ(error_of([&] { layer_norm(x, {3}, Array::zeros({2})); }),
             "[layer_norm] expected weight and bias of the normalized dims (3,), got (2,)");
-  EXPECT_EQ(error_of([&] { rms_norm(x, {3}, Array::zeros({3}, DType::f64)); }),
-            "[rms_norm] expected weight and bias of x's dtype f32, got f64");
+  EXPECT_EQ(error_of([&] { layer_norm(x, {3}, Array::zeros({3}, DType::f64)); }),
+            "[layer_norm] expected weight and bias of x's dtype f32, got f64");
+  EXPECT_EQ(rms_norm(x, {3}, Array::zeros({3}, DType::f64)).dtype(), DType::f32);
   EXPECT_TRUE(contains(error_of([&] { group_norm(x, 2); }), "[group_norm] "));
 }
 
@@ -197,6 +198,15 @@ TEST(EmbeddingOp, SumsGradientsOf16BitsInF32) {
   // 300 ones: one by one in bf16 the sum would stop at 256.
   sum(to(embedding(table, Array::zeros({300}, DType::i32)), DType::f32)).backward();
   EXPECT_EQ(doubles(table.grad().data()), (std::vector<double>{300, 0}));
+}
+
+TEST(GroupNorm, OneValueInAGroupIsRefused) {
+  EXPECT_EQ(error_of([] {
+              group_norm(Tensor(Array::zeros({1, 4})), 4);
+            }),
+            "[group_norm] expected more than one value in a group, got 4 groups of x (1, 4)");
+  EXPECT_EQ(error_of([] { group_norm(Tensor(Array::zeros({1, 4})), 2); }), "");
+  EXPECT_EQ(error_of([] { group_norm(Tensor(Array::zeros({2, 4})), 4); }), "");
 }
 
 }  // namespace

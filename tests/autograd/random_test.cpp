@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <utility>
 
 #include "autograd/ops.h"
+#include "core/kernels.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -161,6 +164,78 @@ TEST(Random, LikesHaveTheShapeAndDtype) {
   EXPECT_EQ(randn_like(x).dtype(), DType::f64);
   EXPECT_EQ(randn_like(x, DType::f32).dtype(), DType::f32);
   EXPECT_EQ(randint_like(x, 0, 5).dtype(), DType::f64);
+}
+
+TEST(Random, IntegersMustFitTheDtype) {
+  manual_seed(8);
+  Values x = of(randint(0, 257, {20000}, DType::bf16));
+  EXPECT_EQ(*std::max_element(x.begin(), x.end()), 256);
+  EXPECT_EQ(error_of([] { randint(0, 258, {2}, DType::bf16); }),
+            "[randint] expected integers in [-256, 256], all of which bf16 holds, got 0 to 257");
+  EXPECT_EQ(error_of([] { randint(0, 1000, {2}, DType::u8); }),
+            "[randint] expected integers in [0, 255], all of which u8 holds, got 0 to 999");
+  EXPECT_EQ(error_of([] { randint(-1, 2, {2}, DType::u8); }),
+            "[randint] expected integers in [0, 255], all of which u8 holds, got -1 to 1");
+  EXPECT_EQ(error_of([] { randint(0, 3, {2}, DType::boolean); }),
+            "[randint] expected integers in [0, 1], all of which bool holds, got 0 to 2");
+  EXPECT_EQ(
+      error_of([] { randint(-2049, 0, {2}, DType::f16); }),
+      "[randint] expected integers in [-2048, 2048], all of which f16 holds, got -2049 to -1");
+  EXPECT_EQ(error_of([] { randperm(5000, DType::f16); }),
+            "[randperm] expected integers in [-2048, 2048], all of which f16 holds, got 0 to 4999");
+  EXPECT_EQ(error_of([] { randperm(300, DType::u8); }),
+            "[randperm] expected integers in [0, 255], all of which u8 holds, got 0 to 299");
+  for (auto [count, dtype] : {std::pair{2049, DType::f16}, {257, DType::bf16}, {256, DType::u8}}) {
+    Values all = of(randperm(count, dtype));
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(all, doubles(Array::arange(count)));
+  }
+}
+
+TEST(Random, ExponentialNumbersArePositive) {
+  const RandomFamily& random = kernels({}).random();
+  // A draw of 0 in 2^24 is rare: the stream is searched for one, which is then drawn.
+  Array units = Array::empty({1 << 20});
+  Array times = Array::empty({1 << 20});
+  int64_t zeros_found = 0;
+  for (int64_t first = 0; zeros_found == 0 && first < (int64_t{1} << 28); first += 1 << 20) {
+    random.uniform({9, 1}, first, 0, 1, units);
+    std::span<const float> u(units.data<float>(), 1 << 20);
+    if (std::find(u.begin(), u.end(), 0.0F) == u.end()) continue;
+    random.exponential({9, 1}, first, 1, times);
+    for (size_t i = 0; i < u.size(); ++i) {
+      zeros_found += u[i] == 0;
+      ASSERT_GT(times.data<float>()[i], 0);
+    }
+  }
+  EXPECT_GT(zeros_found, 0);
+  // Numbers below f16's smallest come up in a short draw at a high rate.
+  manual_seed(10);
+  Values halves = of(exponential(1e6, {10000}, DType::f16));
+  EXPECT_GT(*std::min_element(halves.begin(), halves.end()), 0);
+}
+
+TEST(Random, MultinomialOfTheSmallestWeights) {
+  manual_seed(11);
+  Tensor tiny(Array::from<double>({0, 1e-310}, {2}));
+  Values drawn = of(multinomial(expand(tiny, {1000, 2}), 1));
+  EXPECT_EQ(drawn, Values(1000, 1));
+  // One large weight goes first; the order of the others follows theirs.
+  Tensor mixed(Array::from<double>({0, 1e-310, 1, 3e-310}, {4}));
+  Tensor rows = multinomial(expand(mixed, {20000, 4}), 3);
+  EXPECT_EQ(of(select(rows, 1, 0)), Values(20000, 2));
+  Values second = of(select(rows, 1, 1));
+  EXPECT_NEAR(static_cast<double>(std::count(second.begin(), second.end(), 3.0)) / 20000, 0.75,
+              0.016);
+  for (double column : of(rows)) ASSERT_NE(column, 0);
+}
+
+TEST(Random, NegativeSizesAreRefusedByName) {
+  EXPECT_EQ(error_of([] { randn({2, -1}); }), "[randn] negative size in shape (2, -1)");
+  EXPECT_EQ(error_of([] { rand({-1}); }), "[rand] negative size in shape (-1,)");
+  EXPECT_EQ(error_of([] { randint(0, 2, {-1}); }), "[randint] negative size in shape (-1,)");
+  EXPECT_EQ(error_of([] { normal(0, 1, {-1}); }), "[normal] negative size in shape (-1,)");
+  EXPECT_EQ(error_of([] { exponential(1, {-1}); }), "[exponential] negative size in shape (-1,)");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "autograd/engine.h"
 #include "autograd/ops.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -49,6 +50,55 @@ TEST(Slice, PutsTheGradientBackAmongZeros) {
   Tensor x(random_array({5}, DType::f64), true);
   sum(slice(x, 0, 1, 5, 2) * 2.0).backward();
   EXPECT_EQ(doubles(x.grad().data()), (std::vector<double>{0, 2, 0, 2, 0}));
+}
+
+TEST(Shape, ZeroDimsCountAsOne) {
+  Tensor x(Array::scalar(3, DType::f64), true);
+  auto keeps = [&](const char* what, const Tensor& y, const Dims& shape = {}) {
+    SCOPED_TRACE(what);
+    EXPECT_EQ(y.shape(), shape);
+    EXPECT_EQ(doubles(y.data()), std::vector<double>{3});
+    Tensor dx = grad({y}, {x})[0];
+    EXPECT_EQ(dx.shape(), Dims{});
+    EXPECT_EQ(doubles(dx.data()), std::vector<double>{1});
+  };
+  keeps("squeeze", squeeze(x, 0));
+  keeps("squeeze", squeeze(x, -1));
+  keeps("squeeze of dims", squeeze(x, Dims{0}));
+  keeps("squeeze of all", squeeze(x));
+  keeps("transpose", transpose(x, 0, -1));
+  keeps("flip", flip(x, {0}));
+  keeps("flip", flip(x, {-1}));
+  keeps("flip of none", flip(x, {}));
+  keeps("moveaxis", moveaxis(x, {0}, {-1}));
+  keeps("permute", permute(x, {}));
+  keeps("roll", roll(x, {1}));
+  keeps("reshape", reshape(x, {}));
+  keeps("flatten", flatten(x, 0, -1), {1});
+  keeps("unfold", unfold(x, 0, 1, 1), {1});
+  keeps("unsqueeze", unsqueeze(x, -1), {1});
+  Array zero = Array::zeros({}, DType::i64);
+  keeps("gather", gather(x, 0, zero));
+  keeps("index_select", index_select(x, -1, zero.unsqueeze(0)));
+  EXPECT_EQ(error_of([&] { squeeze(x, 1); }), "[squeeze] expected a dim in [-1, 1), got 1");
+  EXPECT_EQ(error_of([&] { transpose(x, 0, 1); }), "[transpose] expected a dim in [-1, 1), got 1");
+  EXPECT_EQ(error_of([&] { flip(x, {0, -1}); }), "[flip] dim 0 is named twice in (0, -1)");
+  // As in PyTorch these need a dim.
+  EXPECT_NE(error_of([&] { select(x, 0, 0); }), "");
+  EXPECT_NE(error_of([&] { unbind(x, 0); }), "");
+}
+
+TEST(SumTo, RefusesAShapeThatDidNotGrow) {
+  Tensor x(random_array({2, 3}));
+  EXPECT_EQ(error_of([&] { sum_to(x, {2}); }), "[sum_to] shapes (2,) and (2, 3) do not broadcast");
+  EXPECT_EQ(error_of([&] {
+              sum_to(x, {5, 2, 3});
+            }),
+            "[sum_to] expected a shape that broadcasts to (2, 3), got (5, 2, 3)");
+  EXPECT_EQ(error_of([&] {
+              sum_to(Tensor(random_array({1, 3})), {2, 3});
+            }),
+            "[sum_to] expected a shape that broadcasts to (1, 3), got (2, 3)");
 }
 
 }  // namespace

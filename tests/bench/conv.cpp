@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "core/cpu/onednn.h"
 #include "core/kernels.h"
 #include "core/parallel.h"
 
@@ -64,10 +65,13 @@ class Direct {
       : image_({n, c, size, size}, kF32, Tag::nhwc), weight_({c, c, 3, 3}, kF32, Tag::any) {
     dnnl::memory::dims one{1, 1};
     auto direct = dnnl::algorithm::convolution_direct;
-    forward_ = {{dnnl::prop_kind::forward_training, direct, image_, weight_, image_, one, one, one},
-                engine_};
-    input_ = {{direct, image_, weight_, image_, one, one, one}, engine_, forward_};
-    weights_ = {{direct, image_, weight_, image_, one, one, one}, engine_, forward_};
+    forward_ = cpu::forward_desc<dnnl::convolution_forward>(
+        engine_, {}, dnnl::prop_kind::forward_training, direct, image_, weight_, image_, one, one,
+        one);
+    input_ = cpu::backward_desc<dnnl::convolution_backward_data>(engine_, forward_, direct, image_,
+                                                                 weight_, image_, one, one, one);
+    weights_ = cpu::backward_desc<dnnl::convolution_backward_weights>(
+        engine_, forward_, direct, image_, weight_, image_, one, one, one);
   }
   void run(const Array& x, const Array& w, const Array& dy, const Array& y, const Array& dx,
            const Array& dw) {
@@ -92,7 +96,8 @@ class Direct {
  private:
   dnnl::memory image(const Array& x) { return {image_, engine_, x.raw()}; }
   dnnl::memory plain_weight(const Array& w) {
-    return {Desc(weight_.dims(), kF32, Tag::oihw), engine_, w.raw()};
+    Desc plain({w.size(0), w.size(1), w.size(2), w.size(3)}, kF32, Tag::oihw);
+    return {plain, engine_, w.raw()};
   }
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <thread>
 
+#include "core/cpu/onednn.h"
 #include "core/kernels.h"
 #include "core/parallel.h"
 
@@ -102,7 +103,7 @@ void measure(const Shape& s) {
   dnnl::memory bm = memory_of(b, engine);
   dnnl::memory cm = memory_of(theirs, engine);
   dnnl::matmul direct(
-      dnnl::matmul::primitive_desc({am.get_desc(), bm.get_desc(), cm.get_desc()}, engine));
+      cpu::forward_desc<dnnl::matmul>(engine, {}, am.get_desc(), bm.get_desc(), cm.get_desc()));
   auto run_direct = [&] {
     direct.execute(stream, {{DNNL_ARG_SRC, am}, {DNNL_ARG_WEIGHTS, bm}, {DNNL_ARG_DST, cm}});
   };

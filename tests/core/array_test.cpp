@@ -73,7 +73,7 @@ TEST(Array, IsMadeFromValues) {
   EXPECT_EQ(ints(Array::arange(3)), (Values{0, 1, 2}));
   EXPECT_EQ(Array::arange(0).shape(), Dims{0});
   EXPECT_EQ(error_of([] { Array::arange(-1); }), "[arange] expected a count of at least 0, got -1");
-  EXPECT_EQ(error_of([] { Array::empty({2, -3}); }), "negative size in shape (2, -3)");
+  EXPECT_EQ(error_of([] { Array::empty({2, -3}); }), "[empty] negative size in shape (2, -3)");
   EXPECT_TRUE(contains(error_of([] { Array::empty({int64_t{1} << 61}, DType::f64); }),
                        "[empty] shape (2305843009213693952,) of f64 has more bytes"));
 }

@@ -115,5 +115,26 @@ TEST(Creation, BorrowsMemory) {
             "[borrow] expected 3 elements for shape (3,), got 4");
 }
 
+TEST(Creation, SpacesEndsThatAreFarApart) {
+  EXPECT_EQ(doubles(arrays::linspace(-1.5e308, 1.5e308, 3, DType::f64)),
+            (Values{-1.5e308, 0, 1.5e308}));
+}
+
+TEST(Creation, CountsNoFurtherThanTheDtype) {
+  EXPECT_EQ(doubles(arrays::arange(250, 256, 1, DType::u8)).back(), 255);
+  EXPECT_EQ(error_of([] { arrays::arange(250, 257, 1, DType::u8); }),
+            "[arange] expected a number that u8 holds, got 256");
+  EXPECT_EQ(error_of([] { arrays::arange(-1, 2, 1, DType::u8); }),
+            "[arange] expected a number that u8 holds, got -1");
+  EXPECT_EQ(error_of([] { Array::arange(257, DType::u8); }),
+            "[arange] expected a number that u8 holds, got 256");
+  EXPECT_EQ(error_of([] { arrays::linspace(0, 300, 4, DType::u8); }),
+            "[linspace] expected a number that u8 holds, got 300");
+  EXPECT_EQ(error_of([] { arrays::logspace(0, 3, 4, 10, DType::u8); }),
+            "[logspace] expected a number that u8 holds, got 1000");
+  EXPECT_EQ(doubles(arrays::linspace(-0.5, 255.5, 2, DType::u8)), (Values{0, 255}));
+  EXPECT_EQ(doubles(arrays::arange(0, 3, 1.5, DType::boolean)), (Values{0, 1}));
+}
+
 }  // namespace
 }  // namespace tessera

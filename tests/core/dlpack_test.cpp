@@ -102,6 +102,19 @@ TEST(DLPack, ReadsOffsetsAndLeftOutStrides) {
   EXPECT_EQ(from_dlpack(&foreign.tensor).numel(), 5);
 }
 
+TEST(DLPack, RefusesBoolsThatAreNone) {
+  Foreign foreign;
+  std::vector<uint8_t> bytes{1, 2, 0, 9, 1, 255};
+  foreign.view().data = bytes.data();
+  foreign.view().dtype = {6, 8, 1};
+  EXPECT_EQ(foreign.refusal(),
+            "[from_dlpack] the tensor: expected bools of 0 or 1, got a byte of 2");
+  // What lies between the elements is not looked at.
+  foreign.strides = {4, 2};
+  foreign.shape = {2, 1};
+  EXPECT_EQ(from_dlpack(&foreign.tensor).to_vector<bool>(), (std::vector<bool>{true, true}));
+}
+
 TEST(DLPack, RefusesWhatItCannotRepresent) {
   EXPECT_EQ(error_of([] { from_dlpack(nullptr); }),
             "[from_dlpack] expected a tensor, got a null pointer");

@@ -1,13 +1,18 @@
 #include "core/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <functional>
 #include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "core/kernels.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -162,6 +167,52 @@ TEST(NumThreads, IsReadFromTheEnvironment) {
   }
   if (before) setenv("TESSERA_NUM_THREADS", kept.c_str(), 1);
   else unsetenv("TESSERA_NUM_THREADS");
+}
+
+// Whether a child that this process forks now ends well within ten seconds.
+bool child_ends_well(const std::function<bool()>& work) {
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(10);
+    std::exit(work() ? 0 : 1);  // and not _exit: threads that are not there must not be waited for
+  }
+  int status = 0;
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(ParallelFor, AChildThatWasForkedHasHelpersOfItsOwn) {
+  Threads guard(3);
+  auto sums_well = [] {
+    std::atomic<int64_t> sum{0};
+    for (int round = 0; round < 50; ++round) parallel_for(64, [&](int64_t tile) { sum += tile; });
+    return sum == 50 * 64 * 63 / 2;
+  };
+  EXPECT_TRUE(sums_well());
+  EXPECT_TRUE(child_ends_well(sums_well));
+  EXPECT_TRUE(child_ends_well([&] { return sums_well() && child_ends_well(sums_well); }));
+  EXPECT_TRUE(child_ends_well([] { return true; }));
+  EXPECT_TRUE(sums_well());
+}
+
+TEST(ParallelFor, AChildThatWasForkedMultiplies) {
+  Threads guard(2);
+  Array a = test::random_array({1, 300, 300}, DType::f32, 1);
+  auto product = [&] {
+    Array out = Array::empty({1, 300, 300});
+    kernels({}).matmul().run(a, a, Array(), out);
+    return out;
+  };
+  Array expected = product();
+  // Other threads of the parent allocate while it forks.
+  std::atomic<bool> ended = false;
+  std::thread other([&] {
+    while (!ended) Array::empty({1000});
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(child_ends_well([&] { return bool(test::same_bits(product(), expected)); })) << i;
+  }
+  ended = true;
+  other.join();
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/support/error_of.h"
 
 namespace tessera {
@@ -75,6 +77,20 @@ TEST(Scalar, KnowsItsKindAndConvertsAsAnElementWould) {
   EXPECT_EQ(Scalar(INT64_MAX).to<int64_t>(), INT64_MAX);
   EXPECT_EQ((-Scalar(4)).to<double>(), -4);
   EXPECT_EQ((-Scalar(0.5)).to<double>(), -0.5);
+}
+
+TEST(CheckHolds, KnowsTheEndsOfEveryIntegerDtype) {
+  auto holds = [](DType dtype, const Scalar& x) {
+    return test::error_of([&] { check_holds("op", dtype, x); }).empty();
+  };
+  EXPECT_TRUE(holds(DType::u8, 255) && holds(DType::u8, 0) && holds(DType::u8, 255.0));
+  EXPECT_FALSE(holds(DType::u8, 256) || holds(DType::u8, -1) || holds(DType::u8, 0.5));
+  EXPECT_TRUE(holds(DType::i32, INT32_MIN) && holds(DType::i32, 2147483647.0));
+  EXPECT_FALSE(holds(DType::i32, int64_t{1} << 31) || holds(DType::i32, 2147483648.0));
+  EXPECT_TRUE(holds(DType::i64, -0x1p63) && holds(DType::i64, INT64_MIN));
+  EXPECT_FALSE(holds(DType::i64, 0x1p63) || holds(DType::i64, HUGE_VAL));
+  EXPECT_FALSE(holds(DType::i64, std::nan("")));
+  EXPECT_TRUE(holds(DType::boolean, 2) && holds(DType::f16, 1e300) && holds(DType::f32, 0.1));
 }
 
 }  // namespace

@@ -30,12 +30,12 @@ std::string entry(std::string_view name, std::string_view dtype, std::string_vie
                      offsets);
 }
 
-// What read_safetensors says of a file with this content.
+// What load_safetensors says of a file with this content.
 std::string refusal(const std::string& content) {
   TempDir dir;
   std::string path = dir.write("a.safetensors", content);
-  std::string error = error_of([&] { read_safetensors(path); });
-  EXPECT_TRUE(error.empty() || contains(error, "[read_safetensors] " + path));
+  std::string error = error_of([&] { load_safetensors(path); });
+  EXPECT_TRUE(error.empty() || contains(error, "[load_safetensors] " + path));
   return error;
 }
 
@@ -46,7 +46,7 @@ const std::string kSmall =
 
 TEST(Safetensors, ReadsTensorsAndMetadata) {
   TempDir dir;
-  SafetensorsFile file = read_safetensors(dir.write("a", kSmall));
+  SafetensorsFile file = load_safetensors(dir.write("a", kSmall));
   EXPECT_EQ(file.metadata, (std::map<std::string, std::string>{{"format", "pt"}}));
   ASSERT_EQ(file.tensors.size(), 2u);
   EXPECT_EQ(file.tensors[0].first, "a");
@@ -67,12 +67,26 @@ TEST(Safetensors, ReadsTheHeaderAlone) {
   EXPECT_EQ(reader.read(b).to_vector<uint8_t>(), (std::vector<uint8_t>{'i', 'j', 'k'}));
 }
 
+TEST(Safetensors, RefusesBoolsThatAreNone) {
+  std::string content =
+      file_of("{" + entry("b", "BOOL", "[3]", "[0,3]") + "}     ", std::string("\x01\x02\xff", 3));
+  EXPECT_TRUE(
+      contains(refusal(content), "tensor \"b\": expected bools of 0 or 1, got a byte of 2"));
+  // A part of the bytes is held to the same.
+  TempDir dir;
+  SafetensorsReader reader(dir.write("a", content));
+  std::vector<std::byte> part(1);
+  reader.read(reader.tensors()[0], 0, part);
+  EXPECT_TRUE(contains(error_of([&] { reader.read(reader.tensors()[0], 2, part); }),
+                       "expected bools of 0 or 1, got a byte of 255"));
+}
+
 TEST(Safetensors, ReadsTensorsInTheOrderOfTheirData) {
   TempDir dir;
   std::string header = "{" + entry("a", "U8", "[1]", "[1,2]") + "," +
                        entry("b", "U8", "[1]", "[0,1]") + "," +
                        entry("c", "F32", "[2,0]", "[1,1]") + "}";
-  SafetensorsFile file = read_safetensors(dir.write("a", file_of(header, "xy")));
+  SafetensorsFile file = load_safetensors(dir.write("a", file_of(header, "xy")));
   ASSERT_EQ(file.tensors.size(), 3u);
   EXPECT_EQ(file.tensors[0].first, "b");
   EXPECT_EQ(file.tensors[1].first, "c");
@@ -86,7 +100,7 @@ TEST(Safetensors, WritesTheBytesThatTheReferenceWrites) {
   Named tensors{{"z", Array::from(std::vector<uint8_t>{'i', 'j', 'k'}, {3})},
                 {"b", Array::from(std::vector<uint8_t>{'l'}, {1})},
                 {"a\n", Array::from(std::vector<int32_t>{0x64636261, 0x68676665}, {2, 1})}};
-  write_safetensors(dir / "a", tensors, {{"format", "pt"}});
+  save_safetensors(dir / "a", tensors, {{"format", "pt"}});
   std::string header =
       R"({"__metadata__":{"format":"pt"},)" + entry("a\\n", "I32", "[2,1]", "[0,8]") + "," +
       entry("b", "U8", "[1]", "[8,9]") + "," + entry("z", "U8", "[3]", "[9,12]") + "}";
@@ -94,7 +108,7 @@ TEST(Safetensors, WritesTheBytesThatTheReferenceWrites) {
   EXPECT_EQ(dir.read("a"), file_of(header, "abcdefghlijk"));
 
   std::swap(tensors[0], tensors[2]);
-  write_safetensors(dir / "b", tensors, {{"format", "pt"}});
+  save_safetensors(dir / "b", tensors, {{"format", "pt"}});
   EXPECT_EQ(dir.read("a"), dir.read("b"));
 }
 
@@ -109,8 +123,8 @@ TEST(Safetensors, WritesAndReadsBack) {
     }
   }
   tensors.emplace_back("transposed", Array::arange(6).reshape({2, 3}).transpose(0, 1));
-  write_safetensors(dir / "a", tensors);
-  SafetensorsFile file = read_safetensors(dir / "a");
+  save_safetensors(dir / "a", tensors);
+  SafetensorsFile file = load_safetensors(dir / "a");
   EXPECT_TRUE(file.metadata.empty());
   std::map<std::string, Array> back(file.tensors.begin(), file.tensors.end());
   ASSERT_EQ(back.size(), tensors.size());
@@ -126,17 +140,17 @@ TEST(Safetensors, WritesAndReadsBack) {
     EXPECT_EQ(tensor.begin % item_size(tensor.dtype), 0u) << tensor.name;
   }
 
-  write_safetensors(dir / "empty", {}, {{"note", "\xc3\xa9"}});
+  save_safetensors(dir / "empty", {}, {{"note", "\xc3\xa9"}});
   EXPECT_EQ(dir.read("empty").size() % 8, 0u);
-  EXPECT_EQ(read_safetensors(dir / "empty").metadata.at("note"), "\xc3\xa9");
+  EXPECT_EQ(load_safetensors(dir / "empty").metadata.at("note"), "\xc3\xa9");
 }
 
 TEST(Safetensors, RefusesToWriteBadNamesAndArrays) {
   TempDir dir;
   Array x = Array::zeros({1});
   auto error = [&](const Named& tensors, const std::map<std::string, std::string>& metadata = {}) {
-    std::string message = error_of([&] { write_safetensors(dir / "a", tensors, metadata); });
-    EXPECT_TRUE(contains(message, "[write_safetensors] " + (dir / "a")));
+    std::string message = error_of([&] { save_safetensors(dir / "a", tensors, metadata); });
+    EXPECT_TRUE(contains(message, "[save_safetensors] " + (dir / "a")));
     return message;
   };
   EXPECT_TRUE(contains(error({{"a", x}, {"a", x}}), "the name \"a\" appears twice"));
@@ -296,7 +310,7 @@ TEST(Safetensors, LoadsOrRefusesAnyMutation) {
           random() % 2 ? static_cast<char>(random()) : "0123456789[],\" {}:-"[random() % 19];
     }
     std::string path = dir.write("a", file);
-    error_of([&] { read_safetensors(path); }).empty() ? ++loaded : ++refused;
+    error_of([&] { load_safetensors(path); }).empty() ? ++loaded : ++refused;
   }
   EXPECT_GT(loaded, 500);
   EXPECT_GT(refused, 500);

@@ -188,11 +188,24 @@ TEST(Shape, Pads) {
   EXPECT_EQ(error_of([&] {
               pad(x, {3, 0}, PadMode::reflect);
             }),
-            "[pad] expected reflect padding in [0, 2] for a dim of size 3, got 3 and 0");
+            "[pad] expected reflect padding of at most 2 for a dim of size 3, got 3 and 0");
   EXPECT_EQ(error_of([&] { pad(x, {1}); }),
             "[pad] expected a pair of numbers for each of at most 1 dims, got (1,) for shape (3,)");
   EXPECT_NE(error_of([&] { pad(x, {INT64_MAX, INT64_MAX}); }), "");
   EXPECT_NE(error_of([&] { pad(x, {INT64_MIN, INT64_MAX}); }), "");
+}
+
+TEST(Shape, PadCutsNoMoreThanThereIs) {
+  Array one = Array::from<float>({7}, {1});
+  EXPECT_EQ(error_of([&] {
+              pad(one, {-2, 2});
+            }),
+            "[pad] padding (-2, 2) cuts off more than the 1 elements of dim 0 of shape (1,)");
+  EXPECT_EQ(error_of([&] {
+              pad(one, {2, -2});
+            }),
+            "[pad] padding (2, -2) cuts off more than the 1 elements of dim 0 of shape (1,)");
+  EXPECT_EQ(doubles(pad(one, {-1, 2})), (Values{0, 0}));
 }
 
 }  // namespace

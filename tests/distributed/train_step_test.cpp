@@ -7,12 +7,15 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "autograd/context.h"
 #include "autograd/ops.h"
+#include "distributed/comm/fake_communicator.h"
 #include "nn/block.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/ema.h"
 #include "tests/distributed/outcome.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -306,6 +309,154 @@ TEST(TrainStep, UpdatesNothingWhenNotFinite) {
         for (double w : doubles(task.net.w.data())) EXPECT_TRUE(std::isfinite(w));
       });
     }
+  }
+}
+
+// By hand: the first step that updates moves w by lr.
+TEST(TrainStep, SkippedStepsAreNoneOfTheOptimizers) {
+  for (int skipped : {0, 1, 3}) {
+    auto comm = make_self_communicator();
+    LinearTask task([&](Leaf leaf) { return leaf.step < skipped ? std::nan("") : 1; });
+    optim::AdamW optimizer({{{task.net.w}}}, {});
+    TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+    auto loss = [&](Leaf leaf) { return task.loss(leaf); };
+    for (int i = 0; i < skipped; ++i) EXPECT_FALSE(step.run(0.1, loss).finite);
+    EXPECT_EQ(step.updates_done(), 0);
+    EXPECT_TRUE(step.run(0.1, loss).finite);
+    EXPECT_EQ(step.steps_done(), skipped + 1);
+    EXPECT_EQ(step.updates_done(), 1);
+    EXPECT_NEAR(doubles(task.net.w.data())[0], 0.9, 1e-6) << skipped;
+  }
+}
+
+TEST(TrainStep, SkippedStepsAreNoneOfTheAverages) {
+  auto comm = make_self_communicator();
+  LinearTask task([](Leaf leaf) { return leaf.step == 0 ? kInfinity : 1; });
+  optim::Ema optimizer(
+      std::make_unique<optim::AdamW>(std::vector{optim::ParamGroup{{task.net.w}, 0}},
+                                     optim::AdamW::Options{}),
+      0.75);
+  TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+  for (int i = 0; i < 2; ++i) step.run(0.1, [&](Leaf leaf) { return task.loss(leaf); });
+  // From 1, where it was before the first update, a quarter of the way to 0.9.
+  EXPECT_NEAR(doubles(step.buckets()[0].state.back())[0], 0.975, 1e-6);
+}
+
+TEST(TrainStep, GoesOnWithTheUpdatesThatWereDone) {
+  auto weight_after = [](std::optional<int64_t> updates) {
+    auto comm = make_self_communicator();
+    LinearTask task([](Leaf) { return 1.0; });
+    optim::AdamW optimizer({{{task.net.w}}}, {});
+    TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+    step.restored(5, updates);
+    EXPECT_EQ(step.updates_done(), updates.value_or(5));
+    step.run(0.1, [&](Leaf leaf) { return task.loss(leaf); });
+    return doubles(task.net.w.data())[0];
+  };
+  // With fresh moments, the correction for the first step is right if no step updated.
+  EXPECT_NEAR(weight_after(0), 0.9, 1e-6);
+  EXPECT_NE(weight_after(5), weight_after(0));
+  EXPECT_EQ(weight_after({}), weight_after(5));
+  EXPECT_TRUE(
+      contains(error_of([&] { weight_after(6); }), "expected from 0 updates to one a step"));
+}
+
+TEST(TrainStep, NamesAParameterThatIsNotFiniteAnyMore) {
+  for (Strategy strategy : kStrategies) {
+    run_ranks(2, [&](Communicator& comm) {
+      struct Net : nn::Module {
+        nn::Linear a{this, "a", 30, 30};
+        nn::Linear b{this, "b", 30, 30};
+        Net() {
+          a.make_block();
+          b.make_block();
+        }
+      } net;
+      auto optimizer = adamw_of(net);
+      StepOptions options{.leaves = 2, .strategy = strategy};
+      if (strategy == Strategy::hybrid) options.group = test::group_of(2);
+      TrainStep step(net, optimizer, comm, options);
+      EXPECT_EQ(step.nonfinite_parameter(), "");
+      // On the last rank alone that has it.
+      for (const HeldTensor& held : step.held()) {
+        if (held.name != "b.weight" || held.held.end != 900) continue;
+        held.data.select(0, held.data.numel() - 1).fill_(kInfinity);
+      }
+      EXPECT_EQ(step.nonfinite_parameter(), "b.weight") << name(strategy);
+    });
+  }
+}
+
+TEST(TrainStep, LeavesFrozenParametersAsTheyAre) {
+  for (Strategy strategy : kStrategies) {
+    run_ranks(2, [&](Communicator& comm) {
+      GptTask task;
+      auto optimizer = adamw_of(task.model);
+      Tensor frozen = task.model.parameters()[1];
+      frozen.set_requires_grad(false);
+      Array before = frozen.data().clone();
+      StepOptions options{.leaves = 2, .strategy = strategy};
+      if (strategy == Strategy::hybrid) options.group = test::group_of(2);
+      TrainStep step(task.model, optimizer, comm, options);
+      step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); });
+      EXPECT_TRUE(same_bits(step.state()[1].second, before)) << name(strategy);
+      std::string name = task.model.named_parameters()[1].first;
+      for (const HeldTensor& held : step.held()) {
+        EXPECT_FALSE(held.name.ends_with("/" + name)) << held.name;
+      }
+    });
+  }
+}
+
+TEST(TrainStep, RefusesARateThatIsNotFinite) {
+  OneStep one([](Leaf) { return 1.0; }, {.leaves = 1});
+  for (double lr : {std::nan(""), kInfinity}) {
+    EXPECT_TRUE(contains(
+        error_of([&] { one.step.run(lr, [&](Leaf leaf) { return one.task.loss(leaf); }); }),
+        "[TrainStep] expected a finite learning rate"));
+  }
+}
+
+TEST(TrainStep, RefusesEvaluationsWithoutWeight) {
+  OneStep one([](Leaf) { return 1.0; }, {.leaves = 1});
+  EXPECT_TRUE(contains(error_of([&] {
+                         one.step.evaluate(2, [&](int64_t) {
+                           return nn::Loss{Tensor(Array::zeros({})), 0};
+                         });
+                       }),
+                       "[TrainStep] the losses of an evaluation have no weight"));
+}
+
+// An optimizer of one's own, which reads how gradients are scaled, and, if asked, what they are.
+class Reading final : public optim::Optimizer {
+ public:
+  Reading(std::vector<optim::ParamGroup> groups, bool gradients)
+      : Optimizer(std::move(groups)), gradients_(gradients) {}
+  std::vector<std::string> state_names() const override { return {}; }
+  void update(const optim::Slice& slice, const Array& grad_scale, double lr,
+              int64_t) const override {
+    NoGrad no_grad;
+    double scale = grad_scale.item<double>();
+    if (gradients_) scale /= 1 + slice.grad.to_vector<float>()[0];
+    sub_(Tensor(slice.param), Tensor(slice.grad) * (lr * scale));
+  }
+
+ private:
+  bool gradients_;
+};
+
+TEST(TrainStep, OnMetaAnOptimizerMayReadTheScale) {
+  constexpr Device kMeta{DeviceType::meta};
+  for (bool gradients : {false, true}) {
+    std::optional<nn::DeferInit> defer(std::in_place);
+    GptTask task;
+    defer.reset();
+    FakeCommunicator comm(0, 2, kMeta);
+    Reading optimizer({{task.model.parameters()}}, gradients);
+    TrainStep step(task.model, optimizer, comm, {.leaves = 2});
+    Array tokens = Array::empty({2, 8}, DType::i64, kMeta);
+    step.run(1, [&](Leaf) { return task.model.loss({tokens, tokens}); });
+    EXPECT_EQ(step.update_left_out(), gradients ? "an array on meta has no elements" : "");
   }
 }
 

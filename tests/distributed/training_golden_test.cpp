@@ -12,7 +12,7 @@ class TrainingGolden {
  public:
   TrainingGolden() {
     for (auto& [name, array] :
-         read_safetensors(TESSERA_GOLDEN_DIR "/training/ten_steps.safetensors").tensors) {
+         load_safetensors(TESSERA_GOLDEN_DIR "/training/ten_steps.safetensors").tensors) {
       arrays_.emplace(name, array);
     }
   }

@@ -87,6 +87,31 @@ INSTANTIATE_TEST_SUITE_P(
                 {"generate", "x", "--prompt", "a", "--length", "-1"},
                 kBadUsage,
                 {"--length", "-1"}},
+        Mistake{"NegativeSeed",
+                {"generate", "x", "--prompt", "a", "--seed", "-1"},
+                kBadUsage,
+                {"--seed", "from 0 to 18446744073709551615", "'-1'"}},
+        Mistake{"SeedBeyond64Bits",
+                {"generate", "x", "--prompt", "a", "--seed", "18446744073709551616"},
+                kBadUsage,
+                {"--seed", "'18446744073709551616'"}},
+        Mistake{"TemperatureIsNoNumber",
+                {"generate", "x", "--prompt", "a", "--temperature", "nan"},
+                kBadUsage,
+                {"--temperature", "a number from 0 to 100", "'nan'"}},
+        Mistake{"MemoryIsNoNumber",
+                {"plan", kQuickstart, "--ranks", "2", "--memory", "nan"},
+                kBadUsage,
+                {"--memory", "'nan'"}},
+        Mistake{"RanksWithAnExponent",
+                {"plan", kQuickstart, "--ranks", "1e3"},
+                kBadUsage,
+                {"--ranks", "an integer from 1 to 65536", "'1e3'", "in digits that is 1000"}},
+        Mistake{"HalfARank", {"debug", "-n", "1.5", kQuickstart}, kBadUsage, {"-n", "'1.5'"}},
+        Mistake{"HangTimeoutIsNoNumber",
+                {"launch", "--hang-timeout", "nan", "--", "true"},
+                kBadUsage,
+                {"--hang-timeout", "'nan'"}},
         Mistake{"InspectWhat", {"inspect"}, kBadUsage, {"path"}},
         Mistake{"InspectNothing", {"inspect", "/no/such"}, kFailed, {"/no/such: No such file"}},
         Mistake{"GenerateFromNothing",
@@ -109,6 +134,15 @@ INSTANTIATE_TEST_SUITE_P(
                     override_mistake("OutOfRange", "compute.threads=0",
                                      {"compute.threads", "from 1 to 1024"}),
                     override_mistake("NotANumber", "optim.lr=.nan", {"optim.lr"}),
+                    override_mistake("EpsThatF32HasNot", "optim.eps=1e-46",
+                                     {"optim.eps", "f32 cannot hold it"}),
+                    override_mistake("BetaThatF32HasNot", "optim.beta1=0.99999999999",
+                                     {"optim.beta1", "f32 cannot hold it"}),
+                    override_mistake("AutoInOtherLetters", "run.resume=Auto",
+                                     {"run.resume", "did you mean 'auto'?"}),
+                    override_mistake("NewlineInAName", "run.name=\"a\\nb\"",
+                                     {"run.name", "control characters"}),
+                    override_mistake("HomeOfAnother", "run.dir=~nobody/x", {"run.dir", "~/"}),
                     override_mistake("UnknownModel", "model.name=gtp", {"model.name", "'gpt'"}),
                     override_mistake("NotSupported", "compute.device=cuda", {"compute.device"})),
     [](const auto& instance) { return instance.param.name; });
@@ -118,7 +152,21 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Mistake{"MissingText",
                             {"train", kQuickstart, "data.path=/no/text"},
                             kFailed,
-                            {"/no/text: No such file"}},
+                            {"data.path: ", "/no/text: No such file"}},
+                    Mistake{"MissingTextOfAFolder",
+                            {"train", kQuickstart, "data.path=nope.txt"},
+                            kFailed,
+                            {"data.path: ", "nope.txt: No such file", "relative to /"}},
+                    Mistake{"NotQuiteAuto",
+                            {"train", kQuickstart, "run.resume=atuo",
+                             "data.path=" + kSourceDir + "/data/kjv.txt"},
+                            kBadUsage,
+                            {"run.resume: 'atuo'", "did you mean 'auto'?"}},
+                    Mistake{"MoreStepsThanCount",
+                            {"train", kQuickstart, "run.steps=9223372036854775807",
+                             "data.path=" + kSourceDir + "/data/kjv.txt"},
+                            kBadUsage,
+                            {"run.steps", "more than can be counted"}},
                     Mistake{"TextIsFolder", {"train", kQuickstart, "data.path=/"}, kFailed, {"/"}},
                     Mistake{
                         "MissingImages",
@@ -150,6 +198,130 @@ TEST_F(BadInput, ConfigFilesErrorsHaveTheirPlaceAndTheNearestKey) {
   std::string no_yaml = folder_.write("no.yaml", "run: {name: [\n");
   EXPECT_TRUE(failed(run_soon(tessera(train(no_yaml))), kBadUsage, {no_yaml + ":"}));
   EXPECT_FALSE(left_a_run());
+}
+
+TEST_F(BadInput, TabsAreNamed) {
+  for (const char* text : {"run:\n\tsteps: 3\n", "run:\n  steps: 3\nmodel:\n \tlayers: 1\n"}) {
+    std::string tab = folder_.write("tab.yaml", text);
+    EXPECT_TRUE(failed(run_soon(tessera(train(tab))), kBadUsage,
+                       {tab + ":", "a tab; YAML indents with spaces"}));
+  }
+}
+
+TEST_F(BadInput, TheHomeFolderIsKnown) {
+  Words words = Words{"train", kQuickstart, "run.dir=~/run"} + kTinyModel;
+  Command command = tessera(words);
+  command.env["HOME"] = folder_.path();
+  EXPECT_TRUE(succeeded(run(command)));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/config.yaml"));
+}
+
+TEST_F(BadInput, AnotherModelReplacesTheFilesSection) {
+  Words words{"plan",
+              kQuickstart,
+              "--ranks",
+              "1",
+              "model.name=mlp",
+              "data.name=idx",
+              "data.path=" + kSourceDir + "/data/fashion-mnist"};
+  EXPECT_TRUE(succeeded(run_soon(tessera(words))));
+}
+
+// One whose tensor, file and metadata have names that a terminal would obey.
+std::string odd_safetensors() {
+  return kSourceDir + "/tests/fuzz/seeds/command/odd names.safetensors";
+}
+
+TEST_F(BadInput, ForeignNamesDoNotReachTheTerminal) {
+  std::string copy = folder_ / "copy.safetensors";
+  for (const Words& words :
+       {Words{"inspect", odd_safetensors()}, Words{"inspect", odd_safetensors(), odd_safetensors()},
+        Words{"convert", odd_safetensors(), copy},
+        Words{"generate", odd_safetensors(), "--prompt", "a"}, Words{"inspect", "\x1b[31mno\nsuch"},
+        Words{"verify", "\x1b[31mno"}}) {
+    Outcome outcome = run_soon(tessera(words));
+    EXPECT_EQ((outcome.out + outcome.err).find_first_of("\x1b\x07"), std::string::npos);
+    EXPECT_EQ((outcome.out + outcome.err).find("\xe2\x80\xae"), std::string::npos);
+  }
+  Outcome listed = run_soon(tessera({"inspect", odd_safetensors()}));
+  EXPECT_TRUE(contains(listed.out, "w\\x1b]0;title\\x07"));
+  EXPECT_TRUE(contains(listed.out, "key\\x1b[31m: value\\x0awith\\u202elines"));
+}
+
+TEST_F(BadInput, BoolsThatAreNoneAreNotPassedOn) {
+  std::string copy = folder_ / "copy.safetensors";
+  EXPECT_TRUE(failed(run_soon(tessera({"convert", odd_safetensors(), copy})), kFailed,
+                     {"expected bools of 0 or 1, got a byte of 2"}));
+  EXPECT_FALSE(std::filesystem::exists(copy));
+}
+
+TEST_F(BadInput, AFileIsNotReplacedUnlessToldTo) {
+  std::string dir = trained_language_model();
+  for (const char* name : {"a.safetensors", "a.npz"}) {
+    std::string out = folder_.write(name, "mine");
+    EXPECT_TRUE(failed(run_soon(tessera({"convert", dir, out})), kFailed, {out, "--force"}));
+    EXPECT_EQ(folder_.read(name), "mine");
+    EXPECT_TRUE(succeeded(run_soon(tessera({"convert", dir, out, "--force"}))));
+    EXPECT_TRUE(succeeded(run_soon(tessera({"inspect", out}))));
+  }
+  EXPECT_TRUE(failed(run_soon(tessera({"convert", dir, folder_ / "g", "--gpt2", "--force"})),
+                     kBadUsage, {"--force"}));
+}
+
+TEST_F(BadInput, WhatIsBesideACheckpointLeadsToIt) {
+  std::string checkpoints = trained_language_model() + "/checkpoints";
+  Outcome whole = run_soon(tessera({"inspect", checkpoints + "/step-00000002", "--digest"}));
+  ASSERT_TRUE(succeeded(whole));
+  for (const char* name : {"", "/", "/latest", "/step-00000002/manifest.json"}) {
+    Outcome digest = run_soon(tessera({"inspect", checkpoints + name, "--digest"}));
+    EXPECT_TRUE(succeeded(digest)) << name;
+    EXPECT_EQ(digest.out, whole.out) << name;
+    EXPECT_TRUE(succeeded(run_soon(tessera({"verify", checkpoints + name})))) << name;
+  }
+}
+
+TEST_F(BadInput, OtherKindsOfFilesAreSaidToBeSuch) {
+  std::string seeds = kSourceDir + "/tests/fuzz/seeds/command";
+  std::string pickle = folder_.write("old.pth", std::string("\x80\x02}q\x00.", 6));
+  std::string empty = folder_.write("empty", "");
+  std::string json = folder_.write("config.json", "{\"a\": 1}");
+  for (const auto& [path, kind] :
+       std::vector<std::pair<std::string, std::string>>{{seeds + "/model.pt", "a PyTorch pickle"},
+                                                        {pickle, "a pickle"},
+                                                        {seeds + "/base.yaml", "a text file"},
+                                                        {json, "a JSON file"},
+                                                        {empty, "an empty file"},
+                                                        {TESSERA_BINARY, "a program"}}) {
+    for (const char* command : {"inspect", "verify"}) {
+      EXPECT_TRUE(failed(run_soon(tessera({command, path})), kFailed, {path + ": this is " + kind}))
+          << command;
+    }
+  }
+}
+
+TEST_F(BadInput, AMapThatFitsNothingIsRefused) {
+  std::string dir = trained_language_model();
+  Words words = train(kQuickstart, kTinyModel + Words{"init.from=" + dir, "init.map=nope.=x."});
+  EXPECT_TRUE(failed(run_soon(tessera(words)), kFailed, {"init.map: nope.=x."}));
+}
+
+TEST_F(BadInput, AModelOfOtherTokensThanBytesWritesNoText) {
+  std::string dir = trained(Words{kQuickstart, "model.vocabulary=70000"} + kTinyModel);
+  EXPECT_TRUE(failed(run_soon(tessera({"generate", dir, "--prompt", "a"})), kFailed,
+                     {"70000 kinds of tokens", "bytes"}));
+}
+
+TEST_F(BadInput, WeightsThatAreNoNumbersWriteNoText) {
+  std::string out = folder_ / "w.safetensors";
+  ASSERT_TRUE(succeeded(run_soon(tessera({"convert", trained_language_model(), out}))));
+  // The last float of the data.
+  std::string content = folder_.read("w.safetensors");
+  for (size_t i = content.size() - 400; i < content.size(); i += 4) {
+    content.replace(i, 4, std::string("\x00\x00\xc0\x7f", 4));
+  }
+  folder_.write("w.safetensors", content);
+  EXPECT_TRUE(failed(run_soon(tessera({"generate", out, "--prompt", "a", "--length", "5"})),
+                     kFailed, {"not finite"}));
 }
 
 TEST_F(BadInput, AWrongNumberOfThreadsInTheEnvironmentIsBadUsage) {

@@ -19,11 +19,12 @@ class FullDisk : public testing::Test {
   }
   std::string dir() const { return folder_ / "run"; }
 
-  // The files of the run, by their paths from its folder; empty ones count as well.
+  // The files of the run, by their paths from its folder; empty ones count as well, locks do not.
   std::set<std::string> files() const {
     std::set<std::string> found;
     for (const auto& item : fs::recursive_directory_iterator(dir())) {
-      if (item.is_regular_file()) found.insert(fs::relative(item.path(), dir()).string());
+      if (!item.is_regular_file() || item.path().filename() == "lock") continue;
+      found.insert(fs::relative(item.path(), dir()).string());
     }
     return found;
   }
@@ -41,27 +42,58 @@ TEST_F(FullDisk, ACheckpointThatDoesNotFitFailsTheRun) {
   EXPECT_TRUE(contains(folder_.read("run/log/rank-0.txt"), "failed: "));
 }
 
-TEST_F(FullDisk, MetricsThatDoNotFitFailTheRun) {
+// The log of a run is less than the run: it goes on, and says so once.
+TEST_F(FullDisk, MetricsThatDoNotFitDoNotEndTheRun) {
   Outcome outcome = train(kSmallFiles, {"run.steps=1000"});
-  EXPECT_TRUE(failed(outcome, 1, {dir() + "/metrics.jsonl", "File too large"}));
-  EXPECT_EQ(files(), (std::set<std::string>{"config.yaml", "log/rank-0.txt", "metrics.jsonl"}));
+  EXPECT_EQ(outcome.exit_code, 1);
+  Words errors = errors_of(outcome);
+  ASSERT_EQ(errors.size(), 2u) << describe(outcome);
+  EXPECT_TRUE(contains(errors[0], dir() + "/metrics.jsonl"));
+  EXPECT_TRUE(contains(errors[0], "File too large; the run goes on")) << errors[0];
+  // All steps were made, and this is why it failed.
+  EXPECT_TRUE(contains(errors[1], dir() + "/checkpoints/")) << errors[1];
+  EXPECT_TRUE(contains(outcome.out, "step 1000/1000")) << outcome.out;
   EXPECT_TRUE(folder_.read("run/metrics.jsonl").ends_with("}\n")) << "half a record stays";
 }
 
+// Between the size of the model and that of a long log.
+constexpr uint64_t kOnlyWeightsFit = 400'000;
+
+TEST_F(FullDisk, ARunWhoseResultCannotBeRecordedFails) {
+  Outcome outcome = train(kOnlyWeightsFit, {"run.steps=2500", "log.every=100000"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  Words errors = errors_of(outcome);
+  ASSERT_EQ(errors.size(), 2u) << describe(outcome);
+  for (const std::string& error : errors) {
+    EXPECT_TRUE(contains(error, dir() + "/metrics.jsonl: cannot write: File too large")) << error;
+  }
+  EXPECT_TRUE(fs::exists(dir() + "/checkpoints/step-00002500/manifest.json"));
+}
+
 TEST_F(FullDisk, AConfigThatDoesNotFitIsNotHalfThere) {
-  EXPECT_TRUE(failed(train(200), 1, {dir() + "/", "config.yaml", "File too large"}));
+  Outcome outcome = train(200);
+  EXPECT_EQ(outcome.exit_code, 1);
+  // The log may not have fitted either, which is told before and ends nothing.
+  Words errors = errors_of(outcome);
+  ASSERT_FALSE(errors.empty()) << describe(outcome);
+  EXPECT_TRUE(contains(errors.back(), "config.yaml"));
+  EXPECT_TRUE(contains(errors.back(), "File too large"));
   EXPECT_FALSE(files().contains("config.yaml"));
   for (const std::string& file : files()) EXPECT_FALSE(contains(file, "tmp")) << file;
 }
 
-TEST_F(FullDisk, ALogThatDoesNotFitFailsTheRun) {
-  EXPECT_TRUE(failed(train(1), 1, {dir() + "/", "File too large"}));
+TEST_F(FullDisk, ARunThatCannotBeginSaysWhy) {
+  Outcome outcome = train(1);
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(contains(errors_of(outcome).back(), "config.yaml")) << describe(outcome);
 }
 
 TEST_F(FullDisk, ManyRanksEnd) {
   Command command = mpirun(2, Words{"train", kQuickstart, "run.dir=" + dir()} + kTinyModel);
   Words limited{"prlimit", "--fsize=" + std::to_string(kSmallFiles), TESSERA_BINARY};
   auto program = std::find(command.argv.begin(), command.argv.end(), TESSERA_BINARY);
+  // The memory that ranks share is a file too: without it, they speak over TCP.
+  command.env["OMPI_MCA_btl"] = "self,vader,tcp";
   // mpirun itself writes files that are larger.
   command.argv.insert(command.argv.erase(program), limited.begin(), limited.end());
   EXPECT_TRUE(failed(run(command), 1, {"rank 0", dir() + "/checkpoints/", "File too large"}));

@@ -91,6 +91,17 @@ INSTANTIATE_TEST_SUITE_P(Configs, PlanMemory, testing::ValuesIn(cases()), [](con
   return param.param.config + "_" + std::to_string(param.param.ranks);
 });
 
+// Ended well; what took long said meanwhile what it was at.
+testing::AssertionResult planned_well(const Outcome& outcome) {
+  bool right = !outcome.timed_out && outcome.exit_code == 0 && outcome.num_left == 0;
+  Words told = lines_of(outcome.err);
+  for (const std::string& line : told) right = right && line.starts_with("plan: ");
+  // Half a minute without a word is too long.
+  right = right && (outcome.seconds < 30 || !told.empty());
+  if (right) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << describe(outcome);
+}
+
 Outcome plan_of(const Words& arguments) { return run(tessera(Words{"plan"} + arguments)); }
 
 TEST(Plan, OfSevenBillionParametersOnAThousandRanksIsReadyInSeconds) {
@@ -98,7 +109,7 @@ TEST(Plan, OfSevenBillionParametersOnAThousandRanksIsReadyInSeconds) {
                              "--ranks-per-node", "8", "--memory", "12"});
   command.timeout = seconds(120);
   Outcome outcome = run(command);
-  ASSERT_TRUE(succeeded(outcome));
+  ASSERT_TRUE(planned_well(outcome));
   auto table = table_of(outcome);
   ASSERT_EQ(table.size(), 5U);
   // 6.66e9 parameters: of 2 bytes each, and for ddp 4 of gradients and 12 of masters and moments.
@@ -119,9 +130,21 @@ TEST(Plan, OfOtherMachinesNeedsNoMemoryToBeGiven) {
   Command command = tessera({"plan", kSourceDir + "/configs/gpt_7b.yaml", "--ranks", "1024"});
   command.timeout = seconds(180);
   Outcome outcome = run(command);
-  ASSERT_TRUE(succeeded(outcome));
+  ASSERT_TRUE(planned_well(outcome));
   EXPECT_EQ(table_of(outcome).size(), 5U);
   EXPECT_TRUE(contains(printed(outcome, "choice:"), "none fits in this machine's share"));
+}
+
+TEST(Plan, OfVeryManyRanksOrBlocksIsAnswered) {
+  for (const Words& words :
+       {Words{kQuickstart, "--ranks", "65536", "data.leaves=65536"},
+        Words{kQuickstart, "--ranks", "8", "model.layers=10000", "model.width=1048576"}}) {
+    Command command = tessera(Words{"plan"} + words);
+    command.timeout = seconds(500);
+    Outcome outcome = run(command);
+    ASSERT_TRUE(planned_well(outcome));
+    EXPECT_EQ(table_of(outcome).size(), 5U) << outcome.out;
+  }
 }
 
 TEST(Plan, ChoosesWhatFits) {

@@ -15,7 +15,7 @@ constexpr const char* kCheckpoint = "checkpoints/step-00000003";
 
 // The files of a run with a checkpoint of that many ranks' parts.
 std::set<std::string> run_files(int ranks) {
-  std::set<std::string> files{"config.yaml", "metrics.jsonl", "checkpoints/latest",
+  std::set<std::string> files{"config.yaml", "metrics.jsonl", "log/lock", "checkpoints/latest",
                               kCheckpoint + std::string("/manifest.json")};
   for (int rank = 0; rank < ranks; ++rank) {
     files.insert("log/rank-" + std::to_string(rank) + ".txt");

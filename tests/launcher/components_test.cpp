@@ -66,6 +66,94 @@ TEST(Components, ImagesThatDoNotFitTheModelAreAConfigError) {
   EXPECT_THROW(open("{name: gpt}"), ConfigError);
 }
 
+TEST(Components, DataWithoutSamplesAreNoData) {
+  for (const char* empty : {"train", "t10k"}) {
+    test::TempDir folder;
+    for (const char* part : {"train", "t10k"}) {
+      unsigned char count = part == std::string(empty) ? 0 : 3;
+      write_idx(folder.path() + "/" + part + "-images-idx3-ubyte", {count, 2, 2});
+      write_idx(folder.path() + "/" + part + "-labels-idx1-ubyte", {count});
+    }
+    Config config = load("data: {name: idx, path: " + folder.path() +
+                         "}\nmodel: {name: mlp, inputs: 4, classes: 8}");
+    const auto& data = config.data.as<DataSection>();
+    const auto& model = config.model.as<ModelSection>();
+    std::string expected = folder.path() + "/" + empty + "-images-idx3-ubyte: no images in it";
+    EXPECT_EQ(error_of([&] { open_data(data, model); }), expected);
+    EXPECT_EQ(error_of([&] { data.example(model); }), expected);
+  }
+}
+
+// What the plan of another machine cannot know, it does not ask for.
+TEST(Components, AnExampleOfTextNeedsNoText) {
+  test::TempDir folder;
+  std::string path = folder / "text";
+  Config config = load("model: {name: gpt, context: 16}\ndata: {name: text, path: " + path + "}");
+  const auto& data = config.data.as<DataSection>();
+  const auto& model = config.model.as<ModelSection>();
+  EXPECT_EQ(data.example(model).batch.inputs.shape(), (Dims{4, 16}));
+  for (const std::string& text : {std::string(), std::string(100, 'a')}) {
+    folder.write("text", text);  // a tenth of a hundred bytes holds no window
+    std::string error = error_of([&] { data.example(model); });
+    EXPECT_TRUE(contains(error, "do not hold one window of context 16")) << text.size();
+    EXPECT_NE(error_of([&] { open_data(data, model); }), "");
+  }
+  folder.write("text", std::string(1000, 'a'));
+  EXPECT_EQ(error_of([&] { data.example(model); }), "");
+}
+
+class EmptySection final : public DataSection {
+ public:
+  struct Nothing final : data::Dataset {
+    explicit Nothing(int64_t count) : count_(count) {}
+    int64_t size() const override { return count_; }
+    data::Batch batch(std::span<const int64_t>) const override { return {}; }
+    int64_t count_;
+  };
+  EmptySection(int64_t train, int64_t valid) : train_(train), valid_(valid) {}
+  DataSets open(const ModelSection&) const override {
+    return {train_ < 0 ? nullptr : std::make_unique<Nothing>(train_),
+            valid_ < 0 ? nullptr : std::make_unique<Nothing>(valid_)};
+  }
+
+ private:
+  int64_t train_;
+  int64_t valid_;
+};
+
+TEST(Components, DataOfOnesOwnNeedSamplesToo) {
+  Config config = load("model: {name: gpt}");
+  const auto& model = config.model.as<ModelSection>();
+  auto error = [&](int64_t train, int64_t valid) {
+    return error_of([&] { open_data(EmptySection(train, valid), model); });
+  };
+  EXPECT_EQ(error(1, -1), "");
+  EXPECT_EQ(error(1, 1), "");
+  EXPECT_EQ(error(0, 1), "data: there are no samples to train on");
+  EXPECT_EQ(error(-1, 1), "data: there are no samples to train on");
+  EXPECT_EQ(error(1, 0), "data: there are no samples to validate on");
+}
+
+TEST(Components, TheIdentityOfDataIsThatOfTheirSamples) {
+  test::TempDir folder;
+  auto of = [&](const std::string& text, const std::string& more = "") {
+    Config config = load("model: {name: gpt, context: 16}\ndata: {name: text, path: " +
+                         folder.write("text", text) + more + "}");
+    return identity(open_data(config.data.as<DataSection>(), config.model.as<ModelSection>()));
+  };
+  std::string text(1000, 'a');
+  std::string whole = of(text);
+  EXPECT_TRUE(contains(whole, "training: 56 samples, 900 bytes, xxh3:"));
+  EXPECT_TRUE(contains(whole, "\nvalidation: 6 samples, 100 bytes, xxh3:"));
+  EXPECT_EQ(of(text), whole);
+  EXPECT_NE(of(text, ", valid: 0.2"), whole);
+  text[950] = 'b';
+  std::string changed = of(text);
+  EXPECT_NE(changed, whole);
+  EXPECT_EQ(changed.substr(0, changed.find('\n')), whole.substr(0, whole.find('\n')));
+  EXPECT_NE(of(text.substr(0, 990)), changed);
+}
+
 TEST(Components, MissingDataAreNamed) {
   Config text = load("data: {name: text, path: no/such/text}");
   EXPECT_TRUE(

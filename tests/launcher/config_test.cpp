@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <random>
 
+#include "tests/support/error_of.h"
+
 namespace tessera::experiment {
 namespace {
 
@@ -157,11 +159,15 @@ std::string value_error(const std::string& section, const std::string& key,
 }
 
 TEST(Config, ChecksIntegers) {
-  for (const char* bad : {"0", "-1", "1.5", "1e3", "0x10", "010", "abc", "99999999999999999999",
-                          "true", ".nan", "1_000", "+", "1 2"}) {
+  for (const char* bad : {"0", "-1", "1.5", "0x10", "abc", "99999999999999999999", "true", ".nan",
+                          "1_000", "+", "1 2"}) {
     EXPECT_EQ(value_error("run", "steps", bad),
               fmt::format("expected an integer of at least 1, got '{}'", bad));
   }
+  EXPECT_EQ(value_error("run", "steps", "1e3"),
+            "expected an integer of at least 1, got '1e3'; in digits that is 1000");
+  EXPECT_EQ(value_error("run", "steps", "010"),
+            "expected an integer of at least 1, got '010'; in digits that is 10");
   EXPECT_EQ(value_error("run", "steps", "'3'"),
             "expected an integer of at least 1, got the string '3'");
   EXPECT_EQ(value_error("run", "steps", "[1]"), "expected an integer of at least 1, got a list");
@@ -184,17 +190,25 @@ TEST(Config, ChecksNumbersAndWords) {
   EXPECT_EQ(load("optim: {lr: 2}").optim.as<Descent>().lr, 2.0);
   for (const char* bad : {"yes", "on", "True", "1"}) {
     EXPECT_EQ(value_error("model", "tied", bad),
-              fmt::format("expected true or false, got '{}'", bad));
+              fmt::format("expected true or false, got '{}'; did you mean true?", bad));
   }
+  EXPECT_EQ(value_error("model", "tied", "FALSE"),
+            "expected true or false, got 'FALSE'; did you mean false?");
   EXPECT_EQ(value_error("model", "window", "0"),
             "expected null or an integer of at least 1, got '0'");
   EXPECT_EQ(value_error("parallel", "reduction", "exakt"),
-            "expected one of exact, fast, got 'exakt'");
+            "expected one of exact, fast, got 'exakt'; did you mean 'exact'?");
   EXPECT_EQ(value_error("parallel", "strategy", "zero4"),
-            "expected one of ddp, zero1, zero2, zero3, hybrid, got 'zero4'");
+            "expected one of ddp, zero1, zero2, zero3, hybrid, got 'zero4'; did you mean 'zero1'?");
+  EXPECT_EQ(value_error("parallel", "strategy", "ZERO3"),
+            "expected one of ddp, zero1, zero2, zero3, hybrid, got 'ZERO3'; did you mean 'zero3'?");
+  EXPECT_EQ(value_error("compute", "threads", "Auto"),
+            "expected auto or an integer from 1 to 1024, got 'Auto'; did you mean auto?");
   EXPECT_EQ(value_error("compute", "threads", "0"),
             "expected auto or an integer from 1 to 1024, got '0'");
   EXPECT_EQ(value_error("run", "name", "../x"), "expected a name without '/', got '../x'");
+  EXPECT_EQ(value_error("run", "name", "\"a\\nb\""),
+            "expected a name without '/', got 'a\\x0ab': it has control characters");
   EXPECT_EQ(value_error("data", "path", "null"), "expected a string, got null");
   EXPECT_EQ(load("data: {path: 'null'}").data.as<Words>().path, "null");
   EXPECT_EQ(load("compute: {threads: auto}").compute.threads, AutoInt{});
@@ -245,10 +259,59 @@ TEST(Config, OverridesNameThemselves) {
   }
   EXPECT_EQ(error_of("{}", {"run.name=[x"}),
             "override 'run.name=[x': a key must be a word; is a bracket left open?");
-  EXPECT_EQ(
-      error_of(kValid, {"model.name=flat"}),
-      "q.yaml:4:3: unknown key 'layers' in section 'model'; the keys of model 'flat' are name, "
-      "hidden");
+}
+
+TEST(Config, AnOverrideOfTheNameReplacesTheFilesSection) {
+  EXPECT_EQ(load(kValid, {"model.name=flat"}).model.as<Flat>().hidden, 256);
+  EXPECT_EQ(load(kValid, {"model.hidden=5", "model.name=flat"}).model.as<Flat>().hidden, 5);
+  // The first option is what a file without a name has.
+  EXPECT_EQ(load("model: {layers: 9}", {"model.name=flat"}).model.as<Flat>().hidden, 256);
+  // The same name changes nothing, and what the overrides say is still looked at.
+  EXPECT_EQ(load(kValid, {"model.name=tower"}).model.as<Tower>().layers, 3);
+  EXPECT_EQ(load(kValid, {"model.name=flat", "model.name=tower"}).model.as<Tower>().layers, 3);
+  EXPECT_EQ(error_of(kValid, {"model.name=flat", "model.layers=2"}),
+            "override 'model.layers=2': unknown key 'layers' in section 'model'; the keys of model "
+            "'flat' are name, hidden");
+}
+
+TEST(Config, PathsKnowTheHomeFolder) {
+  setenv("HOME", "/home/someone", 1);
+  EXPECT_EQ(load("{}", {"run.dir=~/runs/x"}).run.dir, "/home/someone/runs/x");
+  EXPECT_EQ(load("run: {dir: '~'}").run.dir, "/home/someone");
+  EXPECT_EQ(load("init: {from: ~/a.safetensors}").init.from, "/home/someone/a.safetensors");
+  EXPECT_EQ(load("run: {dir: a~/b}").run.dir, "a~/b");
+  EXPECT_EQ(value_error("run", "dir", "~other/x"),
+            "expected null or a path, got '~other/x': only ~/ is known, in paths");
+  EXPECT_EQ(value_error("run", "dir", "\"a\\tb\""),
+            "expected null or a path, got 'a\\x09b': it has control characters");
+  EXPECT_EQ(value_error("run", "resume", "Auto"),
+            "expected none, auto or a path, got 'Auto'; did you mean 'auto'?");
+  EXPECT_EQ(load("run: {resume: autos}").run.resume, "autos");
+}
+
+TEST(Config, NumbersThatF32CannotHoldAreRefused) {
+  struct Narrow : Section {
+    double eps = 1e-8;
+    double beta = 0.9;
+    void visit(FieldVisitor& v) override {
+      v("eps", eps, "small", greater_than(0).in_f32());
+      v("beta", beta, "near one", at_least_and_below(0, 1).in_f32());
+    }
+  };
+  Catalog narrow = catalog();
+  narrow.optim = {option<Narrow>("narrow", "in f32")};
+  auto error = [&](const std::string& text) {
+    return test::error_of([&] { load_config("{}", "q.yaml", std::vector{text}, narrow); });
+  };
+  EXPECT_EQ(error("optim.eps=1e-46"),
+            "override 'optim.eps=1e-46': optim.eps: expected a number greater than 0, got '1e-46': "
+            "f32 cannot hold it");
+  EXPECT_EQ(error("optim.beta=0.99999999999"),
+            "override 'optim.beta=0.99999999999': optim.beta: expected a number of at least 0 and "
+            "below 1, got '0.99999999999': f32 cannot hold it");
+  EXPECT_NE(error("optim.eps=1e39"), "");
+  EXPECT_EQ(error("optim.eps=1e-30"), "");
+  EXPECT_EQ(error("optim.beta=0"), "");
 }
 
 TEST(Config, DumpReadsBack) {

@@ -96,7 +96,7 @@ TEST(Frames, AFrameAsLargeAsAllowedPassesAndALargerOneIsRefused) {
 
 TEST(Frames, GarbageIsRefused) {
   expect_refused(with_length(number(0) + number(0)));                              // no such type
-  expect_refused(with_length(number(22) + number(0)));                             // no such type
+  expect_refused(with_length(number(23) + number(0)));                             // no such type
   expect_refused(with_length(number(8) + number(0xffffffff)));                     // many fields
   expect_refused(with_length(number(8) + number(1)));                              // missing field
   expect_refused(with_length(number(8) + number(1) + number(5) + "abcd"));         // short field

@@ -31,7 +31,7 @@ std::string golden(const std::string& name) { return TESSERA_GOLDEN_DIR "/gpt2/"
 // fraction of the largest of these.
 double distance(const std::string& folder, const std::string& golden_folder) {
   std::map<std::string, Array> expected;
-  for (auto& [name, array] : read_safetensors(golden_folder + "/expected.safetensors").tensors) {
+  for (auto& [name, array] : load_safetensors(golden_folder + "/expected.safetensors").tensors) {
     expected.emplace(name, array);
   }
   LoadedModel loaded = load_model(folder, builtin_catalog());
@@ -82,10 +82,10 @@ class Gpt2Layout : public testing::Test {
   // One tensor in model.safetensors, or without a value none of that name.
   void set_tensor(const std::string& name, const Array& value) const {
     std::string path = folder() + "/model.safetensors";
-    SafetensorsFile file = read_safetensors(path);
+    SafetensorsFile file = load_safetensors(path);
     std::erase_if(file.tensors, [&](const auto& entry) { return entry.first == name; });
     if (value.defined()) file.tensors.emplace_back(name, value);
-    write_safetensors(path, file.tensors, file.metadata);
+    save_safetensors(path, file.tensors, file.metadata);
   }
 
   test::TempDir temp_;
@@ -107,26 +107,37 @@ TEST_F(Gpt2Layout, TheOtherGeluIsNotNear) {
 
 TEST_F(Gpt2Layout, WhatIsNoParameterIsLeftOut) {
   copy("gelu_new");
-  set_tensor("lm_head.weight", Array::zeros({48, 16}));
+  SafetensorsFile file = load_safetensors(folder() + "/model.safetensors");
+  for (const auto& [name, array] : file.tensors) {
+    if (name == "transformer.wte.weight") set_tensor("lm_head.weight", array);
+  }
   set_tensor("transformer.h.1.attn.bias", Array::zeros({1, 1, 16, 16}, DType::u8));
   set_tensor("transformer.h.1.attn.masked_bias", Array::zeros({}));
   EXPECT_EQ(open_tensors(folder())->tensors().size(), 28);
   EXPECT_LT(distance(folder(), golden("gelu_new")), kTolerance);
 }
 
+TEST_F(Gpt2Layout, AnOutputLayerOfItsOwnIsRefused) {
+  for (const Array& head : {Array::zeros({48, 16}), Array::zeros({48, 8})}) {
+    copy("gelu_new");
+    set_tensor("lm_head.weight", head);
+    EXPECT_TRUE(contains(error_of_opening(), "its lm_head.weight differs from wte.weight"));
+  }
+}
+
 TEST_F(Gpt2Layout, NamesMayLackTheirPrefix) {
   copy("gelu_new");
-  SafetensorsFile file = read_safetensors(folder() + "/model.safetensors");
+  SafetensorsFile file = load_safetensors(folder() + "/model.safetensors");
   for (auto& [name, array] : file.tensors) name = name.substr(std::string("transformer.").size());
-  write_safetensors(folder() + "/model.safetensors", file.tensors);
+  save_safetensors(folder() + "/model.safetensors", file.tensors);
   EXPECT_LT(distance(folder(), golden("gelu_new")), kTolerance);
 }
 
 TEST_F(Gpt2Layout, HalvesAreWidened) {
   copy("gelu_new");
-  SafetensorsFile file = read_safetensors(folder() + "/model.safetensors");
+  SafetensorsFile file = load_safetensors(folder() + "/model.safetensors");
   for (auto& [name, array] : file.tensors) array = array.to(DType::f16);
-  write_safetensors(folder() + "/model.safetensors", file.tensors);
+  save_safetensors(folder() + "/model.safetensors", file.tensors);
   double apart = distance(folder(), golden("gelu_new"));
   EXPECT_GT(apart, kTolerance);
   EXPECT_LT(apart, 0.01);

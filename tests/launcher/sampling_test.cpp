@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "autograd/context.h"
 #include "nn/models/gpt.h"
 #include "tests/support/error_of.h"
@@ -50,6 +52,28 @@ TEST(Sampling, OnlyTheContextBeforeATokenCounts) {
                    "yy"
                    "abcdefgh"));
   EXPECT_NE(sample({.length = 10}, "abcdefgh"), sample({.length = 10}, "abcdefgz"));
+}
+
+TEST(Sampling, RefusesOutputsThatAreNoNumbers) {
+  for (double bad : {std::nan(""), HUGE_VAL}) {
+    nn::Gpt model(tiny());
+    model.parameters()[0].data().fill_(bad);
+    for (double temperature : {0.0, 1.0}) {
+      SamplingOptions options{.length = 3, .temperature = temperature};
+      std::string text;
+      auto sampling = [&] { sample_text(model, 8, "ab", options, [&](char c) { text += c; }); };
+      EXPECT_TRUE(contains(error_of(sampling), "the model's outputs are not finite"));
+      EXPECT_EQ(text, "");
+    }
+  }
+}
+
+TEST(Sampling, RefusesTokensThatAreNoBytes) {
+  nn::GptOptions wide = tiny();
+  wide.vocabulary = 70'000;
+  nn::Gpt model(wide);
+  auto sampling = [&] { sample_text(model, 8, "ab", {.length = 50}, [](char) {}); };
+  EXPECT_TRUE(contains(error_of(sampling), "expected a model whose tokens are bytes"));
 }
 
 TEST(Sampling, RefusesAnEmptyPrompt) {

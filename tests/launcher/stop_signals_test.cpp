@@ -1,18 +1,22 @@
 #include "launcher/experiment/stop_signals.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 namespace tessera::experiment {
 namespace {
 
 TEST(StopSignals, TheFirstIsNotedAndTheSecondEndsTheProcess) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
-  for (int first : {SIGINT, SIGTERM, SIGUSR1}) {
-    for (int second : {SIGINT, SIGTERM}) {
+  for (int first : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGXCPU}) {
+    for (int second : {SIGINT, SIGTERM, SIGHUP}) {
       EXPECT_EXIT(
           {
+            std::signal(SIGHUP, SIG_DFL);
             watch_stop_signals();
             if (stop_signal() != 0) std::exit(1);
             std::raise(first);
@@ -23,6 +27,74 @@ TEST(StopSignals, TheFirstIsNotedAndTheSecondEndsTheProcess) {
           testing::KilledBySignal(second), "");
     }
   }
+}
+
+// Raises a signal in this process by another one.
+void raise_from_outside(int signal) {
+  pid_t target = getpid();
+  pid_t child = fork();
+  if (child == 0) _exit(kill(target, signal));
+  waitpid(child, nullptr, 0);
+}
+
+[[noreturn]] void take_two(SecondSignal what, int second) {
+  watch_stop_signals(what);
+  std::raise(SIGTERM);
+  raise_from_outside(second);
+  std::exit(stop_signal() == SIGTERM ? 75 : 1);
+}
+
+TEST(StopSignals, OneRequestByTwoWaysCountsOnce) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(take_two(SecondSignal::ends, SIGTERM), testing::ExitedWithCode(75), "");
+  EXPECT_EXIT(take_two(SecondSignal::ends, SIGINT), testing::ExitedWithCode(75), "");
+}
+
+[[noreturn]] void take_a_late_second() {
+  watch_stop_signals();
+  std::raise(SIGTERM);
+  sleep(2);
+  raise_from_outside(SIGTERM);
+  std::exit(75);
+}
+
+TEST(StopSignals, ALaterOneFromElsewhereIsASecond) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(take_a_late_second(), testing::KilledBySignal(SIGTERM), "");
+}
+
+[[noreturn]] void take_many_under_a_launcher() {
+  watch_stop_signals(SecondSignal::ignored);
+  for (int i = 0; i < 10; ++i) std::raise(i % 2 == 0 ? SIGINT : SIGTERM);
+  std::exit(stop_signal() == SIGINT ? 75 : 1);
+}
+
+TEST(StopSignals, UnderALauncherItIsForTheLauncherToDecide) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(take_many_under_a_launcher(), testing::ExitedWithCode(75), "");
+}
+
+[[noreturn]] void take_a_hangup_under_nohup() {
+  std::signal(SIGHUP, SIG_IGN);
+  watch_stop_signals();
+  std::raise(SIGHUP);
+  std::exit(stop_signal() == 0 ? 75 : 1);
+}
+
+TEST(StopSignals, NohupOutlivesItsTerminal) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(take_a_hangup_under_nohup(), testing::ExitedWithCode(75), "");
+}
+
+[[noreturn]] void take_repeated_limits() {
+  watch_stop_signals();
+  for (int i = 0; i < 5; ++i) std::raise(SIGXCPU);
+  std::exit(stop_signal() == SIGXCPU ? 75 : 1);
+}
+
+TEST(StopSignals, TheKernelRepeatsALimit) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(take_repeated_limits(), testing::ExitedWithCode(75), "");
 }
 
 }  // namespace

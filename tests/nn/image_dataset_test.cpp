@@ -36,11 +36,11 @@ class ReadIdx : public testing::Test {
   // Refused with an error that names the file and says `why`.
   void expect_refused(const std::string& content, const std::string& why) {
     std::string path = dir_.write("file", content);
-    std::string error = error_of([&] { read_idx(path); });
+    std::string error = error_of([&] { load_idx(path); });
     EXPECT_TRUE(contains(error, path));
     EXPECT_TRUE(contains(error, why));
   }
-  Array read(const std::string& content) { return read_idx(dir_.write("file", content)); }
+  Array read(const std::string& content) { return load_idx(dir_.write("file", content)); }
 
   TempDir dir_;
 };
@@ -100,8 +100,8 @@ TEST_F(ReadIdx, RefusesSizesThatOverflow) {
 }
 
 TEST_F(ReadIdx, NamesAFileThatIsNotThere) {
-  EXPECT_TRUE(contains(error_of([&] { read_idx(dir_ / "none"); }), dir_ / "none"));
-  EXPECT_TRUE(contains(error_of([&] { read_idx(dir_.path()); }), dir_.path()));
+  EXPECT_TRUE(contains(error_of([&] { load_idx(dir_ / "none"); }), dir_ / "none"));
+  EXPECT_TRUE(contains(error_of([&] { load_idx(dir_.path()); }), dir_.path()));
 }
 
 TEST_F(ReadIdx, MakesADataset) {

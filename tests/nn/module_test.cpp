@@ -397,6 +397,61 @@ TEST(DeferInit, LeavesValuesToWhoeverWantsThem) {
             "[initial_values] the tensor is no parameter of the module");
 }
 
+// Halves of powers of two, by the element's place.
+void powers(int64_t first, const Array& out) {
+  for (int64_t i = 0; i < out.numel(); ++i) {
+    out.data<float>()[i] = std::ldexp(1.0F, -static_cast<int>(first + i));
+  }
+}
+
+struct OwnStart : Module {
+  Linear layer{this, "layer", 3, 2};
+  OwnStart() {
+    set_initial_values(layer.weight, Init::custom(powers));
+    set_initial_values(layer.bias, Init::constant(0.5).with_zeros(1, 2));
+  }
+};
+
+TEST(DeferInit, ModelsSayHowTheyStart) {
+  OwnStart whole;
+  EXPECT_EQ(whole.layer.weight.data().to_vector<float>(),
+            (std::vector<float>{1, 0.5, 0.25, 0.125, 0.0625, 0.03125}));
+  EXPECT_EQ(whole.layer.bias.data().to_vector<float>(), (std::vector<float>{0.5, 0}));
+  std::optional<DeferInit> defer(std::in_place);
+  OwnStart deferred;
+  defer.reset();
+  deferred.materialize();
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(same_bits(deferred.parameters()[i].data(), whole.parameters()[i].data()));
+  }
+  EXPECT_EQ(error_of([&] { whole.set_initial_values(Tensor(Array::zeros({2})), {}); }),
+            "[set_initial_values] the tensor is no parameter of the module");
+}
+
+// They would be lost without a word.
+TEST(DeferInit, RefusesValuesForWhatHasNoMemoryYet) {
+  DeferInit defer;
+  Blocks module;
+  const char* expected = "written to before it has memory";
+  EXPECT_TRUE(contains(error_of([&] { module.in.weight.data().fill_(1); }), expected));
+  EXPECT_TRUE(contains(error_of([&] { module.in.bias.data().slice(0, 0, 2).fill_(0); }), expected));
+  EXPECT_TRUE(contains(error_of([&] {
+                         module.in.weight.data().copy_(Array::zeros({4, 3}));
+                       }),
+                       expected));
+  StateDict state;
+  for (const auto& [name, tensor] : module.named_state()) {
+    state.emplace_back(name, Array::zeros(tensor.shape()));
+  }
+  EXPECT_TRUE(contains(error_of([&] { module.load_state_dict(state); }), expected));
+  NoGrad no_grad;
+  std::string error = error_of([&] {
+    mul_(module.in.weight, 2.0);
+    module.materialize();
+  });
+  EXPECT_TRUE(contains(error, "before it ha")) << error;
+}
+
 struct Recorder : BlockRunner {
   std::vector<std::string> paths;
   std::vector<Tensor> run(const Module& block, const TensorFunction& forward,

@@ -165,9 +165,74 @@ TEST(Optimizer, RefusesWhatItCannotTrain) {
             "[Optimizer] a parameter is listed twice");
   auto refused = [](const Tensor& tensor) { return error_of([&] { AdamW({{{tensor}}}, {}); }); };
   EXPECT_EQ(refused(leaf), "");
-  EXPECT_EQ(refused(leaf * 2.0), "[Optimizer] expected leaves that require a gradient");
+  EXPECT_EQ(refused(leaf * 2.0), "[Optimizer] expected leaves, got the result of an operation");
   EXPECT_EQ(refused(Tensor(random_array({3}))),
-            "[Optimizer] expected leaves that require a gradient");
+            "[Optimizer] expected parameters that require a gradient, and none of 1 does");
+}
+
+TEST(Optimizer, LeavesFrozenParametersAlone) {
+  Tensor trained = parameter({10});
+  Tensor frozen = parameter({10}, DType::f32, 2);
+  frozen.set_requires_grad(false);
+  Array before = frozen.data().clone();
+  AdamW optimizer({{{frozen, trained}, 0.5}}, {});
+  (sum(trained * frozen)).backward();
+  EXPECT_TRUE(optimizer.step(0.1));
+  EXPECT_TRUE(same_bits(frozen.data(), before));
+  // A gradient of before it was frozen does not count either.
+  set_random_grad(frozen, 3);
+  optimizer.step(0.1);
+  EXPECT_TRUE(same_bits(frozen.data(), before));
+  // Thawed, it begins with its first step.
+  frozen.set_requires_grad(true);
+  optimizer.step(0.1);
+  EXPECT_FALSE(same_bits(frozen.data(), before));
+}
+
+TEST(Optimizer, GradientsThatAreNotFiniteAreTakenSkippedOrRefused) {
+  for (double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    for (NonFinite wanted : {NonFinite::take, NonFinite::skip, NonFinite::refuse}) {
+      Tensor first = parameter({10});
+      Tensor second = parameter({4, 5}, DType::f32, 2);
+      Tensor same(second.data().clone(), true);
+      Array before = second.data().clone();
+      AdamW optimizer({{{first, second}}}, {});
+      optimizer.on_nonfinite(wanted);
+      set_random_grad(first, 3);
+      second.set_grad(Tensor(Array::full({4, 5}, 1)));
+      second.grad().data().select(0, 3).select(0, 1).fill_(bad);
+      bool taken = true;
+      std::string error = error_of([&] { taken = optimizer.step(0.1); });
+      EXPECT_EQ(taken, wanted != NonFinite::skip);
+      EXPECT_EQ(same_bits(second.data(), before), wanted != NonFinite::take);
+      EXPECT_EQ(error, wanted == NonFinite::refuse
+                           ? "[Optimizer] the gradient of parameter 2, of shape (4, 5), is NaN or "
+                             "infinite in 1 of 20 elements; nothing was updated"
+                           : "");
+      if (wanted == NonFinite::take) continue;
+      // What was not taken is no step of the optimizer.
+      AdamW other({{{same}}}, {});
+      set_random_grad(second, 4);
+      set_random_grad(same, 4);
+      EXPECT_TRUE(optimizer.step(0.1));
+      other.step(0.1);
+      EXPECT_TRUE(same_bits(second.data(), same.data()));
+    }
+  }
+}
+
+TEST(Optimizer, RefusesAScaleOrARateThatIsNotFinite) {
+  Tensor param = parameter({10});
+  Array before = param.data().clone();
+  AdamW optimizer({{{param}}}, {});
+  optimizer.on_nonfinite(NonFinite::refuse);
+  set_random_grad(param, 3);
+  EXPECT_TRUE(
+      contains(error_of([&] { optimizer.step(0.1, Array::scalar(std::nan(""), DType::f64)); }),
+               "[Optimizer] the gradients' scale is nan"));
+  EXPECT_TRUE(contains(error_of([&] { optimizer.step(HUGE_VAL); }),
+                       "[Optimizer] the learning rate is inf"));
+  EXPECT_TRUE(same_bits(param.data(), before));
 }
 
 TEST(AdamW, RefusesBadOptions) {

@@ -82,16 +82,16 @@ TEST(TextDataset, RefusesIndicesOutside) {
 TEST(ReadText, ReadsTheWholeFile) {
   test::TempDir dir;
   std::string bytes("a\0\xff\r\n", 5);
-  auto text = read_text(dir.write("text", bytes));
+  auto text = load_text(dir.write("text", bytes));
   EXPECT_EQ(std::string(text->begin(), text->end()), bytes);
 }
 
 TEST(ReadText, NamesTheFileItCannotRead) {
   test::TempDir dir;
   std::string empty = dir.write("empty", "");
-  EXPECT_EQ(error_of([&] { read_text(empty); }), empty + ": the text is empty");
-  EXPECT_TRUE(contains(error_of([&] { read_text(dir / "missing"); }), dir / "missing"));
-  EXPECT_TRUE(contains(error_of([&] { read_text(dir.path()); }), dir.path()));
+  EXPECT_EQ(error_of([&] { load_text(empty); }), empty + ": the text is empty");
+  EXPECT_TRUE(contains(error_of([&] { load_text(dir / "missing"); }), dir / "missing"));
+  EXPECT_TRUE(contains(error_of([&] { load_text(dir.path()); }), dir.path()));
 }
 
 }  // namespace

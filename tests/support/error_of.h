@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -12,13 +13,24 @@ namespace tessera::test {
 
 // The message of the Error that fn() throws; "" when it throws none. Other exceptions pass.
 template <class F>
-std::string error_of(F&& fn) {
+std::string error_with_place(F&& fn) {
   try {
     fn();
   } catch (const Error& error) {
     return error.what();
   }
   return "";
+}
+
+// The same without the place that the message may end in: ", in module 'blocks.0', called at
+// net.cpp:12".
+template <class F>
+std::string error_of(F&& fn) {
+  std::string text = error_with_place(fn);
+  text.resize(std::min(text.rfind(", called at "), text.size()));
+  size_t module = text.rfind(", in module '");
+  if (module != std::string::npos && text.ends_with("'")) text.resize(module);
+  return text;
 }
 
 // Whether text contains part; a failure shows both.

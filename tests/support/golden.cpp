@@ -180,7 +180,7 @@ DType GoldenArgs::dtype(size_t i) const {
 std::vector<Tensor> GoldenArgs::differentiable() const { return differentiable_; }
 
 GoldenFile read_golden(const std::string& path) {
-  SafetensorsFile file = read_safetensors(path);
+  SafetensorsFile file = load_safetensors(path);
   GoldenFile out;
   out.data.insert(file.tensors.begin(), file.tensors.end());
   for (const json& item : json::parse(file.metadata.at("cases"))) {

@@ -33,8 +33,9 @@ struct OpCase {
   InputSpecs large = {};  // large enough to be cut among threads; empty: the last of inputs
   // The same in plain loops; empty where the result is compared with nothing.
   std::function<Plain(const std::vector<Plain>&)> reference = nullptr;
-  std::string op = {};     // as errors name it in brackets; empty: name
-  bool any_dtype = false;  // moves elements only: takes i64 as well
+  std::string op = {};         // as errors name it in brackets; empty: name
+  bool any_dtype = false;      // moves elements only: takes i64 as well
+  bool cuts_integers = false;  // divides integers and cuts off what is no integer
   // Whether the gradient can be differentiated in its turn.
   bool twice_differentiable = true;
   bool draws = false;  // draws random numbers, which differ between f32 and f64
@@ -46,23 +47,31 @@ struct OpCase {
 // All rows, and those of one family, each in the file of its name in op_cases/.
 const std::vector<OpCase>& op_cases();
 std::vector<OpCase> activation_cases();
+std::vector<OpCase> argument_cases();
 std::vector<OpCase> arithmetic_cases();
 std::vector<OpCase> attention_cases();
 std::vector<OpCase> conv_cases();
+std::vector<OpCase> diagonal_cases();
 std::vector<OpCase> interpolate_cases();
 std::vector<OpCase> index_cases();
+std::vector<OpCase> index_write_cases();
 std::vector<OpCase> join_cases();
 std::vector<OpCase> linalg_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> matmul_cases();
 std::vector<OpCase> normalize_cases();
+std::vector<OpCase> patches_cases();
 std::vector<OpCase> pool_cases();
 std::vector<OpCase> random_cases();
 std::vector<OpCase> reduce_cases();
 std::vector<OpCase> scan_cases();
 std::vector<OpCase> shape_cases();
+std::vector<OpCase> shrink_cases();
 std::vector<OpCase> softmax_cases();
+std::vector<OpCase> special_cases();
+std::vector<OpCase> stacking_cases();
 std::vector<OpCase> transcendental_cases();
+std::vector<OpCase> vectors_cases();
 std::vector<OpCase> where_cases();
 std::vector<OpCase> sort_cases();
 std::ostream& operator<<(std::ostream& out, const OpCase& op_case);

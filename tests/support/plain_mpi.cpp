@@ -1,8 +1,9 @@
 // An MPI program that knows nothing of Tessera, to be started by launchers under test.
-// usage: plain_mpi [all | forever | abort K | die K | exit K]
-// `all` tries the calls that Tessera makes and ends with 1 if a result is wrong. The others loop
-// over all-reduces until rank K, if there is one, calls MPI_Abort(7), kills itself, or exits
-// with 3.
+// usage: plain_mpi [all | forever | abort K [CODE] | die K | exit K [CODE] | spawn | publish |
+//        accept]
+// `all` tries the calls that Tessera makes and ends with 1 if a result is wrong. `spawn` and the
+// two after it try what launchers need not serve, and take errors for answers. The others loop over
+// all-reduces until rank K, if there is one, calls MPI_Abort(7), kills itself, or exits with 3.
 #ifndef OMPI_SKIP_MPICXX
 #define OMPI_SKIP_MPICXX 1
 #endif
@@ -85,19 +86,61 @@ void share_windows(World& world) {
   std::printf("rank %d: %d on this node\n", world.rank, size);
 }
 
-void loop(World& world, const std::string& mode, int victim) {
+void loop(World& world, const std::string& mode, int victim, int code) {
   for (int i = 0;; ++i) {
     int one = 1, sum = 0;
     MPI_Allreduce(&one, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     if (i == 0) std::printf("rank %d: looping\n", world.rank);
     std::fflush(stdout);
     if (i == 20 && world.rank == victim) {
-      if (mode == "abort") MPI_Abort(MPI_COMM_WORLD, 7);
+      if (mode == "abort") MPI_Abort(MPI_COMM_WORLD, code < 0 ? 7 : code);
       if (mode == "die") std::raise(SIGKILL);
-      if (mode == "exit") _exit(3);
+      if (mode == "exit") _exit(code < 0 ? 3 : code);
     }
     usleep(1000);
   }
+}
+
+int spawn() {
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  char program[] = "true";
+  MPI_Comm children;
+  int error = MPI_Comm_spawn(program, MPI_ARGV_NULL, 1, MPI_INFO_NULL, 0, MPI_COMM_WORLD, &children,
+                             MPI_ERRCODES_IGNORE);
+  MPI_Barrier(MPI_COMM_WORLD);
+  MPI_Finalize();
+  return error == MPI_SUCCESS ? 0 : 4;
+}
+
+// All ranks wait for somebody who never comes, or are told that there can be nobody.
+int accept() {
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  char port[MPI_MAX_PORT_NAME] = "";
+  MPI_Open_port(MPI_INFO_NULL, port);
+  MPI_Comm other;
+  int error = MPI_Comm_accept(port, MPI_INFO_NULL, 0, MPI_COMM_WORLD, &other);
+  MPI_Barrier(MPI_COMM_WORLD);
+  MPI_Finalize();
+  return error == MPI_SUCCESS ? 0 : 4;
+}
+
+int publish(const World& world) {
+  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  char service[] = "tessera-test";
+  char port[MPI_MAX_PORT_NAME] = "";
+  bool right = true;
+  if (world.rank == 0) {
+    right = MPI_Open_port(MPI_INFO_NULL, port) == MPI_SUCCESS &&
+            MPI_Publish_name(service, MPI_INFO_NULL, port) == MPI_SUCCESS;
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  char found[MPI_MAX_PORT_NAME] = "";
+  right = MPI_Lookup_name(service, MPI_INFO_NULL, found) == MPI_SUCCESS && right;
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (world.rank == 0) MPI_Unpublish_name(service, MPI_INFO_NULL, port);
+  MPI_Finalize();
+  return right ? 0 : 4;
 }
 
 }  // namespace
@@ -105,13 +148,17 @@ void loop(World& world, const std::string& mode, int victim) {
 int main(int argc, char** argv) {
   std::string mode = argc > 1 ? argv[1] : "all";
   int victim = argc > 2 ? std::atoi(argv[2]) : -1;
+  int code = argc > 3 ? std::atoi(argv[3]) : -1;
   MPI_Init(&argc, &argv);
   World world;
   MPI_Comm_rank(MPI_COMM_WORLD, &world.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &world.size);
   std::printf("rank %d of %d\n", world.rank, world.size);
   std::fflush(stdout);
-  if (mode != "all") loop(world, mode, victim);
+  if (mode == "spawn") return spawn();
+  if (mode == "publish") return publish(world);
+  if (mode == "accept") return accept();
+  if (mode != "all") loop(world, mode, victim, code);
   all_reduce(world);
   MPI_Barrier(MPI_COMM_WORLD);
   exchange(world);

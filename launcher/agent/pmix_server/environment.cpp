@@ -1,5 +1,6 @@
 #include "launcher/agent/pmix_server/environment.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,15 @@ bool is_launchers(std::string_view entry) {
 
 std::string name_in(const std::string& entry) { return entry.substr(0, entry.find('=')); }
 
+std::string home_of_user() {
+  std::array<char, 4096> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  int error = getpwuid_r(geteuid(), &entry, buffer.data(), buffer.size(), &found);
+  bool has_home = error == 0 && found && found->pw_dir && *found->pw_dir;
+  return has_home ? found->pw_dir : "/";
+}
+
 }  // namespace
 
 std::vector<std::string> without_launchers(std::vector<std::string> entries) {
@@ -38,6 +48,18 @@ void set_entries(std::vector<std::string>& entries, const std::vector<std::strin
       entries[place->second] = addition;
     }
   }
+}
+
+void add_home(std::vector<std::string>& entries) {
+  bool has_home = std::any_of(entries.begin(), entries.end(), [](const std::string& entry) {
+    return entry.starts_with("HOME=") && entry.size() > 5;
+  });
+  if (!has_home) set_entries(entries, {"HOME=" + home_of_user()});
+}
+
+void set_own_home() {
+  const char* home = std::getenv("HOME");
+  if (!home || !*home) setenv("HOME", home_of_user().c_str(), 1);
 }
 
 void forget_launchers() {

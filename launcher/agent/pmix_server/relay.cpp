@@ -129,6 +129,10 @@ std::optional<Frame> Relay::on(const ModexWanted& event) {
                 fmt::format("{}", event.owner.rank)}};
 }
 
+std::optional<Frame> Relay::on(const ServiceWanted& event) {
+  return Frame{FrameType::not_served, {fmt::format("{}", event.rank), event.call}};
+}
+
 std::optional<Frame> Relay::on(ModexFound& event) {
   return Frame{FrameType::modex_data,
                {std::move(event.id), fmt::format("{}", event.asking_node),

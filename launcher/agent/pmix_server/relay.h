@@ -34,6 +34,7 @@ class Relay {
   std::optional<Frame> on(const ClientAborted& event);
   std::optional<Frame> on(FenceCalled& event);
   std::optional<Frame> on(const ModexWanted& event);
+  std::optional<Frame> on(const ServiceWanted& event);
   std::optional<Frame> on(ModexFound& event);
 
   bool is_member(const pmix_proc_t& id) const;

@@ -30,16 +30,18 @@ constexpr std::chrono::milliseconds kDeathLimit{10'000};
 constexpr std::chrono::milliseconds kLastReportLimit{500};
 constexpr std::chrono::milliseconds kAgentDeathLimit{500};
 
-// SIGCHLD and SIGTERM come through a descriptor. What a terminal sends to everything that runs in
-// it is for the agent to act upon.
+// SIGCHLD comes through a descriptor. What a terminal or a scheduler sends to everything that it
+// started is for the agent and the ranks to act upon: this process ends with its agent.
 Descriptor open_signals() {
-  for (int ignored : {SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) std::signal(ignored, SIG_IGN);
+  for (int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU,
+                      SIGTSTP, SIGTTIN, SIGTTOU}) {
+    std::signal(ignored, SIG_IGN);
+  }
   // Ignored, it would take the exit statuses with it.
   std::signal(SIGCHLD, SIG_DFL);
   sigset_t watched;
   sigemptyset(&watched);
   sigaddset(&watched, SIGCHLD);
-  sigaddset(&watched, SIGTERM);
   sigprocmask(SIG_SETMASK, &watched, nullptr);
   Descriptor descriptor(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
   if (descriptor.get() < 0) throw_system_error("watch signals");
@@ -75,6 +77,7 @@ void Server::set_up() {
   signals_ = open_signals();
   adopt_descendants();
   forget_launchers();
+  set_own_home();
   dirs_.emplace_back(options_.session_dir);
   dirs_.emplace_back(options_.shm_dir);
   start_pmix(options_.session_dir, options_.hostname, events_);
@@ -104,7 +107,6 @@ void Server::serve() {
 void Server::take_signals() {
   signalfd_siginfo info;
   while (read(signals_.get(), &info, sizeof info) == sizeof info) {
-    if (info.ssi_signo == SIGTERM) ending_ = true;
   }
   std::vector<RankExit> exits = processes_.reap();
   // What a rank had told before it ended is reported before its end.
@@ -258,6 +260,7 @@ RankProgram Server::program_of(size_t local_index) const {
     program.cpus = own->cpus;
     set_entries(program.environment, own->environment);
   }
+  add_home(program.environment);
   set_entries(program.environment, identity_of(*layout_, layout_->local_ranks()[local_index]));
   return program;
 }

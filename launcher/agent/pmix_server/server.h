@@ -25,8 +25,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Serves until the agent orders the end, is gone or fails to renew its lease, until SIGTERM or
-  // a failure; then kills what it started and removes its folders. Returns the exit code: 0, or 1
+  // Serves until the agent orders the end, is gone or fails to renew its lease, or until a
+  // failure; then kills what it started and removes its folders. Returns the exit code: 0, or 1
   // after a failure. The process has to end with _exit: threads of libpmix still run, and its
   // own way to end may never return.
   int run();

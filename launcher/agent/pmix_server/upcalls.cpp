@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include "launcher/agent/pmix_server/pmix_info.h"
@@ -60,6 +61,32 @@ pmix_status_t on_modex(const pmix_proc_t* owner, const pmix_info_t[], size_t,
   return PMIX_SUCCESS;
 }
 
+pmix_status_t on_spawn(const pmix_proc_t* parent, const pmix_info_t[], size_t, const pmix_app_t[],
+                       size_t, pmix_spawn_cbfunc_t, void*) {
+  the_queue->push(ServiceWanted{parent->rank, "MPI_Comm_spawn"});
+  return PMIX_ERR_NOT_SUPPORTED;
+}
+
+// Open MPI's ranks meet under a port's name with one of these after it. Published names without
+// them are a single rank's own: it alone gets the error.
+void note_meeting(const pmix_proc_t* client, std::string_view key) {
+  if (key.ends_with(":accept") || key.ends_with(":connect")) {
+    the_queue->push(ServiceWanted{client->rank, "MPI_Comm_accept or MPI_Comm_connect"});
+  }
+}
+
+pmix_status_t on_publish(const pmix_proc_t* client, const pmix_info_t info[], size_t num_info,
+                         pmix_op_cbfunc_t, void*) {
+  for (size_t i = 0; i < num_info; ++i) note_meeting(client, info[i].key);
+  return PMIX_ERR_NOT_SUPPORTED;
+}
+
+pmix_status_t on_lookup(const pmix_proc_t* client, char** keys, const pmix_info_t[], size_t,
+                        pmix_lookup_cbfunc_t, void*) {
+  for (char** key = keys; key && *key; ++key) note_meeting(client, *key);
+  return PMIX_ERR_NOT_SUPPORTED;
+}
+
 struct LookUp {
   std::string id;
   int64_t asking_node;
@@ -79,6 +106,9 @@ pmix_server_module_t make_module() {
   module.abort = on_abort;
   module.fence_nb = on_fence;
   module.direct_modex = on_modex;
+  module.spawn = on_spawn;
+  module.publish = on_publish;
+  module.lookup = on_lookup;
   return module;
 }
 

@@ -45,6 +45,12 @@ struct ModexWanted {
   pmix_proc_t owner;
   Completion completion;
 };
+// A rank needs what is not served, in a call that others of its job are in too and would never come
+// back from.
+struct ServiceWanted {
+  pmix_rank_t rank;
+  std::string call;  // of MPI
+};
 // The answer to look_up_modex.
 struct ModexFound {
   std::string id;
@@ -53,7 +59,7 @@ struct ModexFound {
   std::string data;
 };
 using Event = std::variant<ClientConnected, ClientFinalized, ClientAborted, FenceCalled,
-                           ModexWanted, ModexFound>;
+                           ModexWanted, ServiceWanted, ModexFound>;
 
 // First in, first out; any thread pushes.
 class EventQueue {

@@ -46,14 +46,17 @@ TEST(BatchNorm, MomentsAgreeWithPlainLoops) {
   for (const Dims& shape : kShapes) {
     for (DType dtype : {DType::f32, DType::f64}) {
       Array x = random_array(shape, dtype, 1, 99, 101);  // a mean far from zero
-      Array mean = Array::empty({shape[1]}, dtype);
+      Array mean = Array::empty({2, shape[1]}, dtype);
       Array var = Array::empty({shape[1]}, dtype);
-      batch_norm().moments(x, mean, var);
+      Array rstd = Array::empty({shape[1]}, dtype);
+      batch_norm().moments(x, 0.5, mean, var, rstd);
       for (int64_t c = 0; c < shape[1]; ++c) {
         Moments m = plain_moments(doubles(x), places(shape, c));
         double tolerance = dtype == DType::f32 ? 1e-5 : 1e-12;
-        EXPECT_NEAR(mean.select(0, c).item<double>(), m.mean, 10 * tolerance) << to_string(shape);
+        double found = mean.select(1, c).select(0, 0).item<double>();
+        EXPECT_NEAR(found, m.mean, 10 * tolerance) << to_string(shape);
         EXPECT_NEAR(var.select(0, c).item<double>(), m.var, tolerance) << to_string(shape);
+        EXPECT_NEAR(rstd.select(0, c).item<double>(), 1 / std::sqrt(m.var + 0.5), tolerance);
       }
     }
   }
@@ -66,7 +69,8 @@ TEST(BatchNorm, NormalizesAndItsGradientAgreeWithPlainLoops) {
     Array dy = random_array(shape, DType::f64, 2);
     Array w = random_array(channels, DType::f64, 3);
     Array b = random_array(channels, DType::f64, 4);
-    Array mean = random_array(channels, DType::f64, 5);
+    // A mean in two parts.
+    Array mean = random_array({2, shape[1]}, DType::f64, 5);
     Array rstd = random_array(channels, DType::f64, 6, 0.5, 2);
     Array y = Array::empty(shape, DType::f64);
     Array dx = Array::empty(shape, DType::f64);
@@ -80,7 +84,8 @@ TEST(BatchNorm, NormalizesAndItsGradientAgreeWithPlainLoops) {
       batch_norm().grad(x, w, mean, rstd, own, dy, dx, dw, db);
       std::vector<double> vdx(vx.size());
       for (int64_t c = 0; c < shape[1]; ++c) {
-        double m = mean.select(0, c).item<double>();
+        std::vector<double> parts = doubles(mean.select(1, c));
+        double m = parts[0] + parts[1];
         double r = rstd.select(0, c).item<double>();
         double scale = w.select(0, c).item<double>() * r;
         std::vector<size_t> at = places(shape, c);

@@ -150,7 +150,7 @@ TEST(Fold, NothingGivesTheNeutralElement) {
     EXPECT_EQ(doubles(out), Values(4, expected));
   }
   Array out = Array::full({2, 2}, 77);
-  fold().log_sum_exp(x, out);
+  fold().log_sum_exp(x, out, {});
   EXPECT_EQ(doubles(out), Values(4, -INFINITY));
 }
 
@@ -237,26 +237,26 @@ TEST(Fold, NormsAgreeWithPlainLoops) {
   }
 }
 
-TEST(Fold, SquareDeviationsAndLogSumExpAgreeWithPlainLoops) {
+TEST(Fold, VariancesAndLogSumExpAgreeWithPlainLoops) {
   for (DType dtype : kFloating) {
-    DType wide = dtype == DType::f64 ? DType::f64 : DType::f32;
     double rtol = dtype == DType::f64 ? 1e-12 : dtype == DType::f32 ? 1e-5 : 0x1p-7;
     for (const Dims& shape : kShapes) {
       if (shape[0] == 0) continue;
       Array x = random_array(shape, DType::f32, 6).to(dtype);
-      Array mean = Array::full({shape[0], shape[2]}, 0.25, wide);
-      Array out = run(x, wide, [&](const Array& out) { fold().square_deviations(x, mean, out); });
-      EXPECT_TRUE(close_to(doubles(out),
-                           each_line(x,
-                                     [](const Values& line) {
-                                       double sum = 0;
-                                       for (double v : line) {
-                                         sum += (v - 0.25) * (v - 0.25);
-                                       }
-                                       return sum;
-                                     }),
-                           0, 1e-5));
-      out = run(x, dtype, [&](const Array& out) { fold().log_sum_exp(x, out); });
+      Array out;
+      for (bool root : {false, true}) {
+        out = run(x, dtype, [&](const Array& out) { fold().variance(x, 3, root, out); });
+        Values expected = each_line(x, [root](const Values& line) {
+          double mean = 0;
+          for (double v : line) mean += v / static_cast<double>(line.size());
+          double sum = 0;
+          for (double v : line) sum += (v - mean) * (v - mean);
+          return root ? std::sqrt(sum / 3) : sum / 3;
+        });
+        // One element has no variance, and the plain mean rounds.
+        EXPECT_TRUE(close_to(doubles(out), expected, 1e-30, rtol));
+      }
+      out = run(x, dtype, [&](const Array& out) { fold().log_sum_exp(x, out, {}); });
       EXPECT_TRUE(close_to(doubles(out),
                            each_line(x,
                                      [](const Values& line) {
@@ -273,8 +273,50 @@ TEST(Fold, LogSumExpDoesNotOverflow) {
   Array x = Array::from(std::vector<float>{1000, 1000, -INFINITY, -INFINITY, INFINITY, 0, NAN, 0},
                         {4, 2, 1});
   Array out = Array::empty({4, 1});
-  fold().log_sum_exp(x, out);
+  fold().log_sum_exp(x, out, {});
   EXPECT_TRUE(close_to(doubles(out), {1000 + std::log(2.0), -INFINITY, INFINITY, NAN}, 0, 1e-6));
+}
+
+TEST(Fold, LogSumExpKeepsWhatRoundingTook) {
+  Array x = Array::from<double>({1e17, 1e17, 1, 1}, {2, 2, 1});
+  for (DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+    Array out = Array::empty({2, 1}, dtype);
+    Array rest = Array::empty({2, 1}, dtype);
+    fold().log_sum_exp(x.to(dtype), out, rest);
+    Values parts = doubles(rest);
+    EXPECT_NEAR(parts[0], std::log(2.0), 1e-2) << fmt::format("{}", dtype);
+    // In 16 bits the second one rounds as well.
+    EXPECT_NEAR(doubles(out)[1] + parts[1], 1 + std::log(2.0), 1e-4) << fmt::format("{}", dtype);
+    EXPECT_EQ(parts[1] != 0, dtype == DType::bf16) << fmt::format("{}", dtype);
+  }
+}
+
+// Elements in other layouts are read in their order: the bits are those of a copy.
+TEST(Fold, ReadsAnyStrides) {
+  Array base = random_array({2, 1, 50, 1, 3}, DType::f32, 9).expand({2, 700, 50, 11, 3});
+  // As (outer, n, inner): lines in one block and in several, and columns.
+  const Dims kOutputs[] = {{1400, 1}, {2, 1}, {1, 33}, {1400, 33}, {2, 3}, {1, 1}};
+  for (const Dims& outputs : kOutputs) {
+    for (DType dtype : {DType::f32, DType::bf16, DType::i32}) {
+      Array x = base.slice(1, 0, 1).to(dtype).expand(base.shape());
+      auto same = [&](DType result, auto&& kernel) {
+        Array a = Array::empty(outputs, result);
+        Array b = Array::empty(outputs, result);
+        kernel(x, a);
+        Array copy = x.clone();
+        kernel(copy, b);
+        EXPECT_TRUE(same_bits(a, b)) << fmt::format("{} {}", outputs, dtype);
+      };
+      same(summed(dtype),
+           [](const Array& x, const Array& out) { fold().run(FoldOp::sum, x, out); });
+      same(DType::i64, [&](const Array& x, const Array& out) {
+        fold().arg(true, x, Array::empty(outputs, dtype), out);
+      });
+      if (!is_floating(dtype)) continue;
+      same(dtype, [](const Array& x, const Array& out) { fold().variance(x, 2, true, out); });
+      same(dtype, [](const Array& x, const Array& out) { fold().norm(3, x, out); });
+    }
+  }
 }
 
 // Thousands of ones in 16 bits: added in f32, so none is lost.

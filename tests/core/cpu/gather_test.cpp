@@ -31,9 +31,9 @@ TEST(Gather, NamesAnIndexOutside) {
   for (int64_t bad : {3, -1}) {
     Array index = Array::from<int64_t>({0, bad}, {2});
     EXPECT_EQ(error_of([&] { cpu().gather().rows(table, index, rows); }),
-              fmt::format("[gather] expected an index in [0, 3), got {} at 1", bad));
+              fmt::format("[embedding] expected an index in [0, 3), got {} at 1", bad));
     EXPECT_EQ(error_of([&] { cpu().gather().scatter_add_rows(rows, index, table); }),
-              fmt::format("[scatter_add] expected an index in [0, 3), got {} at 1", bad));
+              fmt::format("[embedding_grad] expected an index in [0, 3), got {} at 1", bad));
   }
 }
 

@@ -48,7 +48,7 @@ std::vector<Array> results_of_all_kernels() {
   k.normalize().layer_norm_grad(x, w, mean, rstd, dy, dx, dw, db);
   Array q = random_array({1, 2, 70, 9}, DType::f32, 4);
   Array o = next({1, 2, 70, 9});
-  Array lse = next({1, 2, 70});
+  Array lse = next({2, 1, 2, 70});
   k.attention().run(q, q, q, {.scale = 0.3, .causal = true}, o, lse);
   Array param = next({37, 131});
   param.copy_(x);

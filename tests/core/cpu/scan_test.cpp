@@ -133,7 +133,7 @@ TEST(Scan, LogSumsAgreeWithPlainLoopsAndDoNotOverflow) {
   for (DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
     for (const Dims& shape : kShapes) {
       Array x = random_array(shape, DType::f32, 6).to(dtype);
-      Array out = run(x, dtype, [&](const Array& out) { scan().logcumsumexp(x, out); });
+      Array out = run(x, dtype, [&](const Array& out) { scan().logcumsumexp(x, out, {}); });
       double rtol = std::max(2 * tolerance(dtype), dtype == DType::f32 ? 1e-4 : 0);
       if (shape[1] == 20000 && !is_floating(dtype)) continue;
       EXPECT_TRUE(close_to(doubles(out),
@@ -148,7 +148,7 @@ TEST(Scan, LogSumsAgreeWithPlainLoopsAndDoNotOverflow) {
   Array x = Array::from(std::vector<float>{-INFINITY, -INFINITY, 1000, 1000, INFINITY, 0, NAN, 0},
                         {1, 8, 1});
   Array out = Array::empty(x.shape());
-  scan().logcumsumexp(x, out);
+  scan().logcumsumexp(x, out, {});
   EXPECT_TRUE(close_to(
       doubles(out),
       {-INFINITY, -INFINITY, 1000, 1000 + std::log(2.0), INFINITY, INFINITY, NAN, NAN}, 0, 1e-6));

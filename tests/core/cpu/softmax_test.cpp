@@ -30,10 +30,36 @@ TEST(Softmax, SurvivesLargeAndInfiniteNumbers) {
                        1e-4, 1e-6));  // at 1000 a float is exact to 6e-5
 }
 
+// The tail of the exponential: numbers below the range of normal ones, down to none.
+TEST(Softmax, SharesVanishOnlyWhereFloatsEnd) {
+  constexpr int64_t kCount = 67;
+  Array x = Array::zeros({1, kCount, 1});
+  for (int64_t i = 1; i < kCount; ++i) x.data<float>()[i] = -60 - 0.75F * static_cast<float>(i);
+  Array y = Array::empty(x.shape());
+  cpu().softmax().softmax(x, y);
+  for (int64_t i = 1; i < kCount; ++i) {
+    double e = std::exp(static_cast<double>(x.data<float>()[i]));
+    EXPECT_NEAR(y.data<float>()[i], e, 2e-7 * e + 0x1.8p-150) << i;
+  }
+  EXPECT_GT(y.data<float>()[57], 0);  // e^-102.75
+  EXPECT_EQ(y.data<float>()[59], 0);  // e^-104.25
+}
+
+// logsumexp in two parts where the first rounds: log 2 beside 1e8, nothing beside 1.
+TEST(CrossEntropy, KeepsWhatRoundingTookFromLargeLogsumexps) {
+  Array logits = Array::from<float>({1e8F, 1e8F, 1, 1}, {2, 2});
+  Array lse = Array::empty({2, 2});
+  Array rows = Array::empty({2});
+  cpu().softmax().cross_entropy(logits, Array::zeros({2}, DType::i64), {}, rows, lse,
+                                Array::empty({2}));
+  EXPECT_TRUE(close_to(doubles(lse), {1e8, 1 + std::log(2.0), std::log(2.0), 0}, 0, 1e-6));
+  EXPECT_TRUE(close_to(doubles(rows), {std::log(2.0), std::log(2.0)}, 0, 1e-6));
+}
+
 TEST(CrossEntropy, NamesATargetOutside) {
   Array logits = random_array({3, 5});
   Array losses = Array::empty({3});
-  Array lse = Array::empty({3});
+  Array lse = Array::empty({2, 3});
   Array weights = Array::empty({3});
   auto error_for = [&](int64_t target) {
     Array targets = Array::from<int64_t>({4, 0, target}, {3});
@@ -52,10 +78,12 @@ TEST(CrossEntropy, NamesATargetOutsideFromAnyThread) {
   Array logits = random_array({2000, 100});
   Array targets = Array::zeros({2000}, DType::i64);
   targets.select(0, 1777).fill_(100);
-  auto rows = [] { return Array::empty({2000}); };
-  EXPECT_EQ(
-      error_of([&] { cpu().softmax().cross_entropy(logits, targets, {}, rows(), rows(), rows()); }),
-      "[cross_entropy] expected a target in [0, 100), got 100 in row 1777");
+  auto rows = [](int64_t count) { return Array::empty({count}); };
+  EXPECT_EQ(error_of([&] {
+              cpu().softmax().cross_entropy(logits, targets, {}, rows(2000), rows(4000),
+                                            rows(2000));
+            }),
+            "[cross_entropy] expected a target in [0, 100), got 100 in row 1777");
 }
 
 // The logsumexp goes block by block: maxima that come late, infinities and NaNs in any block.

@@ -75,13 +75,15 @@ void expect_as_on_the_cpu(const std::vector<Array>& inputs, DType dtype, double 
   }
 }
 
-void expect_unary(UnaryOp op, const Array& x, DType dtype) {
+// Ordered as clamp's limits are, and positive as the scales of others have to be.
+constexpr ElementwiseParams kParams{0.25, 1.5, 0.75};
+
+void expect_unary(UnaryOp op, const Array& x, DType dtype,
+                  const ElementwiseParams& params = kParams) {
   SCOPED_TRACE(fmt::format("op {} {} to {}", static_cast<int>(op), x.dtype(), dtype));
-  // Ordered as clamp's limits are, and positive as the scales of others have to be.
-  constexpr ElementwiseParams kParams{0.25, 1.5, 0.75};
   expect_as_on_the_cpu({x}, dtype, rounding(dtype),
                        [&](const Kernels& device, const std::vector<Array>& in, const Array& out) {
-                         device.unary().run(op, in[0], out, kParams);
+                         device.unary().run(op, in[0], out, params);
                        });
 }
 
@@ -101,6 +103,14 @@ TEST_F(CudaElementwise, EveryUnaryFunctionAgreesWithTheCpuInEveryDtype) {
     }
     expect_unary(op, numbers({11, 12}, DType::i32, 1), DType::f32);
     expect_unary(op, numbers({11, 12}, DType::f64, 1), DType::bf16);
+  }
+}
+
+TEST_F(CudaElementwise, ANanBoundIsTheResult) {
+  for (DType dtype : {DType::f32, DType::f64, DType::f16}) {
+    Array x = numbers({11, 12}, dtype, 1);
+    expect_unary(UnaryOp::clamp, x, dtype, {std::nan(""), 1.5, 0});
+    expect_unary(UnaryOp::clamp, x, dtype, {0.25, std::nan(""), 0});
   }
 }
 

@@ -115,25 +115,60 @@ TEST_F(CudaFold, NormsAgreeWithTheCpu) {
 
 TEST_F(CudaFold, DeviationsAndLogsOfSumsAgreeWithTheCpu) {
   for (DType dtype : kFloating) {
-    DType wide = dtype == DType::f64 ? DType::f64 : DType::f32;
     for (const Dims& shape : kShapes) {
-      expect_as_on_the_cpu(numbers(shape, dtype), wide, tolerance(dtype),
-                           [wide](const FoldFamily& family, const Array& x, const Array& out) {
-                             family.square_deviations(
-                                 x, Array::full(out.shape(), 0.5, wide, out.device()), out);
-                           });
+      for (bool root : {false, true}) {
+        expect_as_on_the_cpu(numbers(shape, dtype), dtype, tolerance(dtype),
+                             [root](const FoldFamily& family, const Array& x, const Array& out) {
+                               family.variance(x, 2, root, out);
+                             });
+      }
       expect_as_on_the_cpu(numbers(shape, dtype), dtype, tolerance(dtype),
                            [](const FoldFamily& family, const Array& x, const Array& out) {
-                             family.log_sum_exp(x, out);
+                             family.log_sum_exp(x, out, {});
                            });
     }
   }
 }
 
+// Powers that overflow or vanish, and a mean far from zero.
+TEST_F(CudaFold, TakesNumbersAtTheEndsOfTheRange) {
+  const FoldFamily& fold = kernels(kCuda).fold();
+  for (DType dtype : {DType::f32, DType::f64}) {
+    double huge = dtype == DType::f64 ? 1e200 : 1e30;
+    for (double size : {huge, 1 / huge}) {
+      Array x = Array::from<double>({size, -2 * size, 4 * size}, {1, 3, 1}).to(dtype).to(kCuda);
+      Array out = Array::empty({1, 1}, dtype, kCuda);
+      auto in_sizes = [&] { return doubles(out.to(Device{}))[0] / size; };
+      fold.norm(2, x, out);
+      EXPECT_NEAR(in_sizes(), std::sqrt(21.0), 1e-5);
+      fold.norm(3, x, out);
+      EXPECT_NEAR(in_sizes(), std::cbrt(73.0), 1e-5);
+      fold.norm(-1, x, out);
+      EXPECT_NEAR(in_sizes(), 1 / 1.75, 1e-5);
+      fold.variance(x, 2, true, out);
+      EXPECT_NEAR(in_sizes(), 3, 1e-5);
+    }
+    double far = dtype == DType::f64 ? 1e16 : 1e7;
+    Array x = Array::from<double>({far, far + 2, far + 6, far + 10}, {1, 4, 1}).to(dtype).to(kCuda);
+    Array out = Array::empty({1, 1}, dtype, kCuda);
+    fold.variance(x, 3, false, out);
+    EXPECT_NEAR(doubles(out.to(Device{}))[0], 59.0 / 3, 1e-5);
+  }
+}
+
+TEST_F(CudaFold, ReadsElementsThatRepeatThemselvesWhereTheyLie) {
+  Array few = numbers({3, 1, 2}, DType::f32);
+  Array expected = Array::empty({3, 2});
+  kernels({}).fold().run(FoldOp::sum, few.expand({3, 50, 2}), expected);
+  Array out = Array::empty({3, 2}, DType::f32, kCuda);
+  kernels(kCuda).fold().run(FoldOp::sum, few.to(kCuda).expand({3, 50, 2}), out);
+  EXPECT_EQ(doubles(out.to(Device{})), doubles(expected));
+}
+
 TEST_F(CudaFold, LogsOfSumsOfInfinitiesAreInfinite) {
   Array x = Array::from<double>({-HUGE_VAL, -HUGE_VAL, 1, HUGE_VAL}, {2, 2, 1}).to(kCuda);
   Array out = Array::empty({2, 1}, DType::f64, kCuda);
-  kernels(kCuda).fold().log_sum_exp(x, out);
+  kernels(kCuda).fold().log_sum_exp(x, out, {});
   EXPECT_EQ(out.to_vector<double>(), (std::vector<double>{-HUGE_VAL, HUGE_VAL}));
 }
 

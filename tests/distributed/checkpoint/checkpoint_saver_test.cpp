@@ -77,6 +77,26 @@ TEST_F(CheckpointSaverTest, KeepsTheNewestAndTheBest) {
   EXPECT_EQ(pointer("best"), "step-00000006\n");
 }
 
+// Until somebody says that the newest is good.
+TEST_F(CheckpointSaverTest, KeepsOneMoreThatIsNotReplacedYet) {
+  CheckpointSaver saver(folder(), 0, {.keep = 1});
+  auto start = [&](int64_t step) {
+    saver.start(pieces_of_rank(small_state(step), 0, 1), small_info(step, 0, 1), false);
+    saver.wait();
+  };
+  start(1);
+  start(2);
+  start(3);
+  EXPECT_EQ(folder().steps(), (std::vector<int64_t>{3, 2}));
+  EXPECT_EQ(pointer("latest"), "step-00000003\n");
+  EXPECT_TRUE(saver.prune());
+  saver.wait();
+  EXPECT_EQ(folder().steps(), std::vector<int64_t>{3});
+  EXPECT_EQ(saver.take_outcomes().size(), 3U);
+  EXPECT_EQ(saver.save(pieces_of_rank(small_state(4), 0, 1), small_info(4, 0, 1), false).error, "");
+  EXPECT_EQ(folder().steps(), (std::vector<int64_t>{4, 3}));
+}
+
 TEST_F(CheckpointSaverTest, APartThatDoesNotComeIsNamed) {
   CheckpointSaver saver(folder(), 0, {.timeout = milliseconds(30)});
   SaveOutcome outcome = saver.save(pieces_of_rank(small_state(1), 0, 2), small_info(1, 0, 2));

@@ -57,6 +57,34 @@ TEST(Manifest, ReadsWhatItWrites) {
                        "expected the format tessera-checkpoint-1, got \"tessera-part-1\""));
 }
 
+TEST(Manifest, KnowsUpdatesDataAndTheNextRate) {
+  Manifest manifest = two_ranks();
+  manifest.info.updates = 11;
+  manifest.info.data = "training: 3 samples";
+  manifest.info.next_lr = 0.1;
+  CheckpointInfo read =
+      parse_manifest(format_manifest(manifest, ManifestKind::whole), ManifestKind::whole, "m").info;
+  EXPECT_EQ(read.updates, 11);
+  EXPECT_EQ(read.data, "training: 3 samples");
+  EXPECT_EQ(read.next_lr, 0.1);
+  manifest.info.updates = 13;
+  EXPECT_TRUE(contains(parse_error(format_manifest(manifest, ManifestKind::whole)),
+                       "'updates': expected at most one update a step"));
+}
+
+// As they were written before there was anything to say about them.
+TEST(Manifest, ReadsThoseOfOlderVersions) {
+  CheckpointInfo read =
+      parse_unsealed_manifest(with("\"updates\": 12,\n\"data\": \"\",\n\"next_lr\": null,\n", ""),
+                              ManifestKind::whole, "m")
+          .info;
+  EXPECT_EQ(read.step, 12);
+  EXPECT_EQ(read.updates, std::nullopt);
+  EXPECT_EQ(read.data, "");
+  EXPECT_EQ(read.next_lr, std::nullopt);
+  EXPECT_EQ(read.config, "run:\n  steps: 3\n");
+}
+
 TEST(Manifest, RefusesAnotherChecksum) {
   std::string text = with("96", "97");
   EXPECT_TRUE(contains(error_of([&] { parse_manifest(text, ManifestKind::whole, "m.json"); }),

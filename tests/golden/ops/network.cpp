@@ -3,18 +3,6 @@
 namespace tessera::test {
 namespace {
 
-Reduction reduction_of(const std::string& name) {
-  if (name == "none") return Reduction::none;
-  return name == "sum" ? Reduction::sum : Reduction::mean;
-}
-
-Interpolation interpolation_of(const std::string& name) {
-  if (name == "nearest") return Interpolation::nearest;
-  if (name == "linear") return Interpolation::linear;
-  if (name == "bilinear") return Interpolation::bilinear;
-  return name == "bicubic" ? Interpolation::bicubic : Interpolation::area;
-}
-
 void add_convolutions(GoldenOps& ops) {
   ops["conv2d"] = [](const GoldenArgs& a) {
     return Tensors{conv2d(a.tensor(0), a.tensor(1), a.tensor(2), a.dims(3), a.dims(4), a.dims(5),
@@ -48,13 +36,13 @@ void add_pooling(GoldenOps& ops) {
         avg_pool1d(a.tensor(0), a.integer(1), a.integer(2), a.integer(3), a.flag(4), a.flag(5))};
   };
   ops["adaptive_avg_pool2d"] = [](const GoldenArgs& a) {
-    return Tensors{adaptive_avg_pool2d(a.tensor(0), a.dims(1))};
+    return Tensors{adaptive_avg_pool2d(a.tensor(0), adaptive_size_of(a, 1))};
   };
   ops["adaptive_avg_pool1d"] = [](const GoldenArgs& a) {
     return Tensors{adaptive_avg_pool1d(a.tensor(0), a.integer(1))};
   };
   ops["adaptive_max_pool2d"] = [](const GoldenArgs& a) {
-    return Tensors{adaptive_max_pool2d(a.tensor(0), a.dims(1))};
+    return Tensors{adaptive_max_pool2d(a.tensor(0), adaptive_size_of(a, 1))};
   };
 }
 

@@ -14,6 +14,7 @@ void with_integer(GoldenOps& ops, const std::string& name, Tensor (*fn)(TensorAr
 
 PadMode pad_mode(const std::string& name) {
   if (name == "constant") return PadMode::constant;
+  if (name == "circular") return PadMode::circular;
   return name == "reflect" ? PadMode::reflect : PadMode::replicate;
 }
 

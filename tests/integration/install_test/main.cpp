@@ -1,12 +1,13 @@
 // A step of training with the installed library.
-#include <cstdio>
+#include <tessera.h>
 
-#include "nn/models/mlp.h"
-#include "nn/optim/adamw.h"
+#include <cstdio>
 
 int main() {
   tessera::nn::Mlp model({.inputs = 2, .hidden1 = 8, .hidden2 = 8, .classes = 2});
   tessera::optim::AdamW optimizer({{model.parameters(), 0.01}}, {});
+  // A loss that is no number ends the program, and not the model.
+  optimizer.on_nonfinite(tessera::optim::NonFinite::refuse);
   tessera::data::Batch batch{
       tessera::Tensor(tessera::Array::from(std::vector<float>{0, 1, 1, 0}, {2, 2})),
       tessera::Tensor(tessera::Array::from(std::vector<int64_t>{0, 1}, {2}))};

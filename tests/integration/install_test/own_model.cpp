@@ -1,7 +1,6 @@
 // The tessera command with a model of one's own.
-#include "autograd/ops.h"
-#include "launcher/experiment/run.h"
-#include "nn/layers.h"
+#include <launcher/experiment/run.h>
+#include <tessera.h>
 
 namespace {
 

@@ -1,8 +1,5 @@
 // Tensors without a model: NumPy's operations, gradients of gradients, and an error with a name.
-#include <autograd/context.h>
-#include <autograd/engine.h>
-#include <autograd/ops.h>
-#include <autograd/print.h>
+#include <tessera.h>
 
 #include <iostream>
 

@@ -40,6 +40,32 @@ TEST_F(LaunchPlanOf, OneNodeHostsItsOwnRendezvousOnLoopback) {
   EXPECT_EQ(plan.agent.node.node_rank(), -1);
 }
 
+TEST_F(LaunchPlanOf, APlainJobHasATokenOfItsOwn) {
+  LaunchPlan plan = make_launch_plan(flags());
+  EXPECT_TRUE(plan.own_token);
+  EXPECT_EQ(plan.credentials.token.size(), 64u);
+  EXPECT_NE(plan.credentials.token, make_launch_plan(flags()).credentials.token);
+  EXPECT_EQ(describe(plan).find(plan.credentials.token), std::string::npos);
+  LaunchFlags met = flags();
+  met.rendezvous = "127.0.0.1:29400";
+  EXPECT_FALSE(make_launch_plan(met).own_token) << "others have to know it";
+}
+
+TEST_F(LaunchPlanOf, ManyAgentsOfOneNodeAreNoJob) {
+  set("SLURM_PROCID", "1");
+  set("SLURM_STEP_NUM_TASKS", "4");
+  set("SLURM_STEP_NUM_NODES", "2");
+  EXPECT_NE(test::error_of([] { make_launch_plan(flags()); }).find("--ntasks-per-node=1"),
+            std::string::npos);
+  set("SLURM_STEP_NUM_NODES", "4");
+  EXPECT_EQ(test::error_of([] { make_launch_plan(flags()); }), "");
+  set("OMPI_COMM_WORLD_SIZE", "2");
+  EXPECT_NE(test::error_of([] { make_launch_plan(flags()); }).find("--rdzv"), std::string::npos);
+  LaunchFlags met = flags();
+  met.rendezvous = "127.0.0.1:29400";
+  EXPECT_EQ(test::error_of([&] { make_launch_plan(met); }), "");
+}
+
 TEST_F(LaunchPlanOf, NodesOfTheSameMachineHaveDifferentNames) {
   EXPECT_NE(make_launch_plan(flags()).agent.node.host(),
             make_launch_plan(flags()).agent.node.host());

@@ -89,6 +89,30 @@ TEST_F(PrivateFoldersBelow, AgentsThatStartTogetherLeaveOneAnotherAlone) {
   EXPECT_TRUE(folder_.names().empty());
 }
 
+TEST_F(PrivateFoldersBelow, WhatALivingAgentKeepsIsFoundByItsName) {
+  {
+    PrivateFolders first;
+    PrivateFolders second;
+    first.keep("token-1", "one");
+    second.keep("token-2", "two");
+    EXPECT_EQ(PrivateFolders::find("token-1"), "one");
+    EXPECT_EQ(PrivateFolders::find("token-2"), "two");
+    EXPECT_EQ(PrivateFolders::find("token-3"), "");
+    EXPECT_NE(test::error_of([&] { first.keep("token-1", "again"); }), "");
+    auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
+    auto mode = std::filesystem::status(first.files() + "/token-1").permissions();
+    EXPECT_EQ(mode & others, std::filesystem::perms::none);
+  }
+  EXPECT_EQ(PrivateFolders::find("token-1"), "");
+}
+
+TEST_F(PrivateFoldersBelow, WhatADeadAgentKeptIsNotTaken) {
+  std::filesystem::create_directories(folder_ / "tessera-agent-abcdef");
+  folder_.write("tessera-agent-abcdef/lock", "");
+  folder_.write("tessera-agent-abcdef/token-1", "planted");
+  EXPECT_EQ(PrivateFolders::find("token-1"), "");
+}
+
 TEST_F(PrivateFoldersBelow, FoldersOfOthersAreLeftAlone) {
   std::filesystem::create_directories(folder_ / "other");
   std::filesystem::create_directories(folder_ / "tessera-agent-without-lock");

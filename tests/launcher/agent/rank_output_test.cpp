@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <thread>
 
 #include "tests/support/temp_dir.h"
 
@@ -53,7 +55,7 @@ TEST_F(RankOutputToFiles, LinesGetTheirRankAndTornOnesAreJoined) {
   rank_out_.write.reset();
   rank_err_.write.reset();
   EXPECT_TRUE(output->wait_for_ends(2000));
-  EXPECT_EQ(folder_.read("out"), "[3] one\n[3] two\n[3] \n[3] last\n");
+  EXPECT_EQ(folder_.read("out"), "[3] one\n[3] two\n[3] \n[3] last");
   EXPECT_EQ(folder_.read("err"), "[3] oops\n");
   EXPECT_EQ(folder_.read("rank-3.out"), "one\ntwo\n\nlast");
   EXPECT_EQ(output->stderr_tail(3), "oops\n");
@@ -88,6 +90,95 @@ TEST_F(RankOutputToFiles, StreamsThatSomebodyHoldsOpenCanBeGivenUp) {
   output->add(0, std::move(rank_out_.read), std::move(rank_err_.read));
   output->drop_all();
   EXPECT_TRUE(output->wait_for_ends(2000));
+}
+
+TEST_F(RankOutputToFiles, LongLinesStayWhole) {
+  auto output = make(true, folder_.path());
+  Pipe other_out;
+  Pipe other_err;
+  output->add(0, std::move(rank_out_.read), std::move(rank_err_.read));
+  output->add(1, std::move(other_out.read), std::move(other_err.read));
+  std::string a(300'000, 'a');
+  std::string b(200'000, 'b');
+  std::thread first([&] { rank_out_.say(a + "\n"), rank_out_.write.reset(); });
+  std::thread second([&] { other_out.say(b + "\n"), other_out.write.reset(); });
+  first.join();
+  second.join();
+  rank_err_.write.reset();
+  other_err.write.reset();
+  EXPECT_TRUE(output->wait_for_ends(5000));
+  std::string one = "[0] " + a + "\n";
+  std::string two = "[1] " + b + "\n";
+  std::string out = folder_.read("out");
+  EXPECT_TRUE(out == one + two || out == two + one) << out.size();
+  EXPECT_EQ(folder_.read("rank-0.out"), a + "\n");
+}
+
+TEST_F(RankOutputToFiles, WithoutRanksInFrontBytesArriveAsTheyCame) {
+  auto output = make(false);
+  output->add(0, std::move(rank_out_.read), std::move(rank_err_.read));
+  std::string bytes = std::string(200'000, 'x') + "\r10%\r20%";
+  bytes[1000] = '\0';
+  rank_out_.say(bytes);
+  rank_err_.say("no end");
+  usleep(100'000);
+  EXPECT_EQ(folder_.read("err"), "no end") << "before the line has its end";
+  rank_err_.say(" yet");
+  rank_out_.write.reset();
+  rank_err_.write.reset();
+  EXPECT_TRUE(output->wait_for_ends(5000));
+  EXPECT_EQ(folder_.read("out"), bytes);
+  EXPECT_EQ(output->stderr_tail(0), "no end yet\n");
+}
+
+TEST_F(RankOutputToFiles, ALineWithoutAnEndIsNotGluedToAnothers) {
+  auto output = make(true);
+  Pipe other_out;
+  Pipe other_err;
+  output->add(0, std::move(rank_out_.read), std::move(rank_err_.read));
+  output->add(1, std::move(other_out.read), std::move(other_err.read));
+  rank_err_.say("half");
+  rank_out_.write.reset();
+  rank_err_.write.reset();
+  usleep(100'000);
+  other_err.say("other\nhalf again");
+  other_out.write.reset();
+  other_err.write.reset();
+  EXPECT_TRUE(output->wait_for_ends(2000));
+  output->say("the agent's");
+  EXPECT_TRUE(output->wait_for_ends(2000));
+  EXPECT_EQ(folder_.read("err"), "[0] half\n[1] other\n[1] half again\nthe agent's\n");
+}
+
+TEST_F(RankOutputToFiles, AReaderWhoDoesNotReadCannotHoldUpAnAgentInAHurry) {
+  Pipe stuck;
+  auto output = std::make_unique<RankOutput>(RankOutput::Options{
+      .prefixed = false, .folder = folder_.path(), .out = stuck.write.get(), .err = err_.get()});
+  output->add(0, std::move(rank_out_.read), std::move(rank_err_.read));
+  std::string bytes(500'000, 'x');
+  std::thread writer([&] { rank_out_.say(bytes), rank_out_.write.reset(); });
+  rank_err_.write.reset();
+  EXPECT_FALSE(output->wait_for_ends(300));
+  EXPECT_TRUE(output->waits_for_reader());
+  output->hurry();
+  EXPECT_TRUE(output->wait_for_ends(3000));
+  writer.join();
+  EXPECT_NE(output->trouble().find("standard output"), std::string::npos);
+  EXPECT_EQ(folder_.read("rank-0.out"), bytes) << "the file has it";
+  auto before = std::chrono::steady_clock::now();
+  output.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(2));
+}
+
+TEST_F(RankOutputToFiles, WhatCouldNotBeWrittenIsKnown) {
+  Descriptor full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  RankOutput output({.prefixed = true, .folder = "", .out = full.get(), .err = err_.get()});
+  output.add(0, std::move(rank_out_.read), std::move(rank_err_.read));
+  rank_out_.say("lost\n");
+  rank_out_.write.reset();
+  rank_err_.write.reset();
+  EXPECT_TRUE(output.wait_for_ends(2000));
+  EXPECT_EQ(output.trouble(), "standard output: No space left on device");
 }
 
 }  // namespace

@@ -466,5 +466,47 @@ TEST(MachineDeafness, WhatHasToBeWaitedForTakesAsLong) {
   EXPECT_EQ(driver.state(), State::preparing);
 }
 
+// How long it takes from that failure of all ranks to the next generation, in ms.
+int64_t pause_of(MachineDriver& driver, int code) {
+  driver.start_all();
+  driver.fail("a", failure_of(v1::Failure::KIND_EXIT, code, 100));
+  driver.all(v1::PHASE_ENDED);
+  int64_t waited = 0;
+  for (; driver.state() == State::gathering && waited < 100'000; waited += 100) driver.wait(100);
+  return waited;
+}
+
+// So that a disk that is full for two seconds does not use up five restarts.
+TEST(MachineFailure, RestartsForOneCauseArePutOff) {
+  MachineDriver driver = two_running(100);
+  EXPECT_EQ(pause_of(driver, 1), 0);
+  for (int64_t expected : {1000, 2000, 4000, 8000, 16'000, 30'000, 30'000}) {
+    EXPECT_NEAR(static_cast<double>(pause_of(driver, 1)), static_cast<double>(expected), 300);
+  }
+  EXPECT_EQ(pause_of(driver, 2 + 1), 0) << "another cause";
+}
+
+TEST(MachineFailure, WhatComesFromOutsideIsMendedAtOnce) {
+  MachineDriver driver = two_running(100);
+  for (int i = 0; i < 5; ++i) {
+    driver.start_all();
+    driver.fail("a", failure_of(v1::Failure::KIND_SIGNAL, 9, 100));
+    driver.all(v1::PHASE_ENDED);
+    EXPECT_EQ(driver.state(), State::preparing) << i;
+  }
+}
+
+TEST(MachineFailure, ADrainDoesNotWaitForAPause) {
+  MachineDriver driver = two_running(100);
+  for (int i = 0; i < 2; ++i) {
+    driver.start_all();
+    driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 1, 100));
+    driver.all(v1::PHASE_ENDED);
+  }
+  ASSERT_EQ(driver.state(), State::gathering);
+  driver.call<DrainCall>(v1::DrainRequest());
+  EXPECT_EQ(driver.state(), State::finished);
+}
+
 }  // namespace
 }  // namespace tessera::rendezvous

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "autograd/ops.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -12,6 +14,7 @@ namespace {
 using test::contains;
 using test::doubles;
 using test::error_of;
+using test::same_bits;
 
 TEST(Embedding, TakesRows) {
   Module root;
@@ -39,6 +42,27 @@ TEST(Embedding, APaddingRowIsZeroAndGetsNoGradient) {
     EXPECT_NE(weight[4], 0);
     EXPECT_EQ(doubles(layer.weight.grad().data()),
               (std::vector<double>{1, 1, 0, 0, 0, 0, 0, 0, 1, 1}));
+  }
+}
+
+// Whoever makes the values, and of whichever part.
+TEST(Embedding, APaddingRowIsZeroWhereValuesAreMadeLater) {
+  for (int64_t padding : {1, -4, 0, 4}) {
+    Module whole_root;
+    Embedding whole(&whole_root, "wte", 5, 3, {.padding_idx = padding});
+    Module root;
+    std::optional<DeferInit> defer(std::in_place);
+    Embedding layer(&root, "wte", 5, 3, {.padding_idx = padding});
+    defer.reset();
+    for (int64_t first = 0; first < 15; ++first) {
+      Array made = Array::empty({15 - first});
+      root.initial_values(layer.weight).fill(first, made);
+      EXPECT_TRUE(same_bits(made, whole.weight.data().view({15}).slice(0, first, 15))) << first;
+    }
+    root.materialize();
+    EXPECT_TRUE(same_bits(layer.weight.data(), whole.weight.data()));
+    int64_t row = padding < 0 ? padding + 5 : padding;
+    EXPECT_EQ(doubles(layer.weight.data().select(0, row)), std::vector<double>(3, 0));
   }
 }
 

@@ -99,11 +99,8 @@ void add_pairs(std::vector<OpCase>& out) {
       "pow", pow, [](double a, double b) { return std::pow(a, b); }, -2, 2, 0.2)));
   out.push_back(
       three("addcmul", [](const Inputs& in) { return addcmul(in[0], in[1], in[2], 0.5); }));
-  out.back().op = "mul";
   out.push_back(three("addcdiv", [](const Inputs& in) { return addcdiv(in[0], in[1], in[2], 2); }));
-  out.back().op = "div";
   out.push_back(three("lerp", [](const Inputs& in) { return lerp(in[0], in[1], in[2]); }));
-  out.back().op = "sub";
   out.push_back(binary(
       "lerp_number", [](const Tensor& a, const Tensor& b) { return lerp(a, b, 0.3); },
       [](double a, double b) { return a + 0.3 * (b - a); }));

@@ -57,6 +57,7 @@ std::vector<OpCase> pool_cases() {
   out.push_back(image_case(
       "avg_pool2d", "avg_pool2d", [](const Tensor& x) { return avg_pool2d(x, {2}); }, images,
       each_square(mean)));
+  out.back().cuts_integers = true;
   for (bool count_include_pad : {false, true}) {
     out.push_back(image_case(
         count_include_pad ? "avg_pool2d_padded" : "avg_pool2d_without_padding", "avg_pool2d",
@@ -64,6 +65,7 @@ std::vector<OpCase> pool_cases() {
           return avg_pool2d(x, {3, 2}, {2}, {1}, true, count_include_pad);
         },
         images));
+    out.back().cuts_integers = true;
   }
   out.push_back(image_case(
       "adaptive_avg_pool2d", "adaptive_avg_pool2d",
@@ -84,6 +86,7 @@ std::vector<OpCase> pool_cases() {
   };
   sequence_case("max_pool1d", [](const Tensor& x) { return max_pool1d(x, 3, 2, 1); });
   sequence_case("avg_pool1d", [](const Tensor& x) { return avg_pool1d(x, 2); });
+  out.back().cuts_integers = true;
   sequence_case("adaptive_avg_pool1d", [](const Tensor& x) { return adaptive_avg_pool1d(x, 3); });
   return out;
 }

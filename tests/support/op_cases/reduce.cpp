@@ -139,6 +139,7 @@ std::vector<OpCase> reduce_cases() {
   add_forms({"sum", typed(sum), sum_of, true}, out);
   add_forms({"nansum", typed(nansum), sum_of, true}, out);
   add_forms({"mean", typed(mean), mean_of, false, false}, out);
+  add_forms({"nanmean", typed(nanmean), mean_of, false, false}, out);
   add_forms({"prod", typed(prod), product_of, true, true, near_one}, out);
   add_forms({"amin", simple(amin), smallest_of, true, false}, out);
   add_forms({"amax", simple(amax), largest_of, true, false}, out);

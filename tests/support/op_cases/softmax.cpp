@@ -31,6 +31,13 @@ std::vector<OpCase> softmax_cases() {
   softmax_like(
       "log_softmax", [](const Tensor& x, int64_t dim) { return log_softmax(x, dim); },
       plain_log_softmax);
+  softmax_like(
+      "softmin", [](const Tensor& x, int64_t dim) { return softmin(x, dim); },
+      [](const double* row, size_t size, double* out) {
+        std::vector<double> negative(row, row + size);
+        for (double& x : negative) x = -x;
+        plain_softmax(negative.data(), size, out);
+      });
   out.push_back({.name = "embedding",
                  .fn =
                      [](const Inputs& in) {

@@ -52,7 +52,7 @@ std::vector<OpCase> where_cases() {
                  .fn = [](const Inputs& in) { return clamp(in[0], in[1], in[2]); },
                  .inputs = {{{{2, 3}, -1, 1, 0.2}, {{3}, -0.1, 0}, {{2, 1}, 0.05, 0.1}}},
                  .large = {{{70, 1001}, -1, 1}, {{1001}, -0.3, 0}, {{70, 1}, 0, 0.3}},
-                 .op = "where"});
+                 .op = "clamp"});
   out.push_back(unary(
       "nan_to_num", [](const Tensor& x) { return nan_to_num(x); }, [](double x) { return x; }, -2,
       2));

@@ -1,0 +1,46 @@
+#include "core/finite.h"
+
+#include <atomic>
+
+#include "core/parallel.h"
+
+namespace tessera {
+namespace {
+
+// Elements that one thread looks at together.
+constexpr int64_t kTile = int64_t{1} << 16;
+
+// With all bits of the exponent set a number is infinite or none.
+template <class Bits>
+int64_t count_in(const void* data, int64_t begin, int64_t end, Bits exponent) {
+  const auto* bits = static_cast<const Bits*>(data);
+  int64_t count = 0;
+  for (int64_t i = begin; i < end; ++i) count += (bits[i] & exponent) == exponent ? 1 : 0;
+  return count;
+}
+
+int64_t count_in(const Array& packed, int64_t begin, int64_t end) {
+  switch (packed.dtype()) {
+    case DType::f64: return count_in(packed.raw(), begin, end, uint64_t{0x7ff0000000000000});
+    case DType::f32: return count_in(packed.raw(), begin, end, uint32_t{0x7f800000});
+    case DType::bf16: return count_in(packed.raw(), begin, end, uint16_t{0x7f80});
+    case DType::f16: return count_in(packed.raw(), begin, end, uint16_t{0x7c00});
+    default: return 0;
+  }
+}
+
+}  // namespace
+
+int64_t count_nonfinite(const Array& array) {
+  if (!is_floating(array.dtype()) || array.device().type == DeviceType::meta) return 0;
+  Array packed = array.to(Device{}).contiguous();
+  std::atomic<int64_t> count = 0;
+  parallel_tiles(packed.numel(), kTile, [&](int64_t begin, int64_t end) {
+    if (int64_t found = count_in(packed, begin, end)) count += found;
+  });
+  return count;
+}
+
+bool all_finite(const Array& array) { return count_nonfinite(array) == 0; }
+
+}  // namespace tessera

@@ -1,0 +1,8 @@
+// expect: PartsBeginWithThisAndAName
+#include "tessera.h"
+
+using namespace tessera;
+
+struct Net : nn::Module {
+  nn::LayerNorm norm{this, 16};
+};

@@ -1,0 +1,8 @@
+// expect: PartsBeginWithThisAndAName
+#include "tessera.h"
+
+using namespace tessera;
+
+struct Net : nn::Module {
+  nn::Linear fc{"fc", 4, 2};
+};

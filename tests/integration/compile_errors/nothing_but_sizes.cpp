@@ -1,0 +1,6 @@
+// expect: PartsBeginWithThisAndAName
+#include "tessera.h"
+
+using namespace tessera;
+
+Tensor f(const Tensor& x) { return nn::Linear(4, 2)(x); }
