@@ -76,6 +76,7 @@ void RoundSchedule::begin(std::vector<GradientSum>& sums, std::vector<bool>& got
   got_ = &got;
   has_leaf_ = has_leaf;
   is_last_ = is_last;
+  first_going_on_ = 0;
   missing_.clear();
   for (const Bucket& bucket : buckets_) missing_.push_back(bucket.segments.size());
   begin_list(both_);
@@ -141,10 +142,13 @@ void RoundSchedule::reduce(size_t bucket) {
   if (has_leaf_) gradient = take_gradients(buckets_[bucket], mesh_.data(), *got_);
   size_t place = place_of_sum_[bucket];
   (*sums_)[place].add(gradient);
-  // Those ahead go on meanwhile.
-  for (size_t i = 0; i < place; ++i) {
-    if (is_last_) (*sums_)[i].step();
-    else (*sums_)[i].settle();
+  // Those ahead go on meanwhile; those at the front that have ended are not asked again, or a model
+  // of many buckets would spend its time on that.
+  for (size_t i = first_going_on_; i < place; ++i) {
+    GradientSum& sum = (*sums_)[i];
+    bool goes_on = is_last_ && sum.step();
+    if (!is_last_) sum.settle();
+    if (!goes_on && i == first_going_on_) ++first_going_on_;
   }
 }
 

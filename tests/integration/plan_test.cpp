@@ -138,13 +138,23 @@ TEST(Plan, OfOtherMachinesNeedsNoMemoryToBeGiven) {
 TEST(Plan, OfVeryManyRanksOrBlocksIsAnswered) {
   for (const Words& words :
        {Words{kQuickstart, "--ranks", "65536", "data.leaves=65536"},
-        Words{kQuickstart, "--ranks", "8", "model.layers=10000", "model.width=1048576"}}) {
+        Words{kQuickstart, "--ranks", "8", "model.layers=1000", "model.width=1048576"}}) {
     Command command = tessera(Words{"plan"} + words);
     command.timeout = seconds(500);
     Outcome outcome = run(command);
     ASSERT_TRUE(planned_well(outcome));
     EXPECT_EQ(table_of(outcome).size(), 5U) << outcome.out;
   }
+}
+
+// One that takes minutes says from early on how far it is.
+TEST(Plan, OfMoreBlocksThanThatSaysHowFarItIs) {
+  Command command =
+      tessera({"plan", kQuickstart, "--ranks", "8", "model.layers=10000", "model.width=1048576"});
+  command.timeout = seconds(40);
+  Outcome outcome = run(command);
+  EXPECT_TRUE(outcome.timed_out || outcome.exit_code == 0) << describe(outcome);
+  EXPECT_TRUE(contains(outcome.err, "plan: ddp: "));
 }
 
 TEST(Plan, ChoosesWhatFits) {
