@@ -99,7 +99,7 @@ class RoundSchedule final : public nn::BlockRunner {
   std::vector<bool>* got_ = nullptr;
   bool has_leaf_ = false;
   bool is_last_ = false;
-  size_t first_going_on_ = 0;  // of the sums
+  size_t first_going_on_ = 0;    // of the sums
   std::vector<size_t> missing_;  // of each bucket: gradients that have not arrived
 };
 
