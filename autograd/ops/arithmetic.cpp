@@ -300,6 +300,7 @@ Tensor addcdiv(TensorArg x, TensorArg a, TensorArg b, Scalar value) {
 
 // da = dy (1 - w), db = dy w
 Tensor lerp(TensorArg a, TensorArg b, double weight) {
+  const Composed scope;
   Together in("lerp", floating_type(result_type(a.data(), b.data())), {a, b});
   Tensor y;
   {

@@ -161,7 +161,7 @@ TYPED_TEST(IntegerEnds, ProductsAndIndicesAreExact) {
   Tensor rows = unsqueeze(stack({this->a, this->b}, 1), 1);
   Tensor columns = unsqueeze(stack({this->b, this->a}, 1), 2);
   this->expect("bmm", reshape(bmm(rows, columns), {-1}),
-               [&](Wide x, Wide y) { return wrapped(2 * x * y); });
+               [&](Wide x, Wide y) { return wrapped(2 * wrapped(x * y)); });
   Tensor index = zeros({1, this->count()}, DType::i64);
   Tensor base = unsqueeze(this->a, 0);
   Tensor source = unsqueeze(this->b, 0);

@@ -40,6 +40,7 @@ std::vector<OpCase> linalg_cases() {
                         [](const Inputs& in) { return addmm(in[0], in[1], in[2], 0.5, 2); },
                         {{{{2}}, {{2, 3}}, {{3, 2}}}, {{{2, 2}}, {{2, 3}}, {{3, 2}}}},
                         {{{60}}, {{130, 40}}, {{40, 60}}}));
+  out.back().op = "addmm";  // half of an integer
   out.push_back(product("baddbmm", [](const Inputs& in) { return baddbmm(in[0], in[1], in[2]); },
                         {{{{2, 2, 1}}, {{2, 2, 3}}, {{2, 3, 1}}}},
                         {{{9, 1, 30}}, {{9, 40, 50}}, {{9, 50, 30}}}));
