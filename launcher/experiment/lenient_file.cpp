@@ -13,14 +13,11 @@ LenientFile::LenientFile(std::string path, LineFileMode mode, std::string who)
 void LenientFile::append(const std::string& line) {
   try {
     file_.append(line);
-    failing_ = false;
   } catch (const Error& error) {
-    ++num_lost_;
-    if (!failing_) {
-      print_error(fmt::format("tessera: {}{}; the run goes on without what is not written", who_,
-                              error.what()));
-    }
-    failing_ = true;
+    // Once: a shorter line may fit between two that do not.
+    if (num_lost_++ > 0) return;
+    print_error(fmt::format("tessera: {}{}; the run goes on without what is not written", who_,
+                            error.what()));
   }
 }
 
