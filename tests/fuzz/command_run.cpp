@@ -112,7 +112,9 @@ bool stops_runs(int signal) {
 
 bool is_run(const Case& test_case) {
   std::string command = test_case.arguments.empty() ? "" : test_case.arguments[0];
-  return command == "train" || command == "debug";
+  const auto& words = test_case.arguments;
+  bool only_tells = std::count(words.begin(), words.end(), "--explain") > 0;
+  return (command == "train" || command == "debug") && !only_tells;
 }
 
 // Signals that nobody sent, or that mean a crash; codes that are not the command's.
