@@ -9,8 +9,8 @@
 namespace tessera::experiment {
 
 // A LineFile that does not end the run: a line that cannot be written is lost. The first is told on
-// standard error with its cause, and every further line is tried again, so that a disk that was full
-// for a while costs what fell into that while.
+// standard error with its cause, and every further line is tried again, so that a disk that was
+// full for a while costs what fell into that while.
 class LenientFile {
  public:
   // An Error where the file cannot be made. `who` begins what is told, "rank 3: "; or empty.
