@@ -215,7 +215,7 @@ const Tensor& in_place(const char* op, const Tensor& self, InputRefs others,
   return in_place(op, self, others, compute, write);
 }
 
-const Tensor& copy_(const Tensor& self, TensorArg source) {
+const Tensor& copy_(SelfArg self, TensorArg source) {
   auto compute = [&](const Tensor& old) { return to(expand(source, old.shape()), old.dtype()); };
   auto write = [&](const Array& out) { out.copy_(apart_from(self, source.data())); };
   return in_place("copy_", self, {source}, compute, write);

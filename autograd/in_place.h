@@ -22,6 +22,6 @@ const Tensor& in_place(const char* op, const Tensor& self, InputRefs others,
                        FunctionRef<Tensor(const Tensor& old)> compute);
 
 // self = source, converted and broadcast.
-const Tensor& copy_(const Tensor& self, TensorArg source);
+const Tensor& copy_(SelfArg self, TensorArg source);
 
 }  // namespace tessera

@@ -15,11 +15,16 @@ Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>(st
   if (requires_grad) set_requires_grad(true);
 }
 
+// The left side of x[i] = y is evaluated last, so the call that was noted last is the user's.
 Tensor& Tensor::operator=(const Tensor& source) && {
+  const NotedCall call(call_place.site);
+  const Composed scope;
   copy_(*this, source);
   return *this;
 }
 Tensor& Tensor::operator=(Scalar value) && {
+  const NotedCall call(call_place.site);
+  const Composed scope;
   fill_(*this, value);
   return *this;
 }

@@ -47,4 +47,11 @@ class TensorArg {
   const Tensor* tensor_ = &own_;
 };
 
+// The operand that an operation writes into and returns.
+class SelfArg : public TensorArg {
+ public:
+  SelfArg(const Tensor& tensor, const char* file = __builtin_FILE(), int line = __builtin_LINE())
+      : TensorArg(tensor, file, line) {}
+};
+
 }  // namespace tessera

@@ -17,34 +17,34 @@ const Tensor& with_number(const char* op, const Tensor& self, const Scalar& othe
 
 }  // namespace
 
-const Tensor& bitwise_and_(const Tensor& self, TensorArg other) {
+const Tensor& bitwise_and_(SelfArg self, TensorArg other) {
   return with_tensor("bitwise_and_", self, other, bitwise_and);
 }
-const Tensor& bitwise_and_(const Tensor& self, Scalar other) {
+const Tensor& bitwise_and_(SelfArg self, Scalar other) {
   return with_number("bitwise_and_", self, other, bitwise_and);
 }
-const Tensor& bitwise_or_(const Tensor& self, TensorArg other) {
+const Tensor& bitwise_or_(SelfArg self, TensorArg other) {
   return with_tensor("bitwise_or_", self, other, bitwise_or);
 }
-const Tensor& bitwise_or_(const Tensor& self, Scalar other) {
+const Tensor& bitwise_or_(SelfArg self, Scalar other) {
   return with_number("bitwise_or_", self, other, bitwise_or);
 }
-const Tensor& bitwise_xor_(const Tensor& self, TensorArg other) {
+const Tensor& bitwise_xor_(SelfArg self, TensorArg other) {
   return with_tensor("bitwise_xor_", self, other, bitwise_xor);
 }
-const Tensor& bitwise_xor_(const Tensor& self, Scalar other) {
+const Tensor& bitwise_xor_(SelfArg self, Scalar other) {
   return with_number("bitwise_xor_", self, other, bitwise_xor);
 }
-const Tensor& bitwise_left_shift_(const Tensor& self, TensorArg other) {
+const Tensor& bitwise_left_shift_(SelfArg self, TensorArg other) {
   return with_tensor("bitwise_left_shift_", self, other, bitwise_left_shift);
 }
-const Tensor& bitwise_left_shift_(const Tensor& self, Scalar other) {
+const Tensor& bitwise_left_shift_(SelfArg self, Scalar other) {
   return with_number("bitwise_left_shift_", self, other, bitwise_left_shift);
 }
-const Tensor& bitwise_right_shift_(const Tensor& self, TensorArg other) {
+const Tensor& bitwise_right_shift_(SelfArg self, TensorArg other) {
   return with_tensor("bitwise_right_shift_", self, other, bitwise_right_shift);
 }
-const Tensor& bitwise_right_shift_(const Tensor& self, Scalar other) {
+const Tensor& bitwise_right_shift_(SelfArg self, Scalar other) {
   return with_number("bitwise_right_shift_", self, other, bitwise_right_shift);
 }
 

@@ -172,23 +172,23 @@ Tensor masked_scatter(TensorArg x, TensorArg mask, TensorArg source) {
                 });
 }
 
-const Tensor& put_(const Tensor& self, TensorArg index, TensorArg source, bool accumulate) {
+const Tensor& put_(SelfArg self, TensorArg index, TensorArg source, bool accumulate) {
   return in_place("put_", self, {source},
                   [&](const Tensor& old) { return put(old, index, source, accumulate); });
 }
-const Tensor& index_fill_(const Tensor& self, int64_t dim, TensorArg index, Scalar value) {
+const Tensor& index_fill_(SelfArg self, int64_t dim, TensorArg index, Scalar value) {
   return in_place("index_fill_", self, {},
                   [&](const Tensor& old) { return index_fill(old, dim, index, value); });
 }
-const Tensor& index_fill_(const Tensor& self, int64_t dim, TensorArg index, TensorArg value) {
+const Tensor& index_fill_(SelfArg self, int64_t dim, TensorArg index, TensorArg value) {
   return in_place("index_fill_", self, {value},
                   [&](const Tensor& old) { return index_fill(old, dim, index, value); });
 }
-const Tensor& index_copy_(const Tensor& self, int64_t dim, TensorArg index, TensorArg source) {
+const Tensor& index_copy_(SelfArg self, int64_t dim, TensorArg index, TensorArg source) {
   return in_place("index_copy_", self, {source},
                   [&](const Tensor& old) { return index_copy(old, dim, index, source); });
 }
-const Tensor& masked_scatter_(const Tensor& self, TensorArg mask, TensorArg source) {
+const Tensor& masked_scatter_(SelfArg self, TensorArg mask, TensorArg source) {
   return in_place("masked_scatter_", self, {source},
                   [&](const Tensor& old) { return masked_scatter(old, mask, source); });
 }

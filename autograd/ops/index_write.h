@@ -24,10 +24,10 @@ Tensor index_copy(TensorArg x, int64_t dim, TensorArg index, TensorArg source);
 Tensor masked_scatter(TensorArg x, TensorArg mask, TensorArg source);
 
 // The same, in place: mask broadcasts to self's shape.
-const Tensor& put_(const Tensor& self, TensorArg index, TensorArg source, bool accumulate = false);
-const Tensor& index_fill_(const Tensor& self, int64_t dim, TensorArg index, Scalar value);
-const Tensor& index_fill_(const Tensor& self, int64_t dim, TensorArg index, TensorArg value);
-const Tensor& index_copy_(const Tensor& self, int64_t dim, TensorArg index, TensorArg source);
-const Tensor& masked_scatter_(const Tensor& self, TensorArg mask, TensorArg source);
+const Tensor& put_(SelfArg self, TensorArg index, TensorArg source, bool accumulate = false);
+const Tensor& index_fill_(SelfArg self, int64_t dim, TensorArg index, Scalar value);
+const Tensor& index_fill_(SelfArg self, int64_t dim, TensorArg index, TensorArg value);
+const Tensor& index_copy_(SelfArg self, int64_t dim, TensorArg index, TensorArg source);
+const Tensor& masked_scatter_(SelfArg self, TensorArg mask, TensorArg source);
 
 }  // namespace tessera

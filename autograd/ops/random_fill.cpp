@@ -12,7 +12,7 @@
 namespace tessera {
 namespace {
 
-void check_floating(const char* op, const Tensor& self) {
+void check_floating_self(const char* op, const Tensor& self) {
   TESSERA_CHECK(is_floating(self.dtype()), "[{}] expected a tensor of a floating dtype, got {}", op,
                 self.dtype());
 }
@@ -36,8 +36,6 @@ Array drawn_doubles(const Tensor& self) {
 }
 
 const RandomFamily& random_of(const Tensor& self) { return kernels(self.device()).random(); }
-RandomStream next_stream() { return context().next_stream(); }
-
 // A number beside every element of x.
 Array beside_all(const Array& x, const Scalar& number) {
   return arrays::full({}, number, x.dtype(), x.device()).expand(x.shape());
@@ -131,8 +129,8 @@ void check_probabilities(const Array& p) {
 
 }  // namespace
 
-const Tensor& uniform_(const Tensor& self, double from, double to) {
-  check_floating("uniform_", self);
+const Tensor& uniform_(SelfArg self, double from, double to) {
+  check_floating_self("uniform_", self);
   TESSERA_CHECK(std::isfinite(from) && std::isfinite(to) && from <= to,
                 "[uniform_] expected finite from <= to, got {} and {}", from, to);
   check_in_range("uniform_", from, self.dtype());
@@ -145,7 +143,7 @@ const Tensor& uniform_(const Tensor& self, double from, double to) {
   double last = high > low ? neighbour(high, self.dtype(), false) : high;
   return fill_with("uniform_", self, [&] {
     Array out = drawn_as(self);
-    random_of(self).uniform(next_stream(), 0, low, high, out);
+    random_of(self).uniform(context().next_stream(), 0, low, high, out);
     // Rounding, to 16 bits or after the product, may reach the end of the range.
     Array kept = out.to(self.dtype());
     apply(BinaryOp::minimum, kept, last);
@@ -153,43 +151,43 @@ const Tensor& uniform_(const Tensor& self, double from, double to) {
   });
 }
 
-const Tensor& normal_(const Tensor& self, double mean, double std) {
-  check_floating("normal_", self);
+const Tensor& normal_(SelfArg self, double mean, double std) {
+  check_floating_self("normal_", self);
   TESSERA_CHECK(std >= 0, "[normal_] expected a std of at least 0, got {}", std);
   return fill_with("normal_", self, [&] {
     Array out = drawn_as(self);
-    random_of(self).normal(next_stream(), 0, mean, std, out);
+    random_of(self).normal(context().next_stream(), 0, mean, std, out);
     return out;
   });
 }
 
-const Tensor& log_normal_(const Tensor& self, double mean, double std) {
-  check_floating("log_normal_", self);
+const Tensor& log_normal_(SelfArg self, double mean, double std) {
+  check_floating_self("log_normal_", self);
   TESSERA_CHECK(std > 0, "[log_normal_] expected a std above 0, got {}", std);
   return fill_with("log_normal_", self, [&] {
     Array out = drawn_as(self);
-    random_of(self).normal(next_stream(), 0, mean, std, out);
+    random_of(self).normal(context().next_stream(), 0, mean, std, out);
     apply(UnaryOp::exp, out);
     return out;
   });
 }
 
-const Tensor& exponential_(const Tensor& self, double rate) {
-  check_floating("exponential_", self);
+const Tensor& exponential_(SelfArg self, double rate) {
+  check_floating_self("exponential_", self);
   TESSERA_CHECK(rate > 0, "[exponential_] expected a rate above 0, got {}", rate);
   return fill_with("exponential_", self, [&] {
     Array out = drawn_as(self);
-    random_of(self).exponential(next_stream(), 0, rate, out);
+    random_of(self).exponential(context().next_stream(), 0, rate, out);
     return out;
   });
 }
 
-const Tensor& cauchy_(const Tensor& self, double median, double sigma) {
-  check_floating("cauchy_", self);
+const Tensor& cauchy_(SelfArg self, double median, double sigma) {
+  check_floating_self("cauchy_", self);
   TESSERA_CHECK(sigma > 0, "[cauchy_] expected a sigma above 0, got {}", sigma);
   return fill_with("cauchy_", self, [&] {
     Array out = drawn_doubles(self);
-    random_of(self).uniform(next_stream(), 0, 0, 1, out);
+    random_of(self).uniform(context().next_stream(), 0, 0, 1, out);
     scale_and_shift(out, std::numbers::pi, -std::numbers::pi / 2);
     apply(UnaryOp::tan, out);
     scale_and_shift(out, sigma, median);
@@ -198,7 +196,7 @@ const Tensor& cauchy_(const Tensor& self, double median, double sigma) {
 }
 
 // One more than an exponential number of rate -log(1 - p), rounded down.
-const Tensor& geometric_(const Tensor& self, double p) {
+const Tensor& geometric_(SelfArg self, double p) {
   TESSERA_CHECK(self.dtype() != DType::boolean, "[geometric_] expected numbers, got bool");
   TESSERA_CHECK(p > 0 && p < 1, "[geometric_] expected a probability in (0, 1), got {}", p);
   double largest =
@@ -207,7 +205,7 @@ const Tensor& geometric_(const Tensor& self, double p) {
   if (self.dtype() == DType::i64) largest = 0x1.fffffffffffffp62;
   return fill_with("geometric_", self, [&] {
     Array out = drawn_doubles(self);
-    random_of(self).exponential(next_stream(), 0, -std::log1p(-p), out);
+    random_of(self).exponential(context().next_stream(), 0, -std::log1p(-p), out);
     apply(UnaryOp::floor, out);
     scale_and_shift(out, 1, 1);
     apply(BinaryOp::minimum, out, largest);
@@ -215,17 +213,17 @@ const Tensor& geometric_(const Tensor& self, double p) {
   });
 }
 
-const Tensor& bernoulli_(const Tensor& self, double p) {
+const Tensor& bernoulli_(SelfArg self, double p) {
   TESSERA_CHECK(p >= 0 && p <= 1, "[bernoulli_] expected a probability in [0, 1], got {}", p);
   return fill_with("bernoulli_", self, [&] {
     Array out = drawn_doubles(self);
-    random_of(self).bernoulli(next_stream(),
+    random_of(self).bernoulli(context().next_stream(),
                               Array::full(self.shape(), p, DType::f64, self.device()), out);
     return out;
   });
 }
 
-const Tensor& bernoulli_(const Tensor& self, TensorArg p) {
+const Tensor& bernoulli_(SelfArg self, TensorArg p) {
   TESSERA_CHECK(is_floating(p.dtype()), "[bernoulli_] expected floating probabilities, got {}",
                 p.dtype());
   TESSERA_CHECK(broadcast_shapes(self.shape(), p.shape(), "bernoulli_") == self.shape(),
@@ -236,29 +234,29 @@ const Tensor& bernoulli_(const Tensor& self, TensorArg p) {
   Array chance = own.expand(self.shape()).contiguous();
   return fill_with("bernoulli_", self, [&] {
     Array out = drawn_doubles(self);
-    random_of(self).bernoulli(next_stream(), chance, out);
+    random_of(self).bernoulli(context().next_stream(), chance, out);
     return out;
   });
 }
 
-const Tensor& random_(const Tensor& self, int64_t from, int64_t to) {
+const Tensor& random_(SelfArg self, int64_t from, int64_t to) {
   check_integers("random_", self, from, to);
   return fill_with("random_", self, [&] {
     Array out = Array::empty(self.shape(), DType::i64, self.device());
-    random_of(self).integers(next_stream(), 0, from, to, out);
+    random_of(self).integers(context().next_stream(), 0, from, to, out);
     return is_floating(self.dtype()) ? as_floating(out, self.dtype(), from, to) : out;
   });
 }
 
-const Tensor& random_(const Tensor& self, int64_t to) { return random_(self, 0, to); }
+const Tensor& random_(SelfArg self, int64_t to) { return random_(self, 0, to); }
 
-const Tensor& random_(const Tensor& self) {
+const Tensor& random_(SelfArg self) {
   DType dtype = self.dtype();
   if (is_floating(dtype)) return random_(self, 0, whole_range(dtype) + 1);
   if (dtype != DType::i64) return random_(self, 0, largest_integer(dtype) + 1);
   return fill_with("random_", self, [&] {
     Array out = Array::empty(self.shape(), DType::i64, self.device());
-    random_of(self).integers(next_stream(), 0, INT64_MIN, 0, out);
+    random_of(self).integers(context().next_stream(), 0, INT64_MIN, 0, out);
     // The negative numbers as those that are not: their sign dropped.
     apply(BinaryOp::bitwise_xor, out, INT64_MIN);
     return out;

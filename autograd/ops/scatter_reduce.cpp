@@ -187,7 +187,7 @@ Tensor scatter_reduce(TensorArg x, int64_t dim, TensorArg index, TensorArg sourc
   return reduced(x, at, part_of(source, at.shape()), {d, reduce, include_self});
 }
 
-const Tensor& scatter_reduce_(const Tensor& self, int64_t dim, TensorArg index, TensorArg source,
+const Tensor& scatter_reduce_(SelfArg self, int64_t dim, TensorArg index, TensorArg source,
                               ScatterReduce reduce, bool include_self) {
   return in_place("scatter_reduce_", self, {source}, [&](const Tensor& old) {
     return scatter_reduce(old, dim, index, source, reduce, include_self);

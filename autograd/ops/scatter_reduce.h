@@ -14,7 +14,7 @@ enum class ScatterReduce { sum, prod, mean, amax, amin };
 // be differentiated in its turn.
 Tensor scatter_reduce(TensorArg x, int64_t dim, TensorArg index, TensorArg source,
                       ScatterReduce reduce, bool include_self = true);
-const Tensor& scatter_reduce_(const Tensor& self, int64_t dim, TensorArg index, TensorArg source,
+const Tensor& scatter_reduce_(SelfArg self, int64_t dim, TensorArg index, TensorArg source,
                               ScatterReduce reduce, bool include_self = true);
 
 }  // namespace tessera

@@ -30,7 +30,7 @@ Tensor threshold(TensorArg x, Scalar threshold, Scalar value) {
   check_in_range("threshold", value, x.dtype());
   return masked_fill(x, le(x->detach(), of_kind(x, threshold)), of_kind(x, value));
 }
-const Tensor& threshold_(const Tensor& self, Scalar bound, Scalar value) {
+const Tensor& threshold_(SelfArg self, Scalar bound, Scalar value) {
   return in_place("threshold_", self, {},
                   [&](const Tensor& old) { return threshold(old, bound, value); });
 }

@@ -10,7 +10,7 @@ namespace tessera {
 // x where it is above the threshold, else value; integers as well, both numbers converted to x's
 // dtype (an error for a value that it cannot hold). The gradient on the threshold is 0.
 Tensor threshold(TensorArg x, Scalar threshold, Scalar value);
-const Tensor& threshold_(const Tensor& self, Scalar threshold, Scalar value);
+const Tensor& threshold_(SelfArg self, Scalar threshold, Scalar value);
 // 0 where |x| <= lambda, else x; the gradient on the bounds is 0.
 Tensor hardshrink(TensorArg x, double lambda = 0.5);
 // 0 where |x| <= lambda, else x nearer to 0 by lambda >= 0.

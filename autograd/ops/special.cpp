@@ -113,40 +113,40 @@ Tensor round(TensorArg x, int64_t decimals) {
                 [](const Tensor& dy, const Node&) { return Grads{zeros_like(dy)}; });
 }
 
-const Tensor& logit_(const Tensor& self, std::optional<double> eps) {
+const Tensor& logit_(SelfArg self, std::optional<double> eps) {
   return in_place("logit_", self, {}, [&](const Tensor& old) { return logit(old, eps); });
 }
-const Tensor& xlogy_(const Tensor& self, TensorArg y) {
+const Tensor& xlogy_(SelfArg self, TensorArg y) {
   return in_place("xlogy_", self, {y}, [&](const Tensor& old) { return xlogy(old, y); });
 }
-const Tensor& xlogy_(const Tensor& self, Scalar y) {
+const Tensor& xlogy_(SelfArg self, Scalar y) {
   return in_place("xlogy_", self, {}, [&](const Tensor& old) { return xlogy(old, y); });
 }
-const Tensor& hypot_(const Tensor& self, TensorArg b) {
+const Tensor& hypot_(SelfArg self, TensorArg b) {
   return in_place("hypot_", self, {b}, [&](const Tensor& old) { return hypot(old, b); });
 }
-const Tensor& copysign_(const Tensor& self, TensorArg b) {
+const Tensor& copysign_(SelfArg self, TensorArg b) {
   return in_place("copysign_", self, {b}, [&](const Tensor& old) { return copysign(old, b); });
 }
-const Tensor& copysign_(const Tensor& self, Scalar b) {
+const Tensor& copysign_(SelfArg self, Scalar b) {
   return in_place("copysign_", self, {}, [&](const Tensor& old) { return copysign(old, b); });
 }
-const Tensor& float_power_(const Tensor& self, TensorArg b) {
+const Tensor& float_power_(SelfArg self, TensorArg b) {
   TESSERA_CHECK(self.dtype() == DType::f64, "[float_power_] expected a tensor of f64, got {}",
                 self.dtype());
   return in_place("float_power_", self, {b},
                   [&](const Tensor& old) { return float_power(old, b); });
 }
-const Tensor& float_power_(const Tensor& self, Scalar power) {
+const Tensor& float_power_(SelfArg self, Scalar power) {
   TESSERA_CHECK(self.dtype() == DType::f64, "[float_power_] expected a tensor of f64, got {}",
                 self.dtype());
   return in_place("float_power_", self, {},
                   [&](const Tensor& old) { return float_power(old, power); });
 }
-const Tensor& polygamma_(const Tensor& self, int64_t n) {
+const Tensor& polygamma_(SelfArg self, int64_t n) {
   return in_place("polygamma_", self, {}, [&](const Tensor& old) { return polygamma(n, old); });
 }
-const Tensor& round_(const Tensor& self, int64_t decimals) {
+const Tensor& round_(SelfArg self, int64_t decimals) {
   return in_place("round_", self, {}, [&](const Tensor& old) { return round(old, decimals); });
 }
 

@@ -33,16 +33,16 @@ Tensor polygamma(int64_t n, TensorArg x);
 // stay. Of floating dtypes unless decimals is 0. Its gradient is zero.
 Tensor round(TensorArg x, int64_t decimals);
 
-const Tensor& logit_(const Tensor& self, std::optional<double> eps = {});
-const Tensor& xlogy_(const Tensor& self, TensorArg y);
-const Tensor& xlogy_(const Tensor& self, Scalar y);
-const Tensor& hypot_(const Tensor& self, TensorArg b);
-const Tensor& copysign_(const Tensor& self, TensorArg b);
-const Tensor& copysign_(const Tensor& self, Scalar b);
+const Tensor& logit_(SelfArg self, std::optional<double> eps = {});
+const Tensor& xlogy_(SelfArg self, TensorArg y);
+const Tensor& xlogy_(SelfArg self, Scalar y);
+const Tensor& hypot_(SelfArg self, TensorArg b);
+const Tensor& copysign_(SelfArg self, TensorArg b);
+const Tensor& copysign_(SelfArg self, Scalar b);
 // self is f64.
-const Tensor& float_power_(const Tensor& self, TensorArg b);
-const Tensor& float_power_(const Tensor& self, Scalar power);
-const Tensor& polygamma_(const Tensor& self, int64_t n);
-const Tensor& round_(const Tensor& self, int64_t decimals);
+const Tensor& float_power_(SelfArg self, TensorArg b);
+const Tensor& float_power_(SelfArg self, Scalar power);
+const Tensor& polygamma_(SelfArg self, int64_t n);
+const Tensor& round_(SelfArg self, int64_t decimals);
 
 }  // namespace tessera

@@ -199,15 +199,15 @@ Tensor addr(TensorArg c, TensorArg a, TensorArg b, Scalar beta, Scalar alpha) {
   return dtype == DType::boolean ? add_bools(addend, product) : to(addend.add(product), dtype);
 }
 
-const Tensor& addmv_(const Tensor& self, TensorArg a, TensorArg x, Scalar beta, Scalar alpha) {
+const Tensor& addmv_(SelfArg self, TensorArg a, TensorArg x, Scalar beta, Scalar alpha) {
   return in_place("addmv_", self, {a, x},
                   [&](const Tensor& old) { return addmv(old, a, x, beta, alpha); });
 }
-const Tensor& addbmm_(const Tensor& self, TensorArg a, TensorArg b, Scalar beta, Scalar alpha) {
+const Tensor& addbmm_(SelfArg self, TensorArg a, TensorArg b, Scalar beta, Scalar alpha) {
   return in_place("addbmm_", self, {a, b},
                   [&](const Tensor& old) { return addbmm(old, a, b, beta, alpha); });
 }
-const Tensor& addr_(const Tensor& self, TensorArg a, TensorArg b, Scalar beta, Scalar alpha) {
+const Tensor& addr_(SelfArg self, TensorArg a, TensorArg b, Scalar beta, Scalar alpha) {
   return in_place("addr_", self, {a, b},
                   [&](const Tensor& old) { return addr(old, a, b, beta, alpha); });
 }

@@ -34,11 +34,8 @@ Tensor addbmm(TensorArg c, TensorArg a, TensorArg b, Scalar beta = 1, Scalar alp
 // a (M,), b (N,): their outer product (M, N). Dtypes promote, and bool is taken.
 Tensor addr(TensorArg c, TensorArg a, TensorArg b, Scalar beta = 1, Scalar alpha = 1);
 // The same, in place.
-const Tensor& addmv_(const Tensor& self, TensorArg a, TensorArg x, Scalar beta = 1,
-                     Scalar alpha = 1);
-const Tensor& addbmm_(const Tensor& self, TensorArg a, TensorArg b, Scalar beta = 1,
-                      Scalar alpha = 1);
-const Tensor& addr_(const Tensor& self, TensorArg a, TensorArg b, Scalar beta = 1,
-                    Scalar alpha = 1);
+const Tensor& addmv_(SelfArg self, TensorArg a, TensorArg x, Scalar beta = 1, Scalar alpha = 1);
+const Tensor& addbmm_(SelfArg self, TensorArg a, TensorArg b, Scalar beta = 1, Scalar alpha = 1);
+const Tensor& addr_(SelfArg self, TensorArg a, TensorArg b, Scalar beta = 1, Scalar alpha = 1);
 
 }  // namespace tessera

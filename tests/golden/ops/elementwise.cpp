@@ -134,16 +134,15 @@ void add_choices(GoldenOps& ops) {
   ops["to"] = [](const GoldenArgs& a) { return Tensors{to(a.tensor(0), a.dtype(1))}; };
 }
 
-void changes(GoldenOps& ops, const std::string& name, const Tensor& (*fn)(const Tensor&)) {
+void changes(GoldenOps& ops, const std::string& name, const Tensor& (*fn)(SelfArg)) {
   ops[name] = [fn](const GoldenArgs& a) {
     Tensor y = a.tensor(0) * 1;  // not a leaf, which could not be written to
     return Tensors{fn(y)};
   };
 }
 
-void changes_by(GoldenOps& ops, const std::string& name,
-                const Tensor& (*fn)(const Tensor&, TensorArg),
-                const Tensor& (*by_number)(const Tensor&, Scalar)) {
+void changes_by(GoldenOps& ops, const std::string& name, const Tensor& (*fn)(SelfArg, TensorArg),
+                const Tensor& (*by_number)(SelfArg, Scalar)) {
   ops[name] = [fn, by_number](const GoldenArgs& a) {
     Tensor y = a.tensor(0) * 1;
     return Tensors{a.is_tensor(1) ? fn(y, a.tensor(1)) : by_number(y, a.scalar(1))};

@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "autograd/in_place.h"
 #include "autograd/ops.h"
 #include "nn/block.h"
 #include "nn/layers.h"
@@ -120,6 +125,22 @@ TEST(Layer, AnOperationOutsideOfModulesNamesItsLine) {
   EXPECT_TRUE(ends_with(error, place("", __LINE__ - 1))) << error;
   error = error_with_place([&] { einsum("ij,jk->ik", {a, a}); });
   EXPECT_TRUE(ends_with(error, place("", __LINE__ - 1))) << error;
+}
+
+TEST(Layer, AnOperationInPlaceNamesItsLine) {
+  const Tensor leaf(Array::full({2, 3}, 4), true);
+  const std::vector<std::function<void()>> changes = {
+      [&] { neg_(leaf); },         [&] { relu_(leaf); },        [&] { leaky_relu_(leaf, 0.1); },
+      [&] { add_(leaf, 2); },      [&] { add_(leaf, leaf); },   [&] { fill_(leaf, 2); },
+      [&] { zero_(leaf); },        [&] { clamp_(leaf, 0, 1); }, [&] { uniform_(leaf); },
+      [&] { bitwise_not_(leaf); }, [&] { digamma_(leaf); },     [&] { copy_(leaf, ones(3)); },
+      [&] { leaf += 2; },          [&] { leaf += leaf; },       [&] { leaf[0] = 2; },
+      [&] { leaf[0] = ones(7); }};
+  for (size_t i = 0; i < changes.size(); ++i) {
+    std::string error = error_with_place(changes[i]);
+    EXPECT_NE(error.find(fmt::format(", called at {}:", __FILE__)), std::string::npos)
+        << i << ": " << error;
+  }
 }
 
 TEST(Layer, AfterACallThePlaceIsForgotten) {
