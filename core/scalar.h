@@ -19,6 +19,9 @@ class Scalar {
       : integer_(static_cast<int64_t>(value)), kind_(Kind::integer) {}
   template <std::floating_point T>
   Scalar(T value) : floating_(static_cast<double>(value)), kind_(Kind::floating) {}
+  // Text and other pointers would be true.
+  template <class T>
+  Scalar(T* pointer) = delete;
 
   Kind kind() const { return kind_; }
   bool is_floating() const { return kind_ == Kind::floating; }
