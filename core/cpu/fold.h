@@ -134,59 +134,78 @@ void fold_columns(const T* x, int64_t stride, int64_t begin, int64_t end, int64_
   }
 }
 
+// What one op does with elements of type T, which it gathers in an Acc for each output. The driver
+// below is compiled for each pair of types, not for each op.
+template <class T, class Acc>
+class Folder {
+ public:
+  // acc[k] = elements [begin, end) of line o + k. The lines lie side by side with none, one after
+  // the other from `from` on.
+  virtual void fold_lines(const T* from, int64_t begin, int64_t end, int64_t o, int64_t count,
+                          Acc* acc) const = 0;
+  // acc[k] = rows [begin, end) of line o + k, of `count` lines side by side. Rows are `stride`
+  // apart.
+  virtual void fold_columns(const T* from, int64_t stride, int64_t begin, int64_t end, int64_t o,
+                            int64_t count, Acc* acc) const = 0;
+  // Puts what right[k] has gathered behind acc[k].
+  virtual void join(Acc* acc, const Acc* right, int64_t count) const = 0;
+  // Stores acc[k] as output o + k.
+  virtual void finish(const Acc* acc, int64_t o, int64_t count) const = 0;
+
+ protected:
+  Folder() = default;
+  ~Folder() = default;
+  Folder(const Folder&) = default;
+  Folder& operator=(const Folder&) = default;
+};
+
 // Joins the accumulators of the blocks, (blocks, outputs): neighbours, level by level.
-template <class Acc, class Join, class Finish>
-void join_blocks(const FoldShape& shape, Acc* partial, const Join& join, const Finish& finish) {
+template <class T, class Acc>
+void join_blocks(const Folder<T, Acc>& folder, const FoldShape& shape, Acc* partial) {
   int64_t outputs = shape.outer * shape.inner;
   parallel_tiles(outputs, std::max<int64_t>(1, FoldShape::kBlock / shape.blocks),
                  [&](int64_t begin, int64_t end) {
-                   for (int64_t o = begin; o < end; ++o) {
-                     Acc* acc = partial + o;
-                     for (int64_t s = 1; s < shape.blocks; s *= 2) {
-                       for (int64_t b = 0; b + s < shape.blocks; b += 2 * s) {
-                         acc[b * outputs] = join(acc[b * outputs], acc[(b + s) * outputs]);
-                       }
+                   Acc* acc = partial + begin;
+                   for (int64_t s = 1; s < shape.blocks; s *= 2) {
+                     for (int64_t b = 0; b + s < shape.blocks; b += 2 * s) {
+                       folder.join(acc + b * outputs, acc + (b + s) * outputs, end - begin);
                      }
-                     finish(acc[0], o);
                    }
+                   folder.finish(acc, begin, end - begin);
                  });
 }
 
-// fold_blocks for lines of one block with none side by side.
-template <class T, class Line, class Finish>
-void fold_short_lines(const FoldShape& shape, const RowMajor<T>& elements, const Line& line,
-                      const Finish& finish) {
+// fold_by for lines of one block with none side by side.
+template <class T, class Acc>
+void fold_short_lines(const Folder<T, Acc>& folder, const FoldShape& shape,
+                      const RowMajor<T>& elements) {
   int64_t n = shape.n;
-  parallel_tiles(shape.outer, std::max<int64_t>(1, FoldShape::kBlock / n),
-                 [&](int64_t begin, int64_t end) {
-                   std::unique_ptr<T[]> scratch = scratch_of<T>(elements.in_place() ? 0 : n);
-                   for (int64_t o = begin; o < end; ++o) {
-                     finish(line(elements.read(o * n, n, scratch.get()), 0, n, o), o);
-                   }
-                 });
+  int64_t tile = std::max<int64_t>(1, FoldShape::kBlock / n);
+  int64_t together = std::min(tile, FoldShape::kColumns);
+  parallel_tiles(shape.outer, tile, [&](int64_t begin, int64_t end) {
+    std::unique_ptr<T[]> scratch = scratch_of<T>(elements.in_place() ? 0 : together * n);
+    Acc acc[FoldShape::kColumns];
+    for (int64_t o = begin; o < end; o += together) {
+      int64_t count = std::min(together, end - o);
+      folder.fold_lines(elements.read(o * n, count * n, scratch.get()), 0, n, o, count, acc);
+      folder.finish(acc, o, count);
+    }
+  });
 }
 
 // For every output o of (outer, inner): folds the blocks of its line, joins what they give level by
-// level, and calls finish(acc, o). `first` is what an empty line gives.
-//   line(from, begin, end, o): of elements [begin, end) of a line side by side with none, the first
-//     of them at `from`.
-//   columns(from, stride, begin, end, o, count, acc): of `count` lines side by side, from o on,
-//   into
-//     acc; rows are `stride` apart.
-template <class T, class Acc, class Line, class Columns, class Join, class Finish>
-void fold_blocks(const Array& x, const Array& out, Acc first, const Line& line,
-                 const Columns& columns, const Join& join, const Finish& finish) {
+// level, and finishes it. `first` is what an empty line gives.
+template <class T, class Acc>
+void fold_by(const Folder<T, Acc>& folder, const Array& x, const Array& out, Acc first) {
   const FoldShape shape(x, out);
   int64_t outputs = shape.outer * shape.inner;
   if (outputs == 0) return;
   if (shape.n == 0) {
-    for (int64_t o = 0; o < outputs; ++o) finish(first, o);
+    for (int64_t o = 0; o < outputs; ++o) folder.finish(&first, o, 1);
     return;
   }
   const RowMajor<T> elements(x);
-  if (shape.inner == 1 && shape.blocks == 1) {
-    return fold_short_lines(shape, elements, line, finish);
-  }
+  if (shape.inner == 1 && shape.blocks == 1) return fold_short_lines(folder, shape, elements);
   std::unique_ptr<Acc[]> partial;
   if (shape.blocks > 1) partial.reset(new Acc[static_cast<size_t>(outputs * shape.blocks)]);
   int64_t block = std::min(shape.block, shape.n);
@@ -194,18 +213,17 @@ void fold_blocks(const Array& x, const Array& out, Acc first, const Line& line,
   auto run = [&](const FoldPiece& p, T* scratch) {
     Acc acc[FoldShape::kColumns];
     if (shape.inner == 1) {
-      acc[0] = line(elements.read(p.at, p.end - p.begin, scratch), p.begin, p.end, p.o);
+      const T* from = elements.read(p.at, p.end - p.begin, scratch);
+      folder.fold_lines(from, p.begin, p.end, p.o, 1, acc);
     } else if (elements.in_place()) {
-      columns(elements.read(p.at, 0, nullptr), shape.inner, p.begin, p.end, p.o, p.count, acc);
+      const T* from = elements.read(p.at, 0, nullptr);
+      folder.fold_columns(from, shape.inner, p.begin, p.end, p.o, p.count, acc);
     } else {
       elements.copy_rows(p.at, p.end - p.begin, shape.inner, p.count, scratch);
-      columns(scratch, p.count, p.begin, p.end, p.o, p.count, acc);
+      folder.fold_columns(scratch, p.count, p.begin, p.end, p.o, p.count, acc);
     }
-    if (shape.blocks == 1) {
-      for (int64_t k = 0; k < p.count; ++k) finish(acc[k], p.o + k);
-    } else {
-      std::copy_n(acc, p.count, partial.get() + p.begin / shape.block * outputs + p.o);
-    }
+    if (shape.blocks == 1) folder.finish(acc, p.o, p.count);
+    else std::copy_n(acc, p.count, partial.get() + p.begin / shape.block * outputs + p.o);
   };
   parallel_tiles(shape.num_pieces(),
                  std::max<int64_t>(1, 2 * FoldShape::kBlock / (block * shape.columns)),
@@ -213,10 +231,50 @@ void fold_blocks(const Array& x, const Array& out, Acc first, const Line& line,
                    std::unique_ptr<T[]> scratch = scratch_of<T>(scratch_size);
                    for (int64_t t = begin; t < end; ++t) run(shape.piece(t), scratch.get());
                  });
-  if (shape.blocks > 1) join_blocks(shape, partial.get(), join, finish);
+  if (shape.blocks > 1) join_blocks(folder, shape, partial.get());
 }
 
-// The same by one function of an element: acc = first; acc = step(acc, x[.., i, ..], i, o) for each
+// A folder of functions:
+//   line(from, begin, end, o): what elements [begin, end) of one line give
+//   columns: Folder::fold_columns
+//   join(a, b): of two accumulators
+//   finish(acc, o)
+template <class T, class Acc, class Line, class Columns, class Join, class Finish>
+class FolderOf final : public Folder<T, Acc> {
+ public:
+  FolderOf(const Line& line, const Columns& columns, const Join& join, const Finish& finish)
+      : line_(line), columns_(columns), join_(join), finish_(finish) {}
+  void fold_lines(const T* from, int64_t begin, int64_t end, int64_t o, int64_t count,
+                  Acc* acc) const override {
+    for (int64_t k = 0; k < count; ++k, from += end - begin)
+      acc[k] = line_(from, begin, end, o + k);
+  }
+  void fold_columns(const T* from, int64_t stride, int64_t begin, int64_t end, int64_t o,
+                    int64_t count, Acc* acc) const override {
+    columns_(from, stride, begin, end, o, count, acc);
+  }
+  void join(Acc* acc, const Acc* right, int64_t count) const override {
+    for (int64_t k = 0; k < count; ++k) acc[k] = join_(acc[k], right[k]);
+  }
+  void finish(const Acc* acc, int64_t o, int64_t count) const override {
+    for (int64_t k = 0; k < count; ++k) finish_(acc[k], o + k);
+  }
+
+ private:
+  const Line& line_;
+  const Columns& columns_;
+  const Join& join_;
+  const Finish& finish_;
+};
+
+template <class T, class Acc, class Line, class Columns, class Join, class Finish>
+void fold_blocks(const Array& x, const Array& out, Acc first, const Line& line,
+                 const Columns& columns, const Join& join, const Finish& finish) {
+  fold_by(FolderOf<T, Acc, Line, Columns, Join, Finish>(line, columns, join, finish), x, out,
+          first);
+}
+
+// By one function of an element: acc = first; acc = step(acc, x[.., i, ..], i, o) for each
 // i. join puts two accumulators together; `first` is neutral to it.
 template <class T, class Acc, class Step, class Join, class Finish>
 void fold_middle(const Array& x, const Array& out, Acc first, const Step& step, const Join& join,

@@ -125,8 +125,8 @@ void layer_norm_typed(const Array& x, const Array& weight, const Array& bias, do
   });
 }
 
-// The gradients' inputs, row by row; w, dw and db, which belong to the columns, are null where they
-// are left out. With db comes dw.
+// The gradients' inputs, row by row. dw and db, which belong to the columns as w does, are null
+// where they are left out. With db comes dw.
 template <class T>
 struct GradRows {
   const T* x;
@@ -159,14 +159,13 @@ enum class Parameters { none, weight, weight_and_bias };
 
 // With xhat = (x - mean) rstd and g = dy w, adds g and g xhat of elements j to j + count - 1 of
 // kRows rows to `sums`. On the way dw += dy xhat and db += dy, one row after the other.
-template <int kRows, bool kWeighted, Parameters kParameters, class T>
+template <int kRows, Parameters kParameters, class T>
 HWY_INLINE void add_elements(const GradRows<T>& rows, const RowMoments<Vec<T>>* moments, size_t j,
                              size_t count, TwoSums<Vec<T>>* sums) {
   const hn::ScalableTag<T> d;
-  Vec<T> w = hn::Zero(d);
+  const Vec<T> w = load_lanes(rows.w + j, count);
   Vec<T> dw = hn::Zero(d);
   Vec<T> db = hn::Zero(d);
-  if constexpr (kWeighted) w = load_lanes(rows.w + j, count);
   if constexpr (kParameters != Parameters::none) dw = load_lanes(rows.dw + j, count);
   if constexpr (kParameters == Parameters::weight_and_bias) db = load_lanes(rows.db + j, count);
   for (int k = 0; k < kRows; ++k) {
@@ -174,8 +173,7 @@ HWY_INLINE void add_elements(const GradRows<T>& rows, const RowMoments<Vec<T>>* 
     const RowMoments<Vec<T>>& m = moments[k];
     Vec<T> xhat = ((load_lanes(rows.x + at, count) - m.mean) - m.rest) * m.rstd;
     Vec<T> dy = load_lanes(rows.dy + at, count);
-    Vec<T> g = dy;
-    if constexpr (kWeighted) g = dy * w;
+    Vec<T> g = dy * w;
     sums[k].first = sums[k].first + g;
     sums[k].second = sums[k].second + g * xhat;
     dw = hn::MulAdd(dy, xhat, dw);
@@ -186,7 +184,7 @@ HWY_INLINE void add_elements(const GradRows<T>& rows, const RowMoments<Vec<T>>* 
 }
 
 // The sums of all elements, and with them dw and db.
-template <int kRows, bool kWeighted, Parameters kParameters, class T>
+template <int kRows, Parameters kParameters, class T>
 HWY_INLINE void grad_sums(const GradRows<T>& rows, TwoSums<T>* sums) {
   const hn::ScalableTag<T> d;
   const size_t lanes = hn::Lanes(d);
@@ -200,12 +198,12 @@ HWY_INLINE void grad_sums(const GradRows<T>& rows, TwoSums<T>* sums) {
   }
   size_t j = 0;
   for (; j + 2 * lanes <= rows.n; j += 2 * lanes) {
-    add_elements<kRows, kWeighted, kParameters>(rows, moments, j, lanes, even);
-    add_elements<kRows, kWeighted, kParameters>(rows, moments, j + lanes, lanes, odd);
+    add_elements<kRows, kParameters>(rows, moments, j, lanes, even);
+    add_elements<kRows, kParameters>(rows, moments, j + lanes, lanes, odd);
   }
   for (; j < rows.n; j += lanes) {
     size_t rest = std::min(lanes, rows.n - j);
-    add_elements<kRows, kWeighted, kParameters>(rows, moments, j, rest, even);
+    add_elements<kRows, kParameters>(rows, moments, j, rest, even);
   }
   for (int k = 0; k < kRows; ++k) {
     sums[k] = {hn::GetLane(hn::SumOfLanes(d, even[k].first + odd[k].first)),
@@ -215,7 +213,7 @@ HWY_INLINE void grad_sums(const GradRows<T>& rows, TwoSums<T>* sums) {
 
 // dx = rstd (g - mean(g) - xhat mean(g xhat)) of the first row, where mean(g) is left out unless
 // centered. Meanwhile what comes `ahead` rows later is fetched.
-template <bool kWeighted, class T>
+template <class T>
 HWY_INLINE void layer_norm_dx(const GradRows<T>& rows, const TwoSums<T>& sums, size_t ahead) {
   const hn::ScalableTag<T> d;
   const Vec<T> center = hn::Set(d, rows.moments->mean);
@@ -228,8 +226,7 @@ HWY_INLINE void layer_norm_dx(const GradRows<T>& rows, const TwoSums<T>& sums, s
     fetch_ahead(rows.x + ahead * rows.n + j);
     fetch_ahead(rows.dy + ahead * rows.n + j);
     Vec<T> xhat = ((load_lanes(rows.x + j, lanes) - center) - rest) * scale;
-    Vec<T> g = load_lanes(rows.dy + j, lanes);
-    if constexpr (kWeighted) g = g * load_lanes(rows.w + j, lanes);
+    Vec<T> g = load_lanes(rows.dy + j, lanes) * load_lanes(rows.w + j, lanes);
     return scale * (g - mean_g - xhat * mean_gx);
   });
 }
@@ -237,15 +234,15 @@ HWY_INLINE void layer_norm_dx(const GradRows<T>& rows, const TwoSums<T>& sums, s
 // Rows that are read a second time while they are in the cache, and share a look at dw and db.
 inline constexpr int kRowGroup = 2;
 
-template <bool kWeighted, Parameters kParameters, class T>
+template <Parameters kParameters, class T>
 void layer_norm_grad_tile(const GradRows<T>& tile, int64_t count) {
   for (int64_t i = 0; i < count; i += kRowGroup) {
     TwoSums<T> sums[kRowGroup];
     int64_t group = std::min<int64_t>(kRowGroup, count - i);
-    if (group == kRowGroup) grad_sums<kRowGroup, kWeighted, kParameters>(tile.from(i), sums);
-    else grad_sums<1, kWeighted, kParameters>(tile.from(i), sums);
+    if (group == kRowGroup) grad_sums<kRowGroup, kParameters>(tile.from(i), sums);
+    else grad_sums<1, kParameters>(tile.from(i), sums);
     for (int64_t k = 0; k < group; ++k) {
-      layer_norm_dx<kWeighted>(tile.from(i + k), sums[k], kRowGroup);
+      layer_norm_dx(tile.from(i + k), sums[k], kRowGroup);
     }
   }
   if (tile.streams) stream_fence();
@@ -253,16 +250,9 @@ void layer_norm_grad_tile(const GradRows<T>& tile, int64_t count) {
 
 template <class T>
 void layer_norm_grad_tile(const GradRows<T>& tile, int64_t count) {
-  if (tile.db) {
-    if (tile.w) layer_norm_grad_tile<true, Parameters::weight_and_bias>(tile, count);
-    else layer_norm_grad_tile<false, Parameters::weight_and_bias>(tile, count);
-  } else if (tile.dw) {
-    if (tile.w) layer_norm_grad_tile<true, Parameters::weight>(tile, count);
-    else layer_norm_grad_tile<false, Parameters::weight>(tile, count);
-  } else {
-    if (tile.w) layer_norm_grad_tile<true, Parameters::none>(tile, count);
-    else layer_norm_grad_tile<false, Parameters::none>(tile, count);
-  }
+  if (tile.db) layer_norm_grad_tile<Parameters::weight_and_bias>(tile, count);
+  else if (tile.dw) layer_norm_grad_tile<Parameters::weight>(tile, count);
+  else layer_norm_grad_tile<Parameters::none>(tile, count);
 }
 
 template <class T>
@@ -276,6 +266,8 @@ void layer_norm_grad_typed(const Array& x, const Array& weight, const Array& mea
   Array partial_dw = sums ? Array::zeros({tiles, cols}, x.dtype()) : Array();
   Array partial_db = dbias.defined() ? Array::zeros({tiles, cols}, x.dtype()) : Array();
   bool streams = dx.nbytes() >= kStreamBytes;
+  // Ones change no bit, and save the compiler half of the variants.
+  Array w = weight.defined() ? weight : Array::full({cols}, 1, x.dtype());
   const T* means = data_or_null<T>(mean);
   T* dw = data_or_null<T>(partial_dw);
   T* db = data_or_null<T>(partial_db);
@@ -287,7 +279,7 @@ void layer_norm_grad_typed(const Array& x, const Array& weight, const Array& mea
     }
     int64_t at = begin / kRowsPerTile * cols;
     GradRows<T> tile{.x = x.data<T>() + begin * cols,
-                     .w = data_or_null<T>(weight),
+                     .w = w.data<T>(),
                      .moments = moments,
                      .dy = dy.data<T>() + begin * cols,
                      .dx = dx.data<T>() + begin * cols,
