@@ -18,6 +18,7 @@
 #include "launcher/agent/failures.h"
 #include "launcher/agent/signal_fate.h"
 #include "launcher/experiment/utf8.h"
+#include "launcher/job/exit_codes.h"
 #include "launcher/rendezvous/machine.h"
 
 namespace tessera::agent {
@@ -36,7 +37,6 @@ constexpr milliseconds kWarmAfter{1500};
 constexpr milliseconds kStackTime{300};
 // Ranks that do not watch for a signal so long after their start will not.
 constexpr milliseconds kHearing{5000};
-constexpr int kSignalBase = 128;
 constexpr size_t kSecretBytes = 32;
 
 sigset_t agent_signals() {
@@ -344,7 +344,7 @@ void Agent::ask_to_leave(int signal) {
   output_.hurry();
   if (asked_to_leave_ || !member) {
     // At once, then. The ranks end with this process.
-    exit_code_ = kSignalBase + signal;
+    exit_code_ = exit_codes::kSignalBase + signal;
     if (member) client_->leave("ended by a signal", 500);
     return;
   }

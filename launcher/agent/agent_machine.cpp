@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "launcher/job/exit_codes.h"
+
 namespace tessera::agent {
-namespace {
-
-constexpr int kStopped = 75;
-
-}  // namespace
 
 void AgentMachine::joined(v1::JoinReply reply, std::string secret) {
   membership_ = std::move(reply);
@@ -106,7 +103,7 @@ Actions AgentMachine::rank_ended(int code, const std::optional<v1::Failure>& fai
   Actions out;
   if (ranks_ != Ranks::running) return out;
   ++num_ended_;
-  stopped_ = stopped_ || (!failure && code == kStopped);
+  stopped_ = stopped_ || (!failure && code == exit_codes::kStopped);
   if (failure && !failure_) failure_ = failure;
   if (num_ended_ == slots_) {
     all_well_ = !failure_;

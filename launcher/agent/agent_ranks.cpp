@@ -11,6 +11,7 @@
 #include "core/io/file_system.h"
 #include "launcher/agent/agent.h"
 #include "launcher/agent/failures.h"
+#include "launcher/job/exit_codes.h"
 
 namespace tessera::agent {
 namespace {
@@ -19,7 +20,6 @@ using std::chrono::milliseconds;
 
 // The others of a rank that failed live on for so long at most.
 constexpr int kStderrMs = 50;
-constexpr int kStopped = 75;
 constexpr const char* kWithoutInit = "ended without MPI_Init, which others have called";
 
 int number_in(const std::string& text) { return std::stoi(text); }
@@ -219,7 +219,7 @@ void Agent::take_fence(const Frame& frame) {
 
 // What there is to say against a rank's end; nothing where all is well.
 std::optional<v1::Failure> Agent::failure_of(int local, bool by_signal, int value) {
-  bool well = !by_signal && (value == 0 || value == kStopped);
+  bool well = !by_signal && (value == 0 || value == exit_codes::kStopped);
   auto aborted = aborted_.find(local);
   if (aborted != aborted_.end() && !by_signal) {
     // Of its code only the last byte is left, which may be 0.
@@ -229,7 +229,7 @@ std::optional<v1::Failure> Agent::failure_of(int local, bool by_signal, int valu
   if (!well) return end_failure(local, "", value, by_signal);
   // Others wait for it in what is a collective of all: a program that calls MPI_Init on some ranks
   // only, or by another library, or that ends without MPI_Finalize.
-  bool stops = value == kStopped && machine_.stopping();
+  bool stops = value == exit_codes::kStopped && machine_.stopping();
   if (connected_.contains(local) && !finalized_.contains(local) && !stops) {
     return end_failure(local, fmt::format("ended with code {} without MPI_Finalize", value),
                        value == 0 ? 1 : value);

@@ -22,12 +22,11 @@
 #include "launcher/experiment/stack_signal.h"
 #include "launcher/experiment/standard_streams.h"
 #include "launcher/experiment/stop_signals.h"
+#include "launcher/job/exit_codes.h"
 
 namespace tessera::experiment {
 namespace {
 
-constexpr int kFailed = 1;
-constexpr int kStopped = 75;
 constexpr std::chrono::milliseconds kAfterTheCause{300};
 
 struct StartError {
@@ -52,7 +51,7 @@ std::unique_ptr<Trainer> try_make(const MakeTrainer& make, int num_ranks, StartE
   } catch (const ConfigError& e) {
     error = {e.what(), ConfigError::kExitCode};
   } catch (const std::exception& e) {
-    error = {e.what(), kFailed};
+    error = {e.what(), exit_codes::kFailed};
   }
   return nullptr;
 }
@@ -98,7 +97,7 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
   std::unique_ptr<Trainer> trainer = try_make(make, comm.size(), start);
   if (int code = agree_on_start(comm, start)) return code;
   try {
-    return trainer->run(comm) == Trainer::Ended::done ? 0 : kStopped;
+    return trainer->run(comm) == Trainer::Ended::done ? 0 : exit_codes::kStopped;
   } catch (const SharedError& error) {
     if (comm.rank() == 0) print_error(fmt::format("tessera: {}", error.what()));
   } catch (const CommError& error) {
@@ -111,7 +110,7 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
     print_error(fmt::format("tessera: {}{}", where, error.what()));
     comm.abort(error.what());
   }
-  return kFailed;
+  return exit_codes::kFailed;
 }
 
 int train_job(const MakeTrainer& make) {
@@ -156,7 +155,7 @@ int train_threads(int num_ranks, const MakeTrainer& make) {
   }
   // All ranks stop alike; where one failed, that counts.
   auto failed = std::find_if(codes.begin(), codes.end(),
-                             [](int code) { return code != 0 && code != kStopped; });
+                             [](int code) { return code != 0 && code != exit_codes::kStopped; });
   return failed == codes.end() ? codes.front() : *failed;
 }
 

@@ -5,15 +5,12 @@
 #include <tuple>
 #include <utility>
 
+#include "launcher/job/exit_codes.h"
 #include "launcher/rendezvous/machine.h"
 
 namespace tessera::rendezvous {
 namespace {
 
-constexpr int kFailed = 1;
-constexpr int kBadUsage = 2;
-constexpr int kStopped = 75;
-constexpr int kSignalBase = 128;
 constexpr int kMaxSignal = 64;
 // A rank that sees its peer killed may report it before the agent of the killed one does.
 constexpr int64_t kSignalLead = 500;
@@ -21,11 +18,12 @@ constexpr int64_t kSignalLead = 500;
 int exit_code_of(const v1::Failure& failure) {
   switch (failure.kind()) {
     case v1::Failure::KIND_EXIT:
-      return failure.value() > 0 && failure.value() < 256 ? failure.value() : kFailed;
+      return failure.value() > 0 && failure.value() < 256 ? failure.value() : exit_codes::kFailed;
     case v1::Failure::KIND_SIGNAL:
-      return failure.value() > 0 && failure.value() <= kMaxSignal ? kSignalBase + failure.value()
-                                                                  : kFailed;
-    default: return kFailed;
+      return failure.value() > 0 && failure.value() <= kMaxSignal
+                 ? exit_codes::kSignalBase + failure.value()
+                 : exit_codes::kFailed;
+    default: return exit_codes::kFailed;
   }
 }
 
@@ -42,7 +40,7 @@ std::tuple<int, int64_t, int> precedence(const v1::Failure& failure) {
 
 // What restarts may have in common; empty for what comes from outside, which a pause does not mend:
 // a rank that was killed or stopped, a node that went.
-std::string cause_of(const v1::Failure& failure) {
+std::string shared_cause_of(const v1::Failure& failure) {
   constexpr int kKilled = 9;
   bool own = failure.kind() == v1::Failure::KIND_EXIT ||
              failure.kind() == v1::Failure::KIND_LAUNCH ||
@@ -93,14 +91,14 @@ void Machine::enter(State state) {
 
 bool Machine::form_when_enough() {
   if (draining_) {
-    finish(kStopped, nullptr, "stopped: " + *draining_);
+    finish(exit_codes::kStopped, nullptr, "stopped: " + *draining_);
     return true;
   }
   if (!job_ || now_ < hold_until_ || now_ < pause_until_) return false;
   size_t staying = num_staying();
   if (staying < static_cast<size_t>(job_->min_nodes())) {
     if (now_ - state_since_ < settings_.gather) return false;
-    finish(kFailed, nullptr,
+    finish(exit_codes::kFailed, nullptr,
            fmt::format("only {} of {} nodes came in {} s", staying, job_->min_nodes(),
                        settings_.gather / 1000));
     return true;
@@ -292,7 +290,8 @@ void Machine::conclude() {
     // A program that knows nothing of checkpoints died of the signal to stop.
     const v1::Failure* failure = stopped ? nullptr : first_failure();
     std::string why = complete ? "with a checkpoint" : *draining_;
-    return finish(failure ? exit_code_of(*failure) : kStopped, failure, "stopped: " + why);
+    return finish(failure ? exit_code_of(*failure) : exit_codes::kStopped, failure,
+                  "stopped: " + why);
   }
   if (ending_.kind() == v1::Record::Ending::KIND_FAILURE) conclude_failure();
   if (state_ == State::finished) return;
@@ -312,7 +311,8 @@ void Machine::conclude_failure() {
   const v1::Failure failure = *first;
   if (failure.kind() == v1::Failure::KIND_LAPSED) return;
   // The same words would be wrong again.
-  bool bad_usage = failure.kind() == v1::Failure::KIND_EXIT && failure.value() == kBadUsage;
+  bool bad_usage =
+      failure.kind() == v1::Failure::KIND_EXIT && failure.value() == exit_codes::kBadUsage;
   if (bad_usage || restarts_ >= job_->max_restarts()) {
     return finish(exit_code_of(failure), &failure, text_of(failure));
   }
@@ -331,7 +331,7 @@ std::string Machine::text_of_restart() const {
 // What fails for want of something that others hold, a full disk, say, would use up all restarts in
 // seconds.
 void Machine::pause_after(const v1::Failure& failure) {
-  std::string cause = cause_of(failure);
+  std::string cause = shared_cause_of(failure);
   int64_t step = furthest_step();
   bool same = !cause.empty() && cause == last_cause_ && step <= step_at_restart_;
   same_causes_ = same ? same_causes_ + 1 : 1;

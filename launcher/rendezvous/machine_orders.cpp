@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "launcher/job/exit_codes.h"
 #include "launcher/rendezvous/machine.h"
 
 namespace tessera::rendezvous {
@@ -28,7 +29,7 @@ v1::Order Machine::order_for(const Member& member) const {
   } else if (member.leaving && (!in_plan || state_ == State::gathering)) {
     // The others go on; for this node the job has stopped with a checkpoint.
     order.set_kind(v1::Order::KIND_FINISH);
-    order.set_exit_code(75);
+    order.set_exit_code(exit_codes::kStopped);
     order.set_reason("this node has left");
   } else if (state_ == State::running && in_plan) {
     order.set_kind(v1::Order::KIND_START);
