@@ -13,7 +13,7 @@
 namespace tessera {
 namespace {
 
-using Function = std::function<Tensor(const std::vector<Tensor>&)>;
+using CheckedFunction = std::function<Tensor(const std::vector<Tensor>&)>;
 
 bool same_bits(const Array& a, const Array& b) {
   auto x = a.to_vector<double>();
@@ -44,8 +44,8 @@ std::vector<Array> backward_once(const Tensor& out, const std::vector<Tensor>& i
 }
 
 // Column `element` of the Jacobian with respect to input i, by central differences.
-std::vector<double> difference(const Function& fn, const std::vector<Tensor>& inputs, size_t i,
-                               int64_t element, double step) {
+std::vector<double> difference(const CheckedFunction& fn, const std::vector<Tensor>& inputs,
+                               size_t i, int64_t element, double step) {
   NoGrad no_grad;
   auto evaluate = [&](double shift) {
     std::vector<Tensor> moved = inputs;
@@ -60,7 +60,7 @@ std::vector<double> difference(const Function& fn, const std::vector<Tensor>& in
   return above;
 }
 
-void check_jacobian(const Function& fn, const std::vector<Tensor>& inputs, const Tensor& out,
+void check_jacobian(const CheckedFunction& fn, const std::vector<Tensor>& inputs, const Tensor& out,
                     const GradcheckOptions& options) {
   int64_t rows = out.numel();
   std::vector<std::vector<Array>> analytic;
@@ -86,7 +86,7 @@ void check_jacobian(const Function& fn, const std::vector<Tensor>& inputs, const
 
 }  // namespace
 
-void gradcheck(const Function& fn, const std::vector<Tensor>& inputs,
+void gradcheck(const CheckedFunction& fn, const std::vector<Tensor>& inputs,
                const GradcheckOptions& options) {
   for (const Tensor& x : inputs) {
     TESSERA_CHECK(!x.requires_grad() || (x.dtype() == DType::f64 && x.is_leaf()),
@@ -112,7 +112,7 @@ void gradcheck(const Function& fn, const std::vector<Tensor>& inputs,
   }
 }
 
-void gradgradcheck(const Function& fn, const std::vector<Tensor>& inputs,
+void gradgradcheck(const CheckedFunction& fn, const std::vector<Tensor>& inputs,
                    const GradcheckOptions& options) {
   Tensor out = fn(inputs);
   Array dy = Array::empty(out.shape(), DType::f64);

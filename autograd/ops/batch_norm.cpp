@@ -157,7 +157,7 @@ void check_running(const char* op, const Tensor& running_mean, const Tensor& run
   }
 }
 
-Tensor converted(const Tensor& x, DType dtype) { return x.defined() ? to(x, dtype) : x; }
+Tensor converted_if_given(const Tensor& x, DType dtype) { return x.defined() ? to(x, dtype) : x; }
 
 struct Settings {
   bool training;
@@ -192,8 +192,8 @@ Tensor normalize_checked(const char* op, const Tensor& x, const Tensor& running_
     const NoGrad no_grad;
     seen({mean.select(0, 0), affine(Tensor(var), count / (count - 1), 0).data(), count});
   }
-  return normalize_channels({op, s.training, s.eps}, x, converted(weight, x.dtype()),
-                            converted(bias, x.dtype()), mean, rstd);
+  return normalize_channels({op, s.training, s.eps}, x, converted_if_given(weight, x.dtype()),
+                            converted_if_given(bias, x.dtype()), mean, rstd);
 }
 
 }  // namespace
@@ -235,8 +235,8 @@ void check_channels(const char* op, const Tensor& x, const Tensor& weight, const
 
 Tensor scale_channels(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   Dims channels{x.size(1)};
-  return normalize_channels({op, false, 0}, x, converted(weight, x.dtype()),
-                            converted(bias, x.dtype()),
+  return normalize_channels({op, false, 0}, x, converted_if_given(weight, x.dtype()),
+                            converted_if_given(bias, x.dtype()),
                             Array::zeros({2, x.size(1)}, x.dtype(), x.device()),
                             Array::full(channels, 1, x.dtype(), x.device()));
 }

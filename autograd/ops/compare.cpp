@@ -15,8 +15,8 @@ Tensor pair(const char* op, BinaryOp kernel, Domain domain, const Tensor& a, con
 }
 
 // A comparison with a number is one in the dtype that both promote to, the number rounded to it.
-Tensor with_number(const char* op, BinaryOp kernel, Domain domain, const Tensor& x,
-                   const Scalar& c) {
+Tensor against_number(const char* op, BinaryOp kernel, Domain domain, const Tensor& x,
+                      const Scalar& c) {
   DType promoted = result_dtype(op, domain, result_type(x.data(), c));
   if (!gives_bool(kernel))
     return binary_into(op, kernel, x.data(), beside(x, c, promoted), promoted);
@@ -29,17 +29,17 @@ Tensor with_number(const char* op, BinaryOp kernel, Domain domain, const Tensor&
 }  // namespace
 
 Tensor eq(TensorArg a, TensorArg b) { return pair("eq", BinaryOp::eq, Domain::any, a, b); }
-Tensor eq(TensorArg x, Scalar c) { return with_number("eq", BinaryOp::eq, Domain::any, x, c); }
+Tensor eq(TensorArg x, Scalar c) { return against_number("eq", BinaryOp::eq, Domain::any, x, c); }
 Tensor ne(TensorArg a, TensorArg b) { return pair("ne", BinaryOp::ne, Domain::any, a, b); }
-Tensor ne(TensorArg x, Scalar c) { return with_number("ne", BinaryOp::ne, Domain::any, x, c); }
+Tensor ne(TensorArg x, Scalar c) { return against_number("ne", BinaryOp::ne, Domain::any, x, c); }
 Tensor lt(TensorArg a, TensorArg b) { return pair("lt", BinaryOp::lt, Domain::any, a, b); }
-Tensor lt(TensorArg x, Scalar c) { return with_number("lt", BinaryOp::lt, Domain::any, x, c); }
+Tensor lt(TensorArg x, Scalar c) { return against_number("lt", BinaryOp::lt, Domain::any, x, c); }
 Tensor le(TensorArg a, TensorArg b) { return pair("le", BinaryOp::le, Domain::any, a, b); }
-Tensor le(TensorArg x, Scalar c) { return with_number("le", BinaryOp::le, Domain::any, x, c); }
+Tensor le(TensorArg x, Scalar c) { return against_number("le", BinaryOp::le, Domain::any, x, c); }
 Tensor gt(TensorArg a, TensorArg b) { return pair("gt", BinaryOp::gt, Domain::any, a, b); }
-Tensor gt(TensorArg x, Scalar c) { return with_number("gt", BinaryOp::gt, Domain::any, x, c); }
+Tensor gt(TensorArg x, Scalar c) { return against_number("gt", BinaryOp::gt, Domain::any, x, c); }
 Tensor ge(TensorArg a, TensorArg b) { return pair("ge", BinaryOp::ge, Domain::any, a, b); }
-Tensor ge(TensorArg x, Scalar c) { return with_number("ge", BinaryOp::ge, Domain::any, x, c); }
+Tensor ge(TensorArg x, Scalar c) { return against_number("ge", BinaryOp::ge, Domain::any, x, c); }
 
 // Whether |a - b| <= limit, for integers and a limit in f64: exact, since neither a distance nor a
 // number is rounded.
@@ -98,19 +98,19 @@ Tensor bitwise_and(TensorArg a, TensorArg b) {
   return pair("bitwise_and", BinaryOp::bitwise_and, Domain::integral, a, b);
 }
 Tensor bitwise_and(TensorArg x, Scalar c) {
-  return with_number("bitwise_and", BinaryOp::bitwise_and, Domain::integral, x, c);
+  return against_number("bitwise_and", BinaryOp::bitwise_and, Domain::integral, x, c);
 }
 Tensor bitwise_or(TensorArg a, TensorArg b) {
   return pair("bitwise_or", BinaryOp::bitwise_or, Domain::integral, a, b);
 }
 Tensor bitwise_or(TensorArg x, Scalar c) {
-  return with_number("bitwise_or", BinaryOp::bitwise_or, Domain::integral, x, c);
+  return against_number("bitwise_or", BinaryOp::bitwise_or, Domain::integral, x, c);
 }
 Tensor bitwise_xor(TensorArg a, TensorArg b) {
   return pair("bitwise_xor", BinaryOp::bitwise_xor, Domain::integral, a, b);
 }
 Tensor bitwise_xor(TensorArg x, Scalar c) {
-  return with_number("bitwise_xor", BinaryOp::bitwise_xor, Domain::integral, x, c);
+  return against_number("bitwise_xor", BinaryOp::bitwise_xor, Domain::integral, x, c);
 }
 // The complement of a bool is its negation.
 Tensor bitwise_not(TensorArg x) {
@@ -121,13 +121,13 @@ Tensor bitwise_left_shift(TensorArg a, TensorArg b) {
   return pair("bitwise_left_shift", BinaryOp::shift_left, Domain::integers, a, b);
 }
 Tensor bitwise_left_shift(TensorArg x, Scalar c) {
-  return with_number("bitwise_left_shift", BinaryOp::shift_left, Domain::integers, x, c);
+  return against_number("bitwise_left_shift", BinaryOp::shift_left, Domain::integers, x, c);
 }
 Tensor bitwise_right_shift(TensorArg a, TensorArg b) {
   return pair("bitwise_right_shift", BinaryOp::shift_right, Domain::integers, a, b);
 }
 Tensor bitwise_right_shift(TensorArg x, Scalar c) {
-  return with_number("bitwise_right_shift", BinaryOp::shift_right, Domain::integers, x, c);
+  return against_number("bitwise_right_shift", BinaryOp::shift_right, Domain::integers, x, c);
 }
 
 }  // namespace tessera

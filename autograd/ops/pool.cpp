@@ -162,7 +162,7 @@ MaxPool max_pool(const Pooling& p, const Tensor& x) {
   return max_over(p.op, x, windows_of(p.op, axis_of(p, x, 0)), windows_of(p.op, axis_of(p, x, 1)));
 }
 
-void check_floating(const char* op, const Tensor& x) {
+void check_poolable(const char* op, const Tensor& x) {
   TESSERA_CHECK(is_floating(x.dtype()), "[{}] expected a floating dtype, got {}", op, x.dtype());
 }
 
@@ -197,7 +197,7 @@ Tensor avg_pool(const Pooling& p, const Tensor& x, bool count_include_pad, int64
   Axis rows = axis_of(p, x, 0);
   Axis cols = axis_of(p, x, 1);
   if (x.dtype() == DType::i64) return integer_means(x, rows, cols, count_include_pad, divisor);
-  check_floating(p.op, x);
+  check_poolable(p.op, x);
   return resample(p.op, x, means_of(rows, count_include_pad, divisor),
                   means_of(cols, count_include_pad, divisor ? 1 : 0));
 }
@@ -221,7 +221,7 @@ Dims adaptive_size(const char* op, const Tensor& x, const AdaptiveSize& out_size
 
 MaxPool adaptive_max(const char* op, const Tensor& x, const AdaptiveSize& out_size) {
   Dims out = adaptive_size(op, x, out_size);
-  check_floating(op, x);
+  check_poolable(op, x);
   return max_over(op, x, adaptive_windows(x.size(2), out[0]), adaptive_windows(x.size(3), out[1]));
 }
 
@@ -279,7 +279,7 @@ Tensor adaptive_avg_pool2d(TensorArg x, const AdaptiveSize& out_size) {
   const char* op = "adaptive_avg_pool2d";
   BatchArg images(op, kImages, x, 4);
   Dims out = adaptive_size(op, *images, out_size);
-  check_floating(op, x);
+  check_poolable(op, x);
   return images.back(resample(op, *images, adaptive_means(images->size(2), out[0]),
                               adaptive_means(images->size(3), out[1])));
 }
@@ -290,7 +290,7 @@ Tensor adaptive_avg_pool1d(TensorArg x, int64_t out_size) {
   BatchArg sequences(op, kSequences, x, 3);
   Tensor image = as_image(*sequences);
   Dims out = adaptive_size(op, image, {1, out_size});
-  check_floating(op, x);
+  check_poolable(op, x);
   Tensor y = resample(op, image, adaptive_means(1, 1), adaptive_means(image.size(3), out[1]));
   return sequences.back(as_sequence(y));
 }

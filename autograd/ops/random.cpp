@@ -12,8 +12,6 @@
 namespace tessera {
 namespace {
 
-RandomStream next_stream() { return context().next_stream(); }
-
 // The largest n such that dtype holds 0 to n, every one of them.
 int64_t largest_exact(DType dtype) {
   switch (dtype) {
@@ -87,7 +85,7 @@ void check_weights(const Array& rows, int64_t num_samples, bool replacement) {
 
 Tensor normals(const char* op, double mean, double std, const Dims& shape, DType dtype) {
   Array out = floating_result(op, shape, dtype);
-  kernels(out.device()).random().normal(next_stream(), 0, mean, std, out);
+  kernels(out.device()).random().normal(context().next_stream(), 0, mean, std, out);
   return Tensor(out.to(dtype));
 }
 
@@ -118,7 +116,7 @@ Tensor dropout(TensorArg x, double p, bool training) {
   // 16-bit elements are multiplied in f32 and rounded once.
   DType wide = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
   Array mask = Array::empty(x.shape(), wide, x.device());
-  kernels(x.device()).random().dropout_mask(next_stream(), 0, p, mask);
+  kernels(x.device()).random().dropout_mask(context().next_stream(), 0, p, mask);
   Tensor y = x * Tensor(mask);
   return y.dtype() == x.dtype() ? y : to(y, x.dtype());
 }
@@ -127,7 +125,7 @@ Tensor randn(const Dims& shape, DType dtype) { return normals("randn", 0, 1, sha
 
 Tensor rand(const Dims& shape, DType dtype) {
   Array out = floating_result("rand", shape, dtype);
-  kernels(out.device()).random().uniform(next_stream(), 0, 0, 1, out);
+  kernels(out.device()).random().uniform(context().next_stream(), 0, 0, 1, out);
   return Tensor(narrowed_uniform(out, dtype));
 }
 
@@ -136,7 +134,7 @@ Tensor randint(int64_t low, int64_t high, const Dims& shape, DType dtype) {
   TESSERA_CHECK(low < high, "[randint] expected low < high, got {} and {}", low, high);
   check_integers("randint", dtype, low, high - 1);
   Array out = Array::empty(shape, DType::i64);
-  kernels(out.device()).random().integers(next_stream(), 0, low, high, out);
+  kernels(out.device()).random().integers(context().next_stream(), 0, low, high, out);
   return Tensor(out.to(dtype));
 }
 
@@ -144,7 +142,7 @@ Tensor randperm(int64_t count, DType dtype) {
   TESSERA_CHECK(count >= 0, "[randperm] expected a count of at least 0, got {}", count);
   check_integers("randperm", dtype, 0, std::max<int64_t>(count - 1, 0));
   Array out = Array::empty({count}, DType::i64);
-  kernels(out.device()).random().permutation(next_stream(), out);
+  kernels(out.device()).random().permutation(context().next_stream(), out);
   return Tensor(out.to(dtype));
 }
 
@@ -159,7 +157,7 @@ Tensor bernoulli(TensorArg p) {
                   p.shape());
   }
   Array out = Array::empty(p.shape(), DType::f64, p.device());
-  kernels(p.device()).random().bernoulli(next_stream(), chance, out);
+  kernels(p.device()).random().bernoulli(context().next_stream(), chance, out);
   return Tensor(out.to(p.dtype()));
 }
 
@@ -187,7 +185,7 @@ Tensor normal(double mean, TensorArg std) {
 Tensor exponential(double rate, const Dims& shape, DType dtype) {
   TESSERA_CHECK(rate > 0, "[exponential] expected a rate above 0, got {}", rate);
   Array out = floating_result("exponential", shape, dtype);
-  kernels(out.device()).random().exponential(next_stream(), 0, rate, out);
+  kernels(out.device()).random().exponential(context().next_stream(), 0, rate, out);
   return Tensor(narrowed_positive(out, dtype));
 }
 
@@ -201,7 +199,7 @@ Tensor multinomial(TensorArg weights, int64_t num_samples, bool replacement) {
   if (weights.dim() == 1) rows = rows.unsqueeze(0);
   check_weights(rows, num_samples, replacement);
   Array out = Array::empty({rows.size(0), num_samples}, DType::i64, rows.device());
-  kernels(rows.device()).random().multinomial(next_stream(), rows, replacement, out);
+  kernels(rows.device()).random().multinomial(context().next_stream(), rows, replacement, out);
   return Tensor(weights.dim() == 1 ? out.select(0, 0) : out);
 }
 

@@ -9,7 +9,7 @@ namespace tessera::cpu {
 namespace {
 
 // Elements of one tile: a multiple of a cache line of every dtype.
-constexpr int64_t kTile = 16384;
+constexpr int64_t kIndexTile = 16384;
 // Rows of at least this many elements are shared among threads by their columns.
 constexpr int64_t kWideRow = 256;
 
@@ -33,7 +33,7 @@ Array checked_index(const char* op, const Array& index, int64_t size) {
   const auto* from = packed.data<int64_t>();
   auto* to = out.data<int64_t>();
   std::atomic<int64_t> first_bad{INT64_MAX};
-  parallel_tiles(index.numel(), kTile, [&](int64_t begin, int64_t end) {
+  parallel_tiles(index.numel(), kIndexTile, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t at = from[i];
       if (at < -size || at >= size) {
@@ -180,7 +180,7 @@ void put_rows(const T* from, const std::vector<int64_t>& from_at, T* to,
   }
   // Threads share the targets: each takes the rows that begin in its range, in order.
   auto [low, high] = std::minmax_element(to_at.begin(), to_at.end());
-  int64_t parts = static_cast<int64_t>(to_at.size()) * n * rows < kTile ? 1 : num_threads();
+  int64_t parts = static_cast<int64_t>(to_at.size()) * n * rows < kIndexTile ? 1 : num_threads();
   int64_t width = (*high - *low) / parts + 1;
   parallel_for(parts, [&, first = *low](int64_t part) {
     int64_t begin = first + part * width;
@@ -244,15 +244,15 @@ Array nonzero_bytes(const Array& x) {
   return out;
 }
 
-// How many bytes are set before each block of kTile; one entry more than there are blocks.
+// How many bytes are set before each block of kIndexTile; one entry more than there are blocks.
 std::vector<int64_t> counts_before(const Array& bytes) {
-  int64_t blocks = (bytes.numel() + kTile - 1) / kTile;
+  int64_t blocks = (bytes.numel() + kIndexTile - 1) / kIndexTile;
   std::vector<int64_t> before(static_cast<size_t>(blocks) + 1);
   const auto* set = bytes.data<uint8_t>();
-  parallel_tiles(bytes.numel(), kTile, [&](int64_t begin, int64_t end) {
+  parallel_tiles(bytes.numel(), kIndexTile, [&](int64_t begin, int64_t end) {
     int64_t count = 0;
     for (int64_t i = begin; i < end; ++i) count += set[i] != 0;
-    before[static_cast<size_t>(begin / kTile) + 1] = count;
+    before[static_cast<size_t>(begin / kIndexTile) + 1] = count;
   });
   for (size_t i = 1; i < before.size(); ++i) before[i] += before[i - 1];
   return before;
@@ -263,8 +263,8 @@ template <class F>
 void for_each_set(const Array& bytes, F&& fn) {
   std::vector<int64_t> before = counts_before(bytes);
   const auto* set = bytes.data<uint8_t>();
-  parallel_tiles(bytes.numel(), kTile, [&](int64_t begin, int64_t end) {
-    int64_t k = before[static_cast<size_t>(begin / kTile)];
+  parallel_tiles(bytes.numel(), kIndexTile, [&](int64_t begin, int64_t end) {
+    int64_t k = before[static_cast<size_t>(begin / kIndexTile)];
     for (int64_t i = begin; i < end; ++i) {
       if (set[i]) fn(i, k++);
     }
@@ -314,7 +314,7 @@ class Index final : public IndexFamily {
                 target.strides()[dim],
                 {at.strides()[dim], from.strides()[dim], 0},
                 {loop.strides[0].back(), loop.strides[1].back(), loop.strides[2].back()}};
-    int64_t piece = std::max<int64_t>(1, kTile / lines.n);
+    int64_t piece = std::max<int64_t>(1, kIndexTile / lines.n);
     int64_t pieces = (loop.row_size() + piece - 1) / piece;
     visit_scatter(how, target.dtype(), [&]<ScatterOp op_how, class T>() {
       parallel_for(loop.num_rows() * pieces, [&](int64_t tile) {
@@ -343,7 +343,7 @@ class Index final : public IndexFamily {
       using T = typename decltype(tag)::type;
       const T* from = elements<T>(source);
       T* to = elements<T>(out);
-      int64_t per_tile = std::max<int64_t>(1, kTile / n);
+      int64_t per_tile = std::max<int64_t>(1, kIndexTile / n);
       auto total = static_cast<int64_t>(to_at.size()) * rows;
       parallel_tiles(total, per_tile, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {

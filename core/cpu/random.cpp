@@ -13,7 +13,7 @@ namespace tessera::cpu {
 namespace {
 
 // Elements of one tile; a multiple of every block.
-constexpr int64_t kTile = 8192;
+constexpr int64_t kDrawTile = 8192;
 
 // In [0, 1): the upper bits that the type's significand holds.
 template <class T>
@@ -44,8 +44,8 @@ template <class T, class F>
 void fill_blocks(const RandomStream& stream, int64_t first, const Array& out, F&& make) {
   T* to = out.data<T>();
   int64_t last = first + out.numel();
-  int64_t aligned = first / kTile * kTile;
-  parallel_tiles(last - aligned, kTile, [&](int64_t begin, int64_t end) {
+  int64_t aligned = first / kDrawTile * kDrawTile;
+  parallel_tiles(last - aligned, kDrawTile, [&](int64_t begin, int64_t end) {
     for (int64_t i = aligned + begin; i < aligned + end; i += kPerBlock<T>) {
       T values[4]{};
       make(words<T>(stream, static_cast<uint64_t>(i / kPerBlock<T>)), values);
@@ -166,7 +166,7 @@ class Random final : public RandomFamily {
                 const Array& out) const override {
     auto* to = out.data<int64_t>();
     auto span = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
-    parallel_tiles(out.numel(), kTile, [&](int64_t begin, int64_t end) {
+    parallel_tiles(out.numel(), kDrawTile, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         auto at = static_cast<uint64_t>(first + i);
         uint64_t word = words<double>(stream, at / 2)[at % 2];
@@ -180,7 +180,7 @@ class Random final : public RandomFamily {
   void bernoulli(const RandomStream& stream, const Array& p, const Array& out) const override {
     const auto* chance = p.data<double>();
     auto* to = out.data<double>();
-    parallel_tiles(out.numel(), kTile, [&](int64_t begin, int64_t end) {
+    parallel_tiles(out.numel(), kDrawTile, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) to[i] = unit_at(stream, i) < chance[i] ? 1 : 0;
     });
   }
@@ -189,7 +189,7 @@ class Random final : public RandomFamily {
     auto* to = out.data<int64_t>();
     auto count = static_cast<uint64_t>(out.numel());
     auto seed = words<double>(stream, 0)[0];
-    parallel_tiles(out.numel(), kTile, [&](int64_t begin, int64_t end) {
+    parallel_tiles(out.numel(), kDrawTile, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         to[i] = static_cast<int64_t>(permute_index(seed, static_cast<uint64_t>(i), count));
       }

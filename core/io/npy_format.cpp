@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kMagic("\x93NUMPY", 6);
 // Versions 2.0 and 3.0 could say 4 GiB. Only structured dtypes, which are refused, get long.
 constexpr uint64_t kMaxHeaderBytes = uint64_t{1} << 20;
-constexpr size_t kAlignment = 64;
+constexpr size_t kPreambleAlignment = 64;
 // Magic, version and the length of the header in version 1.
 constexpr size_t kShortStart = 10;
 
@@ -242,7 +242,7 @@ std::string npy_preamble(DType dtype, const Dims& shape, const std::string& what
   std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
                                  descr_of(dtype, what), shape);
   size_t unpadded = kMagic.size() + 4 + text.size() + 1;
-  text.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
+  text.append((kPreambleAlignment - unpadded % kPreambleAlignment) % kPreambleAlignment, ' ');
   text += '\n';
   std::string preamble(kMagic);
   preamble +=

@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kLengthBytes = 8;
 // The data starts at a multiple of this.
-constexpr size_t kAlignment = 8;
+constexpr size_t kHeaderAlignment = 8;
 
 // The header's text: what follows the eight bytes that say how long it is.
 std::string read_header_text(const ReadableFile& file, const std::string& what) {
@@ -94,7 +94,7 @@ SafetensorsLayout layout_safetensors(std::span<const SafetensorsEntry> tensors,
     position += *bytes;
   }
   std::string text = format_safetensors_header(header, what);
-  text.append((kAlignment - text.size() % kAlignment) % kAlignment, ' ');
+  text.append((kHeaderAlignment - text.size() % kHeaderAlignment) % kHeaderAlignment, ' ');
   uint64_t length = text.size();
   TESSERA_CHECK(length <= kMaxSafetensorsHeaderBytes,
                 "{}: expected a header of at most {} bytes, got {}", what,

@@ -17,7 +17,7 @@
 namespace tessera::agent {
 namespace {
 
-using experiment::quoted;
+using experiment::in_quotes;
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 20;
 // Of a domain name (RFC 1035).
@@ -102,11 +102,11 @@ class SlurmParser {
 
  private:
   [[noreturn]] void fail(size_t at, std::string_view reason) const {
-    throw_error(fmt::format("[slurm nodes] column {} of {}: {}", at + 1, quoted(list_), reason));
+    throw_error(fmt::format("[slurm nodes] column {} of {}: {}", at + 1, in_quotes(list_), reason));
   }
   [[noreturn]] void fail_here(std::string_view expected) const {
     fail(at_, fmt::format("expected {}, got {}", expected,
-                          at_end() ? "the end" : quoted(list_.substr(at_, 1))));
+                          at_end() ? "the end" : in_quotes(list_.substr(at_, 1))));
   }
 
   bool at_end() const { return at_ == list_.size(); }
@@ -243,12 +243,12 @@ class HostfileParser {
     if (words.empty()) return;
     Host host{name_in(words[0]), words.size() > 1 ? slots_in(words[1]) : 0};
     if (words.size() > 2) {
-      fail(words[2], fmt::format("expected the end of the line, got {}", quoted(words[2].text)));
+      fail(words[2], fmt::format("expected the end of the line, got {}", in_quotes(words[2].text)));
     }
     auto [first, is_new] = lines_.emplace(normalized(host.name), line_);
     if (!is_new) {
       fail(words[0],
-           fmt::format("host {} is on line {} already", quoted(host.name), first->second));
+           fmt::format("host {} is on line {} already", in_quotes(host.name), first->second));
     }
     if (hosts_.size() == kMaxHosts) {
       fail(words[0], fmt::format("expected at most {} hosts", kMaxHosts));
@@ -273,7 +273,7 @@ class HostfileParser {
     bool is_name = !is_bracketed && is_host_name(text);
     bool is_address = literal_address(text) && (!is_bracketed || text.find(':') != text.npos);
     if (!is_name && !is_address) {
-      fail(word, fmt::format("expected a host name or an address, got {}", quoted(word.text)));
+      fail(word, fmt::format("expected a host name or an address, got {}", in_quotes(word.text)));
     }
     return std::string(text);
   }
@@ -287,7 +287,7 @@ class HostfileParser {
     if (!word.text.starts_with(kKey) || !is_number || slots < 1 ||
         slots > static_cast<int>(kMaxHosts)) {
       fail(word, fmt::format("expected slots=N with N from 1 to {}, got {}", kMaxHosts,
-                             quoted(word.text)));
+                             in_quotes(word.text)));
     }
     return slots;
   }
@@ -319,7 +319,7 @@ std::optional<int> only_match(std::span<const Host> hosts, std::span<const std::
         std::any_of(own.begin(), own.end(), [&](const std::string& o) { return same(name, o); });
     if (!matches) continue;
     TESSERA_CHECK(!match, "[hosts] expected one host to be this machine, got {} and {}",
-                  quoted(hosts[static_cast<size_t>(*match)].name), quoted(hosts[i].name));
+                  in_quotes(hosts[static_cast<size_t>(*match)].name), in_quotes(hosts[i].name));
     match = static_cast<int>(i);
   }
   return match;

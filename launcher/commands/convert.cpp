@@ -15,7 +15,7 @@ namespace {
 using experiment::ConfigError;
 using experiment::Weights;
 
-struct Options {
+struct ConvertOptions {
   std::string in;
   std::string out;
   bool ema = false;
@@ -50,7 +50,7 @@ void write_npz(const std::string& path, const TensorSource& source) {
 }
 
 // Before anything is read. What is replaced is replaced whole, at the end.
-void refuse_existing(const Options& options) {
+void refuse_existing(const ConvertOptions& options) {
   FileKind kind = FileSystem::real().kind(options.out);
   if (options.gpt2 && options.force) {
     throw ConfigError("convert: --force goes with files; with --gpt2, OUT is a new folder");
@@ -61,12 +61,12 @@ void refuse_existing(const Options& options) {
                 "{}: --force replaces files, and this is none", options.out);
 }
 
-int convert_tensors(const Options& options, const experiment::Catalog& catalog) {
+int convert_tensors(const ConvertOptions& options, const experiment::Catalog& catalog) {
   bool npz = options.out.ends_with(".npz");
   if (!options.gpt2 && !npz && !options.out.ends_with(".safetensors")) {
     throw ConfigError(fmt::format(
         "convert: expected OUT to end in .safetensors or .npz, or --gpt2 and a folder, got {}",
-        experiment::quoted(options.out)));
+        experiment::in_quotes(options.out)));
   }
   if (options.state && (options.ema || options.gpt2)) {
     throw ConfigError("convert: --state goes with neither --ema nor --gpt2");
@@ -98,7 +98,7 @@ int convert_tensors(const Options& options, const experiment::Catalog& catalog) 
 Command convert(const experiment::Catalog& catalog) {
   return [&catalog](CLI::App& app, std::function<int()>& action) {
     CLI::App* command = app.add_subcommand("convert", "Write a model's tensors in another format");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ConvertOptions>();
     command
         ->add_option("in", options->in,
                      "A checkpoint, a run's folder, a .safetensors or .npz file, or a folder of a "

@@ -9,13 +9,13 @@
 namespace tessera::commands {
 namespace {
 
-struct Options {
+struct DebugOptions {
   int ranks = 1;
   std::string config;
   std::vector<std::string> overrides;
 };
 
-int debug_run(const Options& options, const experiment::Catalog& catalog) {
+int debug_run(const DebugOptions& options, const experiment::Catalog& catalog) {
   return experiment::train_threads(options.ranks, [&] {
     experiment::Config config =
         experiment::load_config_file(options.config, options.overrides, catalog);
@@ -31,7 +31,7 @@ Command debug(const experiment::Catalog& catalog) {
   return [&catalog](CLI::App& app, std::function<int()>& action) {
     CLI::App* command =
         app.add_subcommand("debug", "Train with all ranks as threads of one process");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<DebugOptions>();
     command->add_option("-n", options->ranks, "Number of ranks")
         ->type_name("N")
         ->check(integer(1, 1024))

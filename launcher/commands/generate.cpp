@@ -9,14 +9,14 @@
 namespace tessera::commands {
 namespace {
 
-struct Options {
+struct GenerateOptions {
   std::string path;
   std::string prompt;
   bool ema = false;
   experiment::SamplingOptions sampling;
 };
 
-int generate_text(const Options& options, const experiment::Catalog& catalog) {
+int generate_text(const GenerateOptions& options, const experiment::Catalog& catalog) {
   using experiment::Weights;
   if (options.prompt.empty()) throw experiment::ConfigError("generate: the prompt is empty");
   experiment::LoadedModel loaded =
@@ -44,7 +44,7 @@ int generate_text(const Options& options, const experiment::Catalog& catalog) {
 Command generate(const experiment::Catalog& catalog) {
   return [&catalog](CLI::App& app, std::function<int()>& action) {
     CLI::App* command = app.add_subcommand("generate", "Sample text from a trained language model");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<GenerateOptions>();
     command->add_option("checkpoint", options->path, "A checkpoint, or a run's folder")
         ->type_name("CHECKPOINT")
         ->required();

@@ -13,7 +13,7 @@
 namespace tessera::commands {
 namespace {
 
-struct Options {
+struct InspectOptions {
   std::string path;
   std::string other;
   bool digest = false;
@@ -42,7 +42,7 @@ void print_table(const std::vector<Row>& rows) {
   fmt::print("{} tensor{}, {} bytes\n", rows.size(), rows.size() == 1 ? "" : "s", bytes);
 }
 
-int inspect_npy(const Options& options) {
+int inspect_npy(const InspectOptions& options) {
   Array array = load_npy(options.path);
   if (options.digest) {
     fmt::print("{}\n", digest(std::vector{std::pair{std::string(), array}}));
@@ -84,7 +84,7 @@ void print_manifest(const Manifest& manifest) {
   if (info.valid_loss) fmt::print("validation loss {}\n", *info.valid_loss);
 }
 
-int inspect_tensors(const Options& options) {
+int inspect_tensors(const InspectOptions& options) {
   auto source = experiment::open_tensors(options.path);
   if (!options.other.empty()) {
     print_differences(*source, *experiment::open_tensors(options.other));
@@ -118,7 +118,7 @@ Command inspect() {
   return [](CLI::App& app, std::function<int()>& action) {
     CLI::App* command = app.add_subcommand(
         "inspect", "List a checkpoint's tensors, print their digest, or compare two");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<InspectOptions>();
     command
         ->add_option(
             "path", options->path,

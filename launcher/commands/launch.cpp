@@ -19,7 +19,7 @@ namespace {
 // After the job's end, for agents that have not heard of it yet.
 constexpr rendezvous::Millis kLingerMs = 5000;
 
-struct Options {
+struct LaunchOptions {
   agent::LaunchFlags flags;
   bool no_bind = false;
   bool dry_run = false;
@@ -53,7 +53,7 @@ int run_agent(agent::LaunchPlan plan) {
   return code;
 }
 
-int launch_as_told(Options options) {
+int launch_as_told(LaunchOptions options) {
   if (!options.status.empty()) {
     rendezvous::Endpoint server = rendezvous::parse_endpoint(options.status);
     agent::require_resources(0);
@@ -81,7 +81,7 @@ int launch_as_told(Options options) {
   return run_agent(std::move(plan));
 }
 
-void add_options(CLI::App& command, Options& options) {
+void add_options(CLI::App& command, LaunchOptions& options) {
   agent::LaunchFlags& flags = options.flags;
   command.add_option("-n", flags.num_ranks, "Ranks on this node")
       ->type_name("N")
@@ -124,7 +124,7 @@ Command launch() {
   return [](CLI::App& app, std::function<int()>& action) {
     CLI::App* command =
         app.add_subcommand("launch", "Start a program on several ranks, without mpirun or ssh");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<LaunchOptions>();
     add_options(*command, *options);
     command->footer("Several nodes: the same command on each, with --rdzv, and --serve on one.");
     command->callback([=, &action] { action = [=] { return launch_as_told(*options); }; });

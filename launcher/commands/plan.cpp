@@ -11,7 +11,7 @@
 namespace tessera::commands {
 namespace {
 
-struct Options {
+struct PlanOptions {
   std::string config;
   std::vector<std::string> overrides;
   int ranks = 1;
@@ -71,7 +71,7 @@ experiment::PlanProgress progress_lines() {
   };
 }
 
-int plan_run(const Options& options, const experiment::Catalog& catalog) {
+int plan_run(const PlanOptions& options, const experiment::Catalog& catalog) {
   experiment::Config config =
       experiment::load_config_file(options.config, options.overrides, catalog);
   if (options.ranks_per_node > 0 && options.ranks % options.ranks_per_node != 0) {
@@ -110,7 +110,7 @@ Command plan(const experiment::Catalog& catalog) {
   return [&catalog](CLI::App& app, std::function<int()>& action) {
     CLI::App* command = app.add_subcommand(
         "plan", "Say what memory and traffic each strategy would take, without running");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<PlanOptions>();
     command->add_option("config", options->config, "The config, a YAML file")
         ->type_name("CONFIG.yaml")
         ->required();

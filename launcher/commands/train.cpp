@@ -8,13 +8,13 @@
 namespace tessera::commands {
 namespace {
 
-struct Options {
+struct TrainOptions {
   std::string config;
   std::vector<std::string> overrides;
   bool explain = false;
 };
 
-int train_from(const Options& options, const experiment::Catalog& catalog) {
+int train_from(const TrainOptions& options, const experiment::Catalog& catalog) {
   if (options.explain) {
     fmt::print("{}", experiment::explain(catalog));
     return 0;
@@ -34,7 +34,7 @@ int train_from(const Options& options, const experiment::Catalog& catalog) {
 Command train(const experiment::Catalog& catalog) {
   return [&catalog](CLI::App& app, std::function<int()>& action) {
     CLI::App* command = app.add_subcommand("train", "Train a model as a config file says");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<TrainOptions>();
     command->add_option("config", options->config, "The config, a YAML file")
         ->type_name("CONFIG.yaml");
     command->add_option("overrides", options->overrides, "Values that replace the file's")

@@ -74,7 +74,7 @@ std::vector<std::string> section_names() {
 std::vector<Given>& find_section(Input& input, const std::string& name, const std::string& place) {
   auto found = input.find(name);
   if (found != input.end()) return found->second;
-  throw ConfigError(fmt::format("{}: unknown section {}{}", place, quoted(name),
+  throw ConfigError(fmt::format("{}: unknown section {}{}", place, in_quotes(name),
                                 suggestion(name, section_names(), "the sections are")));
 }
 
@@ -125,7 +125,8 @@ void refuse_unknown_keys(const std::vector<Given>& given, const std::vector<std:
   for (const Given& one : given) {
     if (std::find(keys.begin(), keys.end(), one.key) != keys.end()) continue;
     throw ConfigError(fmt::format("{}: unknown key {} in section '{}'{}", one.key_place,
-                                  quoted(one.key), section, suggestion(one.key, keys, list_intro)));
+                                  in_quotes(one.key), section,
+                                  suggestion(one.key, keys, list_intro)));
   }
 }
 
@@ -290,7 +291,8 @@ Config load_config_file(const std::string& path, std::span<const std::string> ov
   std::string text(kMaxYamlBytes + 1, '\0');
   if (file) text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (!file || std::ferror(file.get())) {
-    throw ConfigError(fmt::format("cannot read config {}: {}", quoted(path), std::strerror(errno)));
+    throw ConfigError(
+        fmt::format("cannot read config {}: {}", in_quotes(path), std::strerror(errno)));
   }
   return load_config(text, path, overrides, catalog);
 }

@@ -10,7 +10,7 @@ constexpr size_t kShownBytes = 120;
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   bool cut = text.size() > kShownBytes;
   if (cut) {
     size_t end = kShownBytes;

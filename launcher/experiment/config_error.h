@@ -19,6 +19,6 @@ class ConfigError : public Error {
 
 // text in single quotes, fit for one line of a message (core/printable.h), and long text cut, at a
 // character's boundary, with "..." after the quote.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace tessera::experiment

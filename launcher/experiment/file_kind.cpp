@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr size_t kHead = 1024;
+constexpr size_t kHeadBytes = 1024;
 
 struct Magic {
   std::string_view bytes;
@@ -30,7 +30,7 @@ constexpr std::array<Magic, 9> kMagics{{{"\x93NUMPY"sv, "a NumPy array (.npy)"},
                                         {"ustar"sv, "a tar archive"}}};
 
 std::string head_of(const ReadableFile& file) {
-  std::string head(std::min<uint64_t>(file.size(), kHead), '\0');
+  std::string head(std::min<uint64_t>(file.size(), kHeadBytes), '\0');
   file.read(0, std::as_writable_bytes(std::span(head)));
   return head;
 }
@@ -38,7 +38,7 @@ std::string head_of(const ReadableFile& file) {
 bool is_text(std::string_view head) {
   auto bad = find_invalid_utf8(head);
   // The last character may be cut.
-  if (bad && (head.size() < kHead || *bad + 4 < head.size())) return false;
+  if (bad && (head.size() < kHeadBytes || *bad + 4 < head.size())) return false;
   return std::none_of(head.begin(), head.end(), [](unsigned char c) {
     return (c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
   });

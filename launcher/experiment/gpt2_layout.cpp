@@ -18,7 +18,7 @@ constexpr const char* kConfig = "config.json";
 constexpr const char* kModel = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr std::string_view kPrefix = "transformer.";
-constexpr std::string_view kHead = "lm_head.weight";
+constexpr std::string_view kHeadName = "lm_head.weight";
 constexpr uint64_t kMaxJsonBytes = uint64_t{64} << 20;
 
 // A part of a block: a LayerNorm, or a projection, whose weight is transposed.
@@ -70,8 +70,9 @@ bool is_transposed(std::string_view our_name) {
 
 // What their models keep besides parameters: the causal mask, and the output layer, which is wte.
 bool is_no_parameter(std::string_view name) {
-  return name == kHead || (name.starts_with(kTheirBlocks) &&
-                           (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")));
+  return name == kHeadName ||
+         (name.starts_with(kTheirBlocks) &&
+          (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias")));
 }
 
 struct Sizes {
@@ -256,7 +257,7 @@ class Gpt2Source final : public TensorSource {
   // The output layer is the token embedding here: one of its own would be lost.
   void check_head() const {
     for (const auto& file : files_) {
-      const TensorInfo* head = file->find(kHead);
+      const TensorInfo* head = file->find(kHeadName);
       if (!head) continue;
       const TensorInfo* wte = find("wte.weight");
       Array own = file->read(*head).to(DType::f32).contiguous();
@@ -268,7 +269,7 @@ class Gpt2Source final : public TensorSource {
           same,
           "{}: its {} differs from wte.weight; models here have one of both, and it would "
           "be lost",
-          path_, kHead);
+          path_, kHeadName);
     }
   }
 

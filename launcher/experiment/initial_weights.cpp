@@ -29,7 +29,7 @@ std::vector<Rule> parse_map(const std::string& text) {
     size_t equals = rule.find('=');
     if (equals == std::string::npos) {
       throw ConfigError(
-          fmt::format("init.map: expected OLD=NEW, got {}", experiment::quoted(rule)));
+          fmt::format("init.map: expected OLD=NEW, got {}", experiment::in_quotes(rule)));
     }
     rules.push_back({rule.substr(0, equals), rule.substr(equals + 1), false});
     begin = end + 1;

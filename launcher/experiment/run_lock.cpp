@@ -103,9 +103,9 @@ Holder holder_of(const std::string& text) {
 
 std::string describe(const Holder& holder) {
   if (holder.process == 0) return "another job, which does not say who it is";
-  std::string job = holder.job.empty() ? "" : fmt::format(", job {}", quoted(holder.job));
-  return fmt::format("process {} on {}, since {}{}", holder.process, quoted(holder.host),
-                     quoted(holder.since), job);
+  std::string job = holder.job.empty() ? "" : fmt::format(", job {}", in_quotes(holder.job));
+  return fmt::format("process {} on {}, since {}{}", holder.process, in_quotes(holder.host),
+                     in_quotes(holder.since), job);
 }
 
 bool lives_here(const Holder& holder) {

@@ -18,7 +18,7 @@ constexpr int kMaxFrames = 48;
 void print_stack(int, siginfo_t*, void*) {
   int error = errno;
   constexpr std::string_view kTitle = "the stack of this rank:\n";
-  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, kTitle.data(), kTitle.size());
+  [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, kTitle.data(), kTitle.size());
   std::array<void*, kMaxFrames> frames{};
   int count = backtrace(frames.data(), kMaxFrames);
   // Without this handler itself.

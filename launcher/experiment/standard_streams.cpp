@@ -19,7 +19,7 @@ namespace tessera::experiment {
 namespace {
 
 // Why standard output failed first, which stdio does not keep; 0: it did not.
-int first_error = 0;
+int write_error = 0;
 
 // Whether a line can be written without a wait; false when it is time to stop before that.
 bool has_room() {
@@ -64,14 +64,14 @@ Printed try_print(std::string_view text) {
     clearerr(stdout);
     return Printed::unread;
   }
-  first_error = first_error != 0 ? first_error : reason;
+  write_error = write_error != 0 ? write_error : reason;
   return Printed::failed;
 }
 
 bool is_print_failure(const std::exception& error) {
   const auto* failure = dynamic_cast<const std::system_error*>(&error);
   if (!failure || std::ferror(stdout) == 0) return false;
-  first_error = first_error != 0 ? first_error : failure->code().value();
+  write_error = write_error != 0 ? write_error : failure->code().value();
   return true;
 }
 
@@ -79,14 +79,14 @@ int finish_output(int code) {
   bool failed = std::ferror(stdout) != 0;
   if (std::fflush(stdout) != 0) {
     failed = true;
-    first_error = first_error != 0 ? first_error : errno;
+    write_error = write_error != 0 ? write_error : errno;
   }
   if (!failed || code != 0) return code;
   constexpr int kEndedByPipe = 128 + SIGPIPE;
   if (reader_has_gone()) return kEndedByPipe;
   print_error(fmt::format("tessera: standard output: cannot write{}{}",
-                          first_error == 0 ? "" : ": ",
-                          first_error == 0 ? "" : std::strerror(first_error)));
+                          write_error == 0 ? "" : ": ",
+                          write_error == 0 ? "" : std::strerror(write_error)));
   return 1;
 }
 

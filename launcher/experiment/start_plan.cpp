@@ -70,7 +70,7 @@ std::string checkpoint_to_resume(const std::string& path) {
   if (path.find('/') == path.npos && FileSystem::real().kind(path) == FileKind::none) {
     const std::vector<std::string> words{"none", "auto"};
     throw ConfigError(fmt::format("run.resume: {}: there is no such file or folder{}",
-                                  experiment::quoted(path),
+                                  experiment::in_quotes(path),
                                   suggestion(path, words, "beside paths, it may be")));
   }
   std::string resolved = resolve_checkpoint(path);

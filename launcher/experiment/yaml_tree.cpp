@@ -87,7 +87,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (tag != "?" && !tag.empty()) {
-      fail(convert(mark), fmt::format("tags are not supported in a config, got {}", quoted(tag)));
+      fail(convert(mark),
+           fmt::format("tags are not supported in a config, got {}", in_quotes(tag)));
     }
   }
 
@@ -140,7 +141,7 @@ class TreeBuilder : public YAML::EventHandler {
     auto [first, is_new] = parent.line_of_key.emplace(node.text, node.mark.line);
     if (!is_new) {
       fail(node.mark,
-           fmt::format("duplicate key {}, first on line {}", quoted(node.text), first->second));
+           fmt::format("duplicate key {}, first on line {}", in_quotes(node.text), first->second));
     }
     parent.node.entries.push_back({std::move(node.text), node.mark, {}});
     parent.value_is_next = true;
@@ -204,7 +205,7 @@ bool is_special_word(std::string_view text) {
 
 Source Source::file(std::string name) { return {std::move(name), true}; }
 
-Source Source::override_of(std::string_view text) { return {"override " + quoted(text), false}; }
+Source Source::override_of(std::string_view text) { return {"override " + in_quotes(text), false}; }
 
 std::string Source::at(Mark mark) const {
   return has_lines_ ? fmt::format("{}:{}:{}", name_, mark.line, mark.column) : name_;
@@ -238,7 +239,7 @@ std::string describe(const YamlNode& node) {
     case YamlNode::Kind::map: return "a map";
     case YamlNode::Kind::scalar: break;
   }
-  return quoted(node.text);
+  return in_quotes(node.text);
 }
 
 std::string yaml_scalar(std::string_view text) {

@@ -28,12 +28,14 @@ constexpr long kClockSkewS = 3600;
 constexpr int kSerialBits = 159;
 constexpr size_t kTokenBytes = 32;
 
-[[noreturn]] void refuse(const std::string& path, std::string_view reason) {
+[[noreturn]] void refuse_files(const std::string& path, std::string_view reason) {
   throw_error(fmt::format("[rendezvous init] {}: {}", path, reason));
 }
 
-[[noreturn]] void refuse_call(const std::string& path, std::string_view call, int error_number) {
-  refuse(path, fmt::format("cannot {}: {}", call, std::generic_category().message(error_number)));
+[[noreturn]] void refuse_file_call(const std::string& path, std::string_view call,
+                                   int error_number) {
+  refuse_files(path,
+               fmt::format("cannot {}: {}", call, std::generic_category().message(error_number)));
 }
 
 void check_openssl(bool succeeded, std::string_view what) {
@@ -169,28 +171,28 @@ class NewFolder {
 
   void make() {
     made_ = ::mkdir(path_.c_str(), 0700) == 0;
-    if (!made_ && errno != EEXIST) refuse_call(path_, "make the folder", errno);
+    if (!made_ && errno != EEXIST) refuse_file_call(path_, "make the folder", errno);
     folder_ = Descriptor(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder_.is_open()) refuse_call(path_, "open it as a folder", errno);
+    if (!folder_.is_open()) refuse_file_call(path_, "open it as a folder", errno);
     if (!FileSystem::real().list(path_).empty()) {
-      refuse(path_, "expected no folder or an empty one, and there is something in it");
+      refuse_files(path_, "expected no folder or an empty one, and there is something in it");
     }
-    if (::fchmod(folder_.get(), 0700) == -1) refuse_call(path_, "change its mode", errno);
+    if (::fchmod(folder_.get(), 0700) == -1) refuse_file_call(path_, "change its mode", errno);
   }
 
   // A new file, forced to the disk. name has static lifetime.
   void write(const char* name, std::string_view content, mode_t mode) {
     std::string path = path_ + "/" + name;
     Descriptor file(::openat(folder_.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-    if (!file.is_open()) refuse_call(path, "create", errno);
+    if (!file.is_open()) refuse_file_call(path, "create", errno);
     names_.push_back(name);
     while (!content.empty()) {
       ssize_t count = ::write(file.get(), content.data(), content.size());
       if (count == -1 && errno == EINTR) continue;
-      if (count == -1) refuse_call(path, "write", errno);
+      if (count == -1) refuse_file_call(path, "write", errno);
       content.remove_prefix(static_cast<size_t>(count));
     }
-    if (::fsync(file.get()) == -1) refuse_call(path, "fsync", errno);
+    if (::fsync(file.get()) == -1) refuse_file_call(path, "fsync", errno);
   }
 
   void finish() {

@@ -72,14 +72,14 @@ std::string read_file(const std::string& path, Secrecy secrecy) {
   return content;
 }
 
-BioPtr text_of(const std::string& pem) {
+BioPtr bio_over(const std::string& pem) {
   BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   TESSERA_CHECK(bio, "[credentials] OpenSSL: {}", take_openssl_error());
   return bio;
 }
 
 std::vector<CertificatePtr> parse_certificates(const std::string& path, const std::string& pem) {
-  BioPtr text = text_of(pem);
+  BioPtr text = bio_over(pem);
   std::vector<CertificatePtr> certificates;
   ERR_clear_error();
   while (CertificatePtr next{PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr)}) {
@@ -97,7 +97,7 @@ std::vector<CertificatePtr> parse_certificates(const std::string& path, const st
 KeyPtr parse_key(const std::string& path, const std::string& pem) {
   // OpenSSL's own callback would ask for the passphrase on the terminal.
   auto no_passphrase = [](char*, int, int, void*) { return -1; };
-  BioPtr text = text_of(pem);
+  BioPtr text = bio_over(pem);
   KeyPtr key(PEM_read_bio_PrivateKey(text.get(), nullptr, no_passphrase, nullptr));
   std::string reason = take_openssl_error();
   if (!key) {

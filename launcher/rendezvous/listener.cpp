@@ -2,9 +2,9 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/tcp.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -30,7 +30,7 @@ constexpr int kReserve = 128;
 // How often it looks before it refuses, since gRPC may just be closing many that hung up; and for
 // how long it then refuses without, so that those who stay do not hold up everybody.
 constexpr int kLooks = 10;
-constexpr int kLookMs = 20;
+constexpr int kPeekMs = 20;
 constexpr int64_t kRefusingMs = 200;
 // After so many in a row, other things get their turn.
 constexpr int kAtOnce = 256;
@@ -212,7 +212,7 @@ bool Listener::add(const std::string& peer, int descriptor) {
 bool Listener::add_after_wait(const std::string& peer, int descriptor) {
   if (boot_ms() - waited_at_ms_ < kRefusingMs) return false;
   for (int i = 0; i < kLooks; ++i) {
-    poll(nullptr, 0, kLookMs);
+    poll(nullptr, 0, kPeekMs);
     strangers_.watch();
     if (add(peer, descriptor)) return true;
   }

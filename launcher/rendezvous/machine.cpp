@@ -51,7 +51,7 @@ bool same(const v1::Job& a, const v1::Job& b) {
          a.max_restarts() == b.max_restarts();
 }
 
-std::string text_of(const v1::Job& job) {
+std::string job_text(const v1::Job& job) {
   return fmt::format("{} to {} nodes and {} restarts", job.min_nodes(), job.max_nodes(),
                      job.max_restarts());
 }
@@ -159,7 +159,7 @@ std::optional<Refusal> Machine::trouble_with(const v1::JoinRequest& request) con
   if (!trouble.empty()) return Refusal{Refused::bad_argument, trouble};
   if (job_ && !same(*job_, request.job())) {
     return Refusal{Refused::conflict, fmt::format("the job is of {}, this agent's of {}",
-                                                  text_of(*job_), text_of(request.job()))};
+                                                  job_text(*job_), job_text(request.job()))};
   }
   if (members_.size() >= kMaxMembers) {
     return Refusal{Refused::exhausted, fmt::format("a job has at most {} nodes", kMaxMembers)};
