@@ -21,7 +21,7 @@ OpCase three(std::string name, std::function<Tensor(const Inputs&)> fn) {
           .large = {{{70, 1001}}, {{1001}}, {{70, 1}, 0.6, 0.9}}};
 }
 
-void add_numbers(std::vector<OpCase>& out) {
+void add_with_numbers(std::vector<OpCase>& out) {
   out.push_back(unary(
       "add_number", [](const Tensor& x) { return x + 2.5; }, [](double x) { return x + 2.5; }, -2,
       2));
@@ -111,7 +111,7 @@ void add_pairs(std::vector<OpCase>& out) {
 
 std::vector<OpCase> arithmetic_cases() {
   std::vector<OpCase> out;
-  add_numbers(out);
+  add_with_numbers(out);
   add_pairs(out);
   out.push_back(unary(
       "neg", neg, [](double x) { return -x; }, -2, 2));
