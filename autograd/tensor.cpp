@@ -16,6 +16,7 @@ Tensor::Tensor(Array data, bool requires_grad) : impl_(std::make_shared<Impl>(st
 }
 
 // The left side of x[i] = y is evaluated last, so the call that was noted last is the user's.
+// NOLINTNEXTLINE(bugprone-unhandled-self-assignment): copy_ takes elements that overlap
 Tensor& Tensor::operator=(const Tensor& source) && {
   const NotedCall call(call_place.site);
   const Composed scope;
