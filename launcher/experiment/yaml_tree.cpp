@@ -180,7 +180,7 @@ void refuse_tabs(std::string_view text, const Source& source) {
   int line = 1;
   while (!text.empty()) {
     size_t length = std::min(text.find('\n'), text.size() - 1) + 1;
-    size_t indent = text.substr(0, length).find_first_not_of(" ");
+    size_t indent = text.substr(0, length).find_first_not_of(' ');
     bool is_tab = indent < length && text[indent] == '\t';
     size_t content = text.substr(0, length).find_first_not_of(" \t\r\n");
     if (is_tab && content < length && text[content] != '#') {
