@@ -88,7 +88,7 @@ std::string fingerprint_of_source(const std::string& path) {
     add_file(checksum, resolved + "/" + kManifestName);
   } else {
     for (const std::string& name : files.list(resolved)) {
-      std::string file = resolved + "/" + name;
+      std::string file = fmt::format("{}/{}", resolved, name);
       if (files.kind(file) == FileKind::file) add_file(checksum, file);
     }
   }
