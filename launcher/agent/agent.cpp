@@ -37,6 +37,8 @@ constexpr milliseconds kWarmAfter{1500};
 constexpr milliseconds kStackTime{300};
 // Ranks that do not watch for a signal so long after their start will not.
 constexpr milliseconds kHearing{5000};
+// Who blocks a signal for so long means to.
+constexpr milliseconds kHeld{500};
 constexpr size_t kSecretBytes = 32;
 
 sigset_t agent_signals() {
@@ -289,14 +291,27 @@ void Agent::look_for_hangs() {
   if (process > 0) tgkill(process, process, SIGUSR2);
 }
 
+bool Agent::ranks_hear(int signal) {
+  if (num_started_ != processes_.size()) return false;
+  bool held = false;
+  for (pid_t process : processes_) {
+    if (process <= 0) continue;
+    SignalFate fate = fate_of(process, signal);
+    if (fate == SignalFate::dies) {
+      held_since_.reset();
+      return false;
+    }
+    held = held || fate == SignalFate::holds;
+  }
+  if (!held) return true;
+  if (!held_since_) held_since_ = Clock::now();
+  return Clock::now() - *held_since_ >= kHeld;
+}
+
 // A rank that has only just begun would die of the signal instead of saving a checkpoint, and the
 // others would wait for it.
 void Agent::stop_when_heard() {
-  bool heard = num_started_ == processes_.size() &&
-               std::none_of(processes_.begin(), processes_.end(), [](pid_t process) {
-                 return process > 0 && would_die_of(SIGTERM, process);
-               });
-  if (!heard && Clock::now() - started_ < kHearing) return;
+  if (!ranks_hear(SIGTERM) && Clock::now() - started_ < kHearing) return;
   stop_due_ = false;
   if (ranks_) ranks_->send({FrameType::signal, {std::to_string(SIGTERM)}});
 }

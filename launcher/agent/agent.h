@@ -91,6 +91,7 @@ class Agent {
   void keep_one_warm();
   void look_for_hangs();
   void stop_when_heard();
+  bool ranks_hear(int signal);
   bool may_restart() const;
   void bury();
   void ask_to_leave(int signal);
@@ -127,9 +128,10 @@ class Agent {
   std::set<int> finalized_;
   std::map<int, int> aborted_;
   std::set<int> ended_alone_;
-  std::vector<pid_t> processes_;  // of the local ranks; 0: has ended
-  size_t num_started_ = 0;        // of them
-  bool stop_due_ = false;         // they have to be told
+  std::vector<pid_t> processes_;                 // of the local ranks; 0: has ended
+  size_t num_started_ = 0;                       // of them
+  bool stop_due_ = false;                        // they have to be told
+  std::optional<Clock::time_point> held_since_;  // none would die of the signal, but some hold it
   std::optional<HangWatch> hangs_;
   std::optional<Hang> hang_;  // that was found
   Clock::time_point hang_since_;

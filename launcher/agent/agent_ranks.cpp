@@ -96,6 +96,7 @@ void Agent::send_program() {
 
 void Agent::act(const Start&) {
   started_ = Clock::now();
+  held_since_.reset();
   ranks_->send({FrameType::start, {}});
 }
 

@@ -5,8 +5,14 @@
 
 namespace tessera::agent {
 
-// Whether a process neither catches, ignores nor blocks the signal; no for one that is gone. As
-// /proc/PID/status of proc(5) says.
-bool would_die_of(int signal, pid_t process);
+enum class SignalFate {
+  dies,   // it neither catches, ignores nor blocks the signal
+  holds,  // it blocks it: to wait for it in its own way, or for a moment, as the C library does in
+          // fork
+  lives,  // it catches or ignores it, or it is gone
+};
+
+// What the signal would do to a process by /proc/PID/status, as proc(5) has it.
+SignalFate fate_of(pid_t process, int signal);
 
 }  // namespace tessera::agent
