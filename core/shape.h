@@ -3,6 +3,7 @@
 // function's name in brackets.
 #pragma once
 
+#include <initializer_list>
 #include <vector>
 
 #include "core/array.h"
@@ -24,6 +25,11 @@ Array narrow(const Array& x, int64_t dim, int64_t start, int64_t length);
 std::vector<Array> split(const Array& x, int64_t size, int64_t dim = 0);
 // Pieces of these sizes, which add up to the dim's.
 std::vector<Array> split(const Array& x, const Dims& sizes, int64_t dim = 0);
+// For split(x, {2}): without this one {2} would be a number before it is a list.
+inline std::vector<Array> split(const Array& x, std::initializer_list<int64_t> sizes,
+                                int64_t dim = 0) {
+  return split(x, Dims(sizes), dim);
+}
 // At most `count` pieces of one size, the last one smaller.
 std::vector<Array> chunk(const Array& x, int64_t count, int64_t dim = 0);
 // The size of chunk's pieces.

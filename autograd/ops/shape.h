@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <initializer_list>
 
 #include "autograd/tensor_arg.h"
 
@@ -34,6 +35,11 @@ Tensor moveaxis(TensorArg x, const Dims& from, const Dims& to);
 Tensor narrow(TensorArg x, int64_t dim, int64_t start, int64_t length);
 std::vector<Tensor> split(TensorArg x, int64_t size, int64_t dim = 0);
 std::vector<Tensor> split(TensorArg x, const Dims& sizes, int64_t dim = 0);
+// For split(x, {2}): without this one {2} would be a number before it is a list.
+inline std::vector<Tensor> split(TensorArg x, std::initializer_list<int64_t> sizes,
+                                 int64_t dim = 0) {
+  return split(x, Dims(sizes), dim);
+}
 std::vector<Tensor> chunk(TensorArg x, int64_t count, int64_t dim = 0);
 std::vector<Tensor> unbind(TensorArg x, int64_t dim = 0);
 Tensor diagonal(TensorArg x, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1);

@@ -52,6 +52,7 @@ TEST(Shape, CutsPieces) {
   ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(doubles(parts[2]), (Values{4}));
   EXPECT_EQ(doubles(split(x, {1, 4})[1]), (Values{1, 2, 3, 4}));
+  EXPECT_EQ(split(x, {5}).size(), 1u);
   EXPECT_EQ(chunk(x, 2)[0].numel(), 3);
   EXPECT_EQ(chunk(x, 4).size(), 3u);
   EXPECT_EQ(chunk(x, 9).size(), 5u);
@@ -63,6 +64,8 @@ TEST(Shape, CutsPieces) {
               split(x, {1, 3});
             }),
             "[split] expected sizes that add up to 5, the size of dim 0 of shape (5,), got (1, 3)");
+  EXPECT_EQ(error_of([&] { split(x, {2}); }),
+            "[split] expected sizes that add up to 5, the size of dim 0 of shape (5,), got (2,)");
   EXPECT_EQ(error_of([&] { split(x, 0); }), "[split] expected a size of at least 1, got 0");
   EXPECT_EQ(error_of([&] { narrow(x, 0, 3, 3); }),
             "[narrow] expected a length in [0, 2] from 3 of dim 0 of shape (5,), got 3");
