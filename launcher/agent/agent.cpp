@@ -348,22 +348,24 @@ void Agent::take_signals() {
     if (signal == SIGUSR1 || signal == SIGUSR2) {
       if (ranks_) ranks_->send({FrameType::signal, {std::to_string(signal)}});
     } else {
-      ask_to_leave(signal);
+      pid_t sender = info.ssi_code <= 0 ? static_cast<pid_t>(info.ssi_pid) : 0;
+      ask_to_leave({signal, sender, static_cast<long>(boot_ms())});
     }
   }
 }
 
-void Agent::ask_to_leave(int signal) {
+void Agent::ask_to_leave(const StopRequest& request) {
+  if (asked_to_leave_ && is_same_request(*asked_to_leave_, request)) return;
   bool member = machine_.membership().member() != 0;
   // Ranks that wait for somebody to read what they print could not stop.
   output_.hurry();
   if (asked_to_leave_ || !member) {
     // At once, then. The ranks end with this process.
-    exit_code_ = exit_codes::kSignalBase + signal;
+    exit_code_ = exit_codes::kSignalBase + request.signal;
     if (member) client_->leave("ended by a signal", 500);
     return;
   }
-  asked_to_leave_ = signal;
+  asked_to_leave_ = request;
   say("stopping after a checkpoint; a second signal ends everything at once");
   machine_.leave();
   beat_due_ = true;

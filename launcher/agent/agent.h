@@ -17,6 +17,7 @@
 #include "launcher/agent/private_folders.h"
 #include "launcher/agent/rank_environment.h"
 #include "launcher/agent/rank_output.h"
+#include "launcher/job/stop_request.h"
 #include "launcher/rendezvous/client.h"
 
 namespace tessera::agent {
@@ -94,7 +95,7 @@ class Agent {
   bool ranks_hear(int signal);
   bool may_restart() const;
   void bury();
-  void ask_to_leave(int signal);
+  void ask_to_leave(const StopRequest& request);
   void send_program();
   int local_rank_in(const Frame& frame) const;
   void take_connected(int local_rank);
@@ -142,8 +143,8 @@ class Agent {
   bool beat_due_ = false;
   Clock::time_point last_beat_;
   Millis lease_told_ = 0;
-  int asked_to_leave_ = 0;  // the signal
-  std::string told_;        // the last reason that the user was told
+  std::optional<StopRequest> asked_to_leave_;
+  std::string told_;  // the last reason that the user was told
   std::optional<int> exit_code_;
 };
 

@@ -18,9 +18,10 @@
 namespace tessera::agent {
 namespace {
 
-// Ports of Slurm jobs, spread by the job's number.
+// Ports of Slurm's job steps, spread by the numbers of job and step.
 constexpr int kFirstSlurmPort = 20'000;
 constexpr int kNumSlurmPorts = 20'000;
+constexpr int kBetweenSteps = 4'993;
 constexpr int kDefaultPort = 29'400;
 
 std::optional<int> parse_number(std::string_view text) {
@@ -136,16 +137,31 @@ Surroundings look_around(const LaunchFlags& flags) {
                   flags.hostfile, host_name());
     return found;
   }
-  const char* list = std::getenv("SLURM_JOB_NODELIST");
+  // A step may have fewer nodes than its job.
+  const char* list = std::getenv("SLURM_STEP_NODELIST");
   found.node_rank = number_from("SLURM_NODEID");
-  found.num_nodes = number_from("SLURM_NNODES");
-  if (!list || !found.num_nodes || *found.num_nodes < 2 || !found.node_rank) return {};
+  found.num_nodes = number_from("SLURM_STEP_NUM_NODES");
+  auto step = number_from("SLURM_STEP_ID");
+  if (!list || !step || !found.num_nodes || *found.num_nodes < 2 || !found.node_rank) return {};
   found.first_host = expand_slurm_nodes(list).at(0);
-  found.port = kFirstSlurmPort + number_from("SLURM_JOB_ID").value_or(0) % kNumSlurmPorts;
+  int64_t spread = number_from("SLURM_JOB_ID").value_or(0) + int64_t{kBetweenSteps} * *step;
+  found.port = kFirstSlurmPort + static_cast<int>(spread % kNumSlurmPorts);
   return found;
 }
 
 int count_from(const char* variable) { return std::max(0, number_from(variable).value_or(0)); }
+
+// A batch script runs on the first of its job's nodes. An agent there would have the others idle.
+void refuse_idle_nodes() {
+  int nodes = count_from("SLURM_JOB_NUM_NODES");
+  bool script = std::getenv("SLURM_NODEID") && !std::getenv("SLURM_STEP_ID");
+  TESSERA_CHECK(
+      !script || nodes <= 1,
+      "launch: this is the batch script of a job of {} nodes, and runs on one of them: "
+      "srun --ntasks-per-node=1 tessera launch ... starts an agent on each (srun -N 1 -n 1 "
+      "on one alone)",
+      nodes);
+}
 
 // Agents that do not know of each other would each launch a job of its own: the same one.
 void refuse_many_jobs() {
@@ -174,7 +190,10 @@ LaunchPlan make_launch_plan(const LaunchFlags& flags) {
   TESSERA_CHECK(flags.num_ranks >= 1 && flags.num_ranks <= 4096,
                 "-n: expected 1 to 4096 ranks, got {}", flags.num_ranks);
   TESSERA_CHECK(!flags.program.empty(), "launch: expected a program after --");
-  if (flags.rendezvous.empty() && flags.hostfile.empty()) refuse_many_jobs();
+  if (flags.rendezvous.empty() && flags.hostfile.empty()) {
+    refuse_idle_nodes();
+    refuse_many_jobs();
+  }
   Surroundings around = look_around(flags);
   bool chosen = flags.nodes != "1" || !flags.rendezvous.empty();
   auto [least, most] =

@@ -74,7 +74,14 @@ std::string describe_launcher() {
   bool pmix = std::getenv("PMIX_RANK") != nullptr;
   if (pmix && std::getenv("SLURM_PROCID")) return "srun, " + ranks(number_from("SLURM_NTASKS"));
   if (std::getenv("SLURM_PROCID")) {
-    return "srun without PMIx, by which no MPI can start: srun --mpi=pmix does it";
+    if (!std::getenv("SLURM_STEP_ID")) return "none: this is a batch script of Slurm's";
+    int64_t tasks = number_from("SLURM_STEP_NUM_TASKS");
+    if (tasks == 1) return "srun, one process by itself";
+    return fmt::format(
+        "srun without PMIx, by which its {} processes do not know of each other: srun "
+        "--ntasks-per-node=1 tessera launch makes them ranks, or srun --mpi=pmix where Slurm has "
+        "it",
+        tasks);
   }
   return pmix ? "another PMIx launcher" : "none: this process was started alone";
 }

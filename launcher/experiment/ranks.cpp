@@ -74,10 +74,11 @@ void refuse_many_jobs() {
   auto tasks = tasks_of_strangers();
   if (!tasks) return;
   if (tasks->number > 0) throw ConfigError("");
-  throw ConfigError(fmt::format(
-      "{} has started {} processes that would each be a run of one rank: {}, or tessera launch -n "
-      "RANKS -- tessera train ... once on each node, makes them the ranks of one",
-      tasks->launcher, tasks->count, tasks->instead));
+  throw ConfigError(
+      fmt::format("{} has started {} processes that would each be a run of one rank: tessera "
+                  "launch -n RANKS -- "
+                  "tessera train ..., once on each node, makes them the ranks of one, or {}",
+                  tasks->launcher, tasks->count, tasks->instead));
 }
 
 std::optional<int> integer_from(const char* variable) {

@@ -7,11 +7,10 @@
 #include <initializer_list>
 
 #include "core/signals.h"
+#include "launcher/job/stop_request.h"
 
 namespace tessera::experiment {
 namespace {
-
-constexpr long kOneRequestMs = 1000;
 
 // What a handler can reach: nothing but what is global. The sender and the time are of the first.
 volatile std::sig_atomic_t received = 0;
@@ -36,10 +35,10 @@ void note(int signal, siginfo_t* info, void*) {
     received = signal;
     return;
   }
-  // One request that comes by two ways, from a scheduler and from the launcher that got it as well.
-  bool same_request = sender != first_sender && now_ms() - first_ms < kOneRequestMs;
+  const StopRequest first{received, first_sender, first_ms};
+  bool again = is_same_request(first, {signal, sender, now_ms()});
   // The kernel repeats SIGXCPU every second.
-  if (!second_ends || same_request || signal == SIGXCPU) return;
+  if (!second_ends || again || signal == SIGXCPU) return;
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }

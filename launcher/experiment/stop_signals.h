@@ -11,8 +11,8 @@ enum class SecondSignal {
 
 // From now on SIGINT, SIGTERM, SIGHUP (where it is not ignored, as under nohup), SIGUSR1 (which
 // mpirun and Slurm pass on) and SIGXCPU (a limit on the processor's time) ask the process to stop
-// when it can. A second signal within a second counts as the first once more when it comes from
-// another process.
+// when it can. A second signal counts as the first once more where is_same_request says so
+// (launcher/job/stop_request.h).
 void watch_stop_signals(SecondSignal second = SecondSignal::ends);
 // The signal that came, or 0.
 int stop_signal();

@@ -292,11 +292,12 @@ bool is_loopback(const std::string& host) {
 }
 
 void check_may_bind(const std::string& host, const Credentials& credentials) {
-  TESSERA_CHECK(credentials.secure() || is_loopback(host),
-                "[rendezvous] expected certificates to listen on '{}', which other machines may "
-                "reach, and got none: make them with `tessera rendezvous init DIR`, copy DIR "
-                "without ca.key to every node and give its path there, or listen on 127.0.0.1",
-                host);
+  TESSERA_CHECK(
+      credentials.secure() || is_loopback(host),
+      "[rendezvous] expected certificates to listen on '{}', which other machines may "
+      "reach, and got none: make them with `tessera rendezvous init DIR`, copy DIR "
+      "without ca.key to every node and give its path there (--tls), or listen on 127.0.0.1",
+      host);
 }
 
 }  // namespace tessera::rendezvous

@@ -137,9 +137,10 @@ TEST_F(LaunchNetwork, AHostfileOrSlurmTellsWhoMeetsWhere) {
       Command command = launch(flags, {TESSERA_PLAIN_MPI});
       command.argv = nodes.on(node, command.argv);
       if (by_slurm) {
-        command.env["SLURM_JOB_NODELIST"] = nodes.address(0) + "," + nodes.address(1);
+        command.env["SLURM_STEP_NODELIST"] = nodes.address(0) + "," + nodes.address(1);
         command.env["SLURM_JOB_ID"] = "77";
-        command.env["SLURM_NNODES"] = "2";
+        command.env["SLURM_STEP_ID"] = "0";
+        command.env["SLURM_STEP_NUM_NODES"] = "2";
         command.env["SLURM_NODEID"] = std::to_string(node);
       }
       agents.push_back(std::make_unique<Process>(command));

@@ -166,6 +166,21 @@ TEST_F(Signals, ToEveryProcessOfAJobAtOnceTheyCountAsOne) {
   }
 }
 
+// Slurm's time limit sends SIGTERM, SIGCONT, and 20 ms later SIGTERM again.
+TEST_F(Signals, OneThatIsRepeatedAtOnceSavesFirst) {
+  for (bool launched : {false, true}) {
+    fs::remove_all(dir());
+    Process process(launched ? launch({"-n", "2"}, train_words(dir(), kEndless)) : train(kEndless));
+    ASSERT_TRUE(has_step(3));
+    process.signal(SIGTERM);
+    process.signal(SIGCONT);
+    std::this_thread::sleep_for(milliseconds(20));
+    process.signal(SIGTERM);
+    EXPECT_TRUE(ended_with(process.wait(), 75)) << launched;
+    EXPECT_GE(saved_step(), 3) << launched;
+  }
+}
+
 TEST_F(Signals, TheSecondEndsALaunchWhoseOutputNobodyReads) {
   Process process(shell("{ \"$@\"; echo $? > '" + folder_ / "code" + "'; } 2>&1 | sleep 30",
                         launch({"-n", "2"}, {"sh", "-c", "trap '' TERM; yes"}).argv));
@@ -178,7 +193,8 @@ TEST_F(Signals, TheSecondEndsALaunchWhoseOutputNobodyReads) {
   ASSERT_TRUE(eventually(seconds(20), [&] { return !process.members("RANK=1").empty(); }));
   std::this_thread::sleep_for(seconds(1));
   kill(agent(), SIGINT);
-  std::this_thread::sleep_for(milliseconds(300));
+  // Sooner it would be the first once more.
+  std::this_thread::sleep_for(milliseconds(1200));
   EXPECT_FALSE(fs::exists(folder_ / "code"));
   kill(agent(), SIGINT);
   EXPECT_TRUE(eventually(seconds(5), [&] { return fs::exists(folder_ / "code"); }));

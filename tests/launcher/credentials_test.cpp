@@ -347,7 +347,7 @@ TEST(Loopback, OtherAddressesNeedCertificates) {
   EXPECT_EQ(error_of([] { check_may_bind("0.0.0.0", {}); }),
             "[rendezvous] expected certificates to listen on '0.0.0.0', which other machines may "
             "reach, and got none: make them with `tessera rendezvous init DIR`, copy DIR without "
-            "ca.key to every node and give its path there, or listen on 127.0.0.1");
+            "ca.key to every node and give its path there (--tls), or listen on 127.0.0.1");
   EXPECT_NE(error_of([] { check_may_bind("0.0.0.0", {.token = std::string(64, 'a')}); }), "");
   check_may_bind("0.0.0.0", {.ca = "a", .certificate = "b", .key = "c"});
 }

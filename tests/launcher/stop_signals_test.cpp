@@ -4,8 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <thread>
+
+#include "launcher/job/stop_request.h"
 
 namespace tessera::experiment {
 namespace {
@@ -21,6 +25,7 @@ TEST(StopSignals, TheFirstIsNotedAndTheSecondEndsTheProcess) {
             if (stop_signal() != 0) std::exit(1);
             std::raise(first);
             if (stop_signal() != first) std::exit(2);
+            if (second == first) std::this_thread::sleep_for(std::chrono::milliseconds(1100));
             std::raise(second);
             std::exit(3);
           },
@@ -48,6 +53,27 @@ TEST(StopSignals, OneRequestByTwoWaysCountsOnce) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(take_two(SecondSignal::ends, SIGTERM), testing::ExitedWithCode(75), "");
   EXPECT_EXIT(take_two(SecondSignal::ends, SIGINT), testing::ExitedWithCode(75), "");
+}
+
+[[noreturn]] void take_one_twice() {
+  watch_stop_signals();
+  std::raise(SIGTERM);
+  std::raise(SIGCONT);
+  std::raise(SIGTERM);
+  std::exit(stop_signal() == SIGTERM ? 75 : 1);
+}
+
+// As Slurm does at a time limit.
+TEST(StopSignals, OneThatIsRepeatedAtOnceCountsOnce) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(take_one_twice(), testing::ExitedWithCode(75), "");
+}
+
+TEST(StopSignals, AKeyThatIsPressedTwiceAsksTwice) {
+  const StopRequest first{SIGINT, 0, 100};
+  EXPECT_FALSE(is_same_request(first, {SIGINT, 0, 200}));
+  EXPECT_TRUE(is_same_request(first, {SIGTERM, 7, 200})) << "a launcher that got it too";
+  EXPECT_FALSE(is_same_request(first, {SIGTERM, 7, 1200}));
 }
 
 [[noreturn]] void take_a_late_second() {

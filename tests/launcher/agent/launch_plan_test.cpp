@@ -72,8 +72,12 @@ TEST_F(LaunchPlanOf, NodesOfTheSameMachineHaveDifferentNames) {
 }
 
 TEST_F(LaunchPlanOf, SlurmSaysHowManyNodesThereAreAndWhereTheyMeet) {
-  set("SLURM_JOB_NODELIST", "localhost,node[2-3]");
-  set("SLURM_NNODES", "3");
+  // The step has not all nodes of its job.
+  set("SLURM_JOB_NODELIST", "node1,localhost,node[2-3]");
+  set("SLURM_JOB_NUM_NODES", "4");
+  set("SLURM_STEP_NODELIST", "localhost,node[2-3]");
+  set("SLURM_STEP_NUM_NODES", "3");
+  set("SLURM_STEP_ID", "0");
   set("SLURM_NODEID", "0");
   set("SLURM_JOB_ID", "41234");
   LaunchPlan first = make_launch_plan(flags());
@@ -86,11 +90,23 @@ TEST_F(LaunchPlanOf, SlurmSaysHowManyNodesThereAreAndWhereTheyMeet) {
   LaunchPlan last = make_launch_plan(flags());
   EXPECT_FALSE(last.serves);
   EXPECT_EQ(last.agent.node.node_rank(), 2);
+  set("SLURM_STEP_ID", "1");
+  EXPECT_NE(make_launch_plan(flags()).server.port, first.server.port) << "both may run";
+}
+
+TEST_F(LaunchPlanOf, ABatchScriptOfManyNodesLeavesNoneIdle) {
+  set("SLURM_JOB_NUM_NODES", "2");
+  set("SLURM_NODEID", "0");
+  EXPECT_NE(test::error_of([] { make_launch_plan(flags()); }).find("srun --ntasks-per-node=1"),
+            std::string::npos);
+  set("SLURM_JOB_NUM_NODES", "1");
+  EXPECT_EQ(test::error_of([] { make_launch_plan(flags()); }), "");
 }
 
 TEST_F(LaunchPlanOf, FlagsGoBeforeSlurm) {
-  set("SLURM_JOB_NODELIST", "node[1-3]");
-  set("SLURM_NNODES", "3");
+  set("SLURM_STEP_NODELIST", "node[1-3]");
+  set("SLURM_STEP_NUM_NODES", "3");
+  set("SLURM_STEP_ID", "0");
   set("SLURM_NODEID", "1");
   LaunchFlags given = flags();
   given.rendezvous = "127.0.0.1:5555";
