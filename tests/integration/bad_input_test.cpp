@@ -355,20 +355,12 @@ TEST_F(BadInput, ManyRanksPrintOneError) {
 
 TEST_F(BadInput, TheRankThatSpeaksIsHeardWhereTheOthersAreFaster) {
   Command command = mpirun(1, {});
-  command.argv = {MPIRUN,
-                  "--bind-to",
-                  "none",
-                  "-np",
-                  "1",
-                  "sh",
-                  "-c",
-                  "sleep 0.5; exec \"$0\" trian",
-                  TESSERA_BINARY,
-                  ":",
-                  "-np",
-                  "2",
-                  TESSERA_BINARY,
-                  "trian"};
+  // One command line for all: at a second one, after ":", mpirun of Open MPI 5.0.7 crashes.
+  command.argv = {MPIRUN,        "--bind-to",
+                  "none",        "-np",
+                  "3",           "sh",
+                  "-c",          "[ $OMPI_COMM_WORLD_RANK != 0 ] || sleep 0.5; exec \"$0\" trian",
+                  TESSERA_BINARY};
   EXPECT_TRUE(failed(run_soon(command), kBadUsage, {"'trian'"}));
 }
 
