@@ -87,16 +87,11 @@ TEST_F(ChangedRuns, RanksThatSeeOtherDataDoNotTrain) {
   change_text(/*cut=*/false);
   fs::copy_file(folder_ / "text", folder_ / "b/text");
   // Each rank in a folder of its own, where the same name stands for another file.
-  Command command = mpirun(2, {});
-  std::string enter = fmt::format("cd {}/$0 && exec \"$@\"", folder_.path());
-  Words train = kRun + in("run") + Words{"data.path=text"};
-  command.argv.resize(3);
-  for (const char* place : {"a", "b"}) {
-    if (std::string(place) == "b") command.argv.emplace_back(":");
-    command.argv =
-        command.argv + Words{"-np", "1", "sh", "-c", enter, place, TESSERA_BINARY} + train;
-  }
-  EXPECT_TRUE(failed(run(command), 1,
+  auto train_in = [&](const std::string& place) {
+    return Words{"env", "-C", folder_ / place, TESSERA_BINARY} + kRun + in("run") +
+           Words{"data.path=text"};
+  };
+  EXPECT_TRUE(failed(run(mpirun_each({train_in("a"), train_in("b")})), 1,
                      {"ranks disagree about the data: rank 0 has training: ", "rank 1 has"}));
   EXPECT_FALSE(fs::exists(folder_ / "run"));
 }

@@ -46,14 +46,16 @@ INSTANTIATE_TEST_SUITE_P(Ranks, DeadRank, testing::Values(0, 1),
 class DifferentRanks : public DeadRank {};
 
 TEST_F(DifferentRanks, DataThatOneRankLacksAreNamedOnce) {
-  Outcome outcome = run(mpirun({{1, train({})}, {1, train({"data.path=/no/text"})}}));
+  Outcome outcome = run(mpirun_each(
+      {Words{TESSERA_BINARY} + train({}), Words{TESSERA_BINARY} + train({"data.path=/no/text"})}));
   EXPECT_TRUE(failed(outcome, 1, {"/no/text: No such file"}));
   EXPECT_LT(outcome.seconds, 20);
   EXPECT_EQ(folder_.names(), std::set<std::string>());
 }
 
 TEST_F(DifferentRanks, ConfigsThatDifferAreRefused) {
-  Outcome outcome = run(mpirun({{1, train({"run.seed=1"})}, {1, train({"run.seed=2"})}}));
+  Outcome outcome = run(mpirun_each({Words{TESSERA_BINARY} + train({"run.seed=1"}),
+                                     Words{TESSERA_BINARY} + train({"run.seed=2"})}));
   EXPECT_TRUE(failed(outcome, 1, {"the config", "rank 0 has seed: 1", "rank 1 has seed: 2"}));
   EXPECT_LT(outcome.seconds, 20);
   EXPECT_EQ(folder_.names(), std::set<std::string>());

@@ -1,6 +1,7 @@
 // The tessera command under test. The build defines TESSERA_BINARY, TESSERA_SOURCE_DIR and MPIRUN.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -36,14 +37,10 @@ inline Command tessera(const Words& arguments) {
   return in_source_dir(Words{TESSERA_BINARY} + arguments);
 }
 
-// Several programs as one MPI job: {{ranks, arguments}, ...}.
-inline Command mpirun(const std::vector<std::pair<int, Words>>& parts) {
-  Words argv{MPIRUN, "--bind-to", "none"};
-  for (const auto& [ranks, arguments] : parts) {
-    if (argv.size() > 3) argv.emplace_back(":");
-    argv = argv + Words{"-np", std::to_string(ranks), TESSERA_BINARY} + arguments;
-  }
-  Command command = in_source_dir(std::move(argv));
+// A program and its arguments as one MPI job.
+inline Command mpirun_program(int ranks, const Words& program) {
+  Command command =
+      in_source_dir(Words{MPIRUN, "--bind-to", "none", "-np", std::to_string(ranks)} + program);
   command.env["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
   command.env["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
   command.env["OMPI_MCA_rmaps_base_oversubscribe"] = "1";
@@ -53,7 +50,21 @@ inline Command mpirun(const std::vector<std::pair<int, Words>>& parts) {
   return command;
 }
 
-inline Command mpirun(int ranks, const Words& arguments) { return mpirun({{ranks, arguments}}); }
+inline Command mpirun(int ranks, const Words& arguments) {
+  return mpirun_program(ranks, Words{TESSERA_BINARY} + arguments);
+}
+
+// A program for each rank. One command line for all: at a second one, after ":", mpirun of Open
+// MPI 5.0.7 crashes.
+inline Command mpirun_each(const std::vector<Words>& programs) {
+  std::string script = "case $OMPI_COMM_WORLD_RANK in";
+  for (size_t rank = 0; rank < programs.size(); ++rank) {
+    script += fmt::format(" {}) exec", rank);
+    for (const std::string& word : programs[rank]) script += " '" + word + "'";
+    script += ";;";
+  }
+  return mpirun_program(static_cast<int>(programs.size()), {"sh", "-c", script + " esac"});
+}
 
 inline Words lines_of(const std::string& text) {
   Words lines;
