@@ -10,6 +10,7 @@
 
 #include "launcher/agent/pmix_server/options.h"
 #include "launcher/experiment/progress_board.h"
+#include "launcher/rendezvous/credentials.h"
 
 namespace tessera::agent {
 namespace {
@@ -34,6 +35,13 @@ bool may_read_peers() {
 
 std::string name_in(const std::string& entry) { return entry.substr(0, entry.find('=')); }
 
+// Whether all agents run on this machine and met on its loopback.
+bool is_on_loopback(const rendezvous::v1::Plan& plan) {
+  return std::all_of(
+      plan.nodes().begin(), plan.nodes().end(),
+      [](const rendezvous::v1::Node& node) { return rendezvous::is_loopback(node.address()); });
+}
+
 }  // namespace
 
 int RankEnvironment::first_rank() const {
@@ -48,6 +56,8 @@ std::vector<std::string> RankEnvironment::common(const std::vector<std::string>&
   auto cores = static_cast<int>(own_cores().size());
   defaults["OMPI_MCA_pml"] = "ob1";
   defaults["OMPI_MCA_btl"] = one_node ? "self,vader" : "self,vader,tcp";
+  // Open MPI leaves it out, and version 5 finds no other way between nodes of one address.
+  if (!one_node && is_on_loopback(plan)) defaults["OMPI_MCA_btl_tcp_if_include"] = "lo";
   defaults["OMPI_MCA_shmem"] = "mmap";
   if (num_local() > cores) defaults["OMPI_MCA_mpi_yield_when_idle"] = "1";
   if (!may_read_peers()) defaults["OMPI_MCA_btl_vader_single_copy_mechanism"] = "none";
@@ -71,6 +81,8 @@ std::vector<std::string> RankEnvironment::common(const std::vector<std::string>&
   for (const std::string& entry : inherited) {
     std::string name = name_in(entry);
     defaults.erase(name);
+    // Open MPI takes one of the two.
+    if (name == "OMPI_MCA_btl_tcp_if_exclude") defaults.erase("OMPI_MCA_btl_tcp_if_include");
     if (!fixed.contains(name)) out.push_back(entry);
   }
   for (const auto* some : {&defaults, &fixed}) {

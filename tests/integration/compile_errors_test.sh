@@ -7,8 +7,9 @@ compiler=$1
 source_dir=$(cd -P "$2" && pwd)
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-# The places of the mistake and of the declaration, each with its line of source.
-most_lines=22
+# The places of the mistake and of the declaration, each with its line of source. g++ 14 adds that
+# there is an option to see more.
+most_lines=28
 
 fail() {
   echo "compile_errors_test: $1" >&2

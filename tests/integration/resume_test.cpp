@@ -103,8 +103,8 @@ TEST_F(Resume, MpirunPassesTheSignalOn) {
     std::ifstream name("/proc/" + std::to_string(member) + "/comm");
     std::string comm;
     std::getline(name, comm);
-    // Signals to mpirun alone, which passes this one on.
-    if (comm == fs::path(MPIRUN).filename()) kill(member, SIGUSR1);
+    // Signals to mpirun alone, which passes this one on. Open MPI 5's is called prterun.
+    if (comm == fs::path(MPIRUN).filename() || comm == "prterun") kill(member, SIGUSR1);
   }
   Outcome outcome = process.wait();
   EXPECT_EQ(outcome.exit_code, kStopped) << describe(outcome);

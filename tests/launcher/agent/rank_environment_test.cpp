@@ -51,6 +51,15 @@ TEST_F(RankEnvironmentOfTwoNodes, TheUsersChoicesStandAndTheLaunchersOwnDoNotYie
   EXPECT_TRUE(has({"PATH=/bin"}, "PATH=/bin"));
 }
 
+TEST_F(RankEnvironmentOfTwoNodes, NodesThatMetOnTheLoopbackSpeakOverIt) {
+  constexpr const char* kLoopback = "OMPI_MCA_btl_tcp_if_include=lo";
+  EXPECT_FALSE(has({}, kLoopback));
+  for (auto& node : *environment_.plan.mutable_nodes()) node.set_address("127.0.0.1");
+  EXPECT_TRUE(has({}, kLoopback));
+  EXPECT_FALSE(has({"OMPI_MCA_btl_tcp_if_exclude=eth1"}, kLoopback));
+  EXPECT_FALSE(has({"OMPI_MCA_btl_tcp_if_include=eth0"}, kLoopback));
+}
+
 TEST_F(RankEnvironmentOfTwoNodes, OneNodeOpensNoPortForMpi) {
   environment_.plan.mutable_nodes()->RemoveLast();
   environment_.place = 0;
