@@ -101,8 +101,9 @@ TEST_F(LaunchFaults, RanksKilledAtAnyTimeChangeNothingAndLeaveNothing) {
   }
   // For the reader: on a busy machine some are late.
   std::printf("%d of %d deaths ended the other rank later than after 0.2 s\n", late, num_kills());
-  // One more or less: what is under way at the moment.
-  EXPECT_NEAR(static_cast<double>(num_descriptors(agent)), static_cast<double>(descriptors), 8);
+  // A few are of what is under way; a generation that ends beside the next has 15 for a moment.
+  EXPECT_TRUE(eventually(seconds(10), [&] { return num_descriptors(agent) <= descriptors + 8; }))
+      << num_descriptors(agent) << " and before " << descriptors;
   EXPECT_LT(resident_bytes(agent), memory + (size_t{16} << 20));
 
   Outcome outcome = process.wait();
