@@ -159,7 +159,7 @@ Tensor of_probabilities(const Tensor& x, const Tensor& target, const CrossEntrop
   return options.reduction == Reduction::sum ? total : total / static_cast<double>(losses.numel());
 }
 
-Tensor widened(const Tensor& x, DType dtype) { return x.defined() ? to(x, dtype) : x; }
+Tensor widened_to(const Tensor& x, DType dtype) { return x.defined() ? to(x, dtype) : x; }
 
 }  // namespace
 
@@ -174,7 +174,7 @@ Tensor cross_entropy(TensorArg x, TensorArg target, const CrossEntropyOptions& o
     DType result = result_type(x.data(), target.data());
     DType wide_dtype = compute_dtype_of(result);
     CrossEntropyOptions wide = options;
-    wide.weight = widened(options.weight, wide_dtype);
+    wide.weight = widened_to(options.weight, wide_dtype);
     return to(of_probabilities(to(x, wide_dtype), to(target, wide_dtype), wide), result);
   }
   DType compute = compute_dtype_of(x.dtype());

@@ -16,7 +16,7 @@
 namespace tessera {
 namespace {
 
-Tensor zeros_of(const Dims& shape, const Tensor& like) {
+Tensor zeros_as(const Dims& shape, const Tensor& like) {
   return Tensor(Array::zeros(shape, like.dtype(), like.device()));
 }
 
@@ -31,7 +31,7 @@ Tensor put_flat(const Tensor& x, const Array& at, const Tensor& source, bool acc
                   Array at = saved.get(node.op());
                   Grads grads(2);
                   if (node.wants(0)) {
-                    grads[0] = accumulate ? dy : put_flat(dy, at, zeros_of(at.shape(), dy), false);
+                    grads[0] = accumulate ? dy : put_flat(dy, at, zeros_as(at.shape(), dy), false);
                   }
                   if (node.wants(1)) grads[1] = take(dy, at);
                   return grads;
@@ -88,7 +88,7 @@ Tensor take(TensorArg x, TensorArg index) {
   Tensor flat = flattened(x);
   return record("take", arrays::take(flat.data(), {at}, "take"), {flat},
                 [count = flat.shape(), saved = SavedArray(at)](const Tensor& dy, const Node& node) {
-                  return Grads{put_flat(zeros_of(count, dy), saved.get(node.op()), dy, true)};
+                  return Grads{put_flat(zeros_as(count, dy), saved.get(node.op()), dy, true)};
                 });
 }
 
