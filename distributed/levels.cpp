@@ -1,6 +1,6 @@
 #include "distributed/levels.h"
 
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/direct/thread_communicator.h"
 
 namespace tessera {
 namespace {

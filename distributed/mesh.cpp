@@ -1,6 +1,6 @@
 #include "distributed/mesh.h"
 
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/direct/thread_communicator.h"
 
 namespace tessera {
 namespace {

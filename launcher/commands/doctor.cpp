@@ -6,7 +6,7 @@
 #include "core/cpu/cpu.h"
 #include "core/cuda/cuda.h"
 #include "core/parallel.h"
-#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/direct/mpi_communicator.h"
 #include "launcher/commands/commands.h"
 #include "launcher/experiment/launched_job.h"
 #include "launcher/experiment/process_info.h"

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "core/cpu/cpu.h"
-#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/direct/mpi_communicator.h"
 
 namespace tessera::experiment {
 

@@ -19,7 +19,7 @@
 #include "core/parallel.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
 #include "distributed/checkpoint/checkpoint_saver.h"
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/direct/thread_communicator.h"
 #include "distributed/train_step.h"
 #include "nn/models/gpt.h"
 #include "nn/optim/adamw.h"

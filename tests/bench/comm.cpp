@@ -18,7 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/parallel.h"
-#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/direct/mpi_communicator.h"
 
 namespace tessera {
 namespace {

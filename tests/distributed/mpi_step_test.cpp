@@ -1,7 +1,7 @@
 // Run by mpirun with any number of ranks: the settings of the matrix that are for MPI and as many.
 #include <gtest/gtest.h>
 
-#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/direct/mpi_communicator.h"
 #include "tests/distributed/step_matrix.h"
 #include "tests/support/mpi_tests.h"
 

@@ -7,7 +7,7 @@
 #include "autograd/context.h"
 #include "core/digest.h"
 #include "core/parallel.h"
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/direct/thread_communicator.h"
 #include "tests/distributed/tasks.h"
 #include "tests/support/pairwise.h"
 

@@ -36,8 +36,11 @@ expect 2 "check_layering: found no sources in $(cd -P "$tree" && pwd)" "$tree"
 
 source_file core/array.cpp '#include "core/array.h"' '#include <vector>' '#include "hwy/highway.h"' \
   '#include "array.h"' '// #include "nn/module.h"'
-source_file distributed/comm/mpi.cpp '#include "distributed/comm/mpi.h"' '#include "core/array.h"'
-source_file distributed/bucket.cpp '#include "distributed/comm/mpi.h"' '#include "nn/module.h"'
+source_file distributed/comm/call.cpp '#include "distributed/comm/call.h"' '#include "core/array.h"'
+source_file distributed/comm/direct/mpi.cpp '#include "distributed/comm/direct/mpi.h"' \
+  '#include "distributed/comm/call.h"' '#include "core/array.h"'
+source_file distributed/bucket.cpp '#include "distributed/comm/direct/mpi.h"' \
+  '#include "distributed/comm/call.h"' '#include "nn/module.h"'
 source_file launcher/main.cpp '#include "proto/rendezvous.pb.h"' '#include "nn/module.h"'
 source_file tests/core/array_test.cpp '#include "nn/module.h"'
 expect 0 "" "$tree"
@@ -45,13 +48,17 @@ expect 0 "" "$tree"
 wrong_line core/bad.h '#include "nn/module.h"' 'core may not include "nn/module.h"'
 wrong_line core/bad.cu '  #  include <autograd/tensor.h>' 'core may not include "autograd/tensor.h"'
 wrong_line core/bad.cpp '#include "../nn/module.h"' 'core may not include "../nn/module.h"'
-wrong_line nn/bad.cpp '#include "distributed/comm/mpi.h"' \
-  'nn may not include "distributed/comm/mpi.h"'
+wrong_line nn/bad.cpp '#include "distributed/comm/call.h"' \
+  'nn may not include "distributed/comm/call.h"'
 wrong_line nn/bad.h '#include "tests/support/cases.h"' 'nn may not include "tests/support/cases.h"'
 wrong_line distributed/comm/bad.cpp '#include "nn/module.h"' \
   'distributed/comm may not include "nn/module.h"'
 wrong_line distributed/comm/bad.h '#include "distributed/bucket.h"' \
   'distributed/comm may not include "distributed/bucket.h"'
+wrong_line distributed/comm/bad.h '#include "distributed/comm/direct/mpi.h"' \
+  'distributed/comm may not include "distributed/comm/direct/mpi.h"'
+wrong_line distributed/comm/direct/bad.h '#include "distributed/bucket.h"' \
+  'distributed/comm/direct may not include "distributed/bucket.h"'
 wrong_line distributed/bad.cpp '#include "proto/rendezvous.pb.h"' \
   'distributed may not include "proto/rendezvous.pb.h"'
 expect 0 "" "$tree"

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 
-#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/direct/mpi_communicator.h"
 
 namespace tessera::test {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/parallel.h"
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/direct/thread_communicator.h"
 
 namespace tessera::test {
 

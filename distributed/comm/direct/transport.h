@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "distributed/comm/neighbours.h"
+#include "distributed/comm/direct/neighbours.h"
 
 namespace tessera {
 

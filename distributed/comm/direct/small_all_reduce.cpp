@@ -1,4 +1,4 @@
-#include "distributed/comm/small_all_reduce.h"
+#include "distributed/comm/direct/small_all_reduce.h"
 
 #include <cstring>
 

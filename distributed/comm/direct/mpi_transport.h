@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "distributed/comm/shared_windows.h"
-#include "distributed/comm/transport.h"
+#include "distributed/comm/direct/shared_windows.h"
+#include "distributed/comm/direct/transport.h"
 
 namespace tessera {
 

@@ -1,4 +1,4 @@
-#include "distributed/comm/thread_transport.h"
+#include "distributed/comm/direct/thread_transport.h"
 
 #include <sched.h>
 

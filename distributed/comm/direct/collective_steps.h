@@ -2,7 +2,7 @@
 // an operation. Offers in reach are read and written where they lie, others travel as messages.
 #pragma once
 
-#include "distributed/comm/exchange.h"
+#include "distributed/comm/direct/exchange.h"
 
 namespace tessera {
 

@@ -1,4 +1,4 @@
-#include "distributed/comm/mpi_transport.h"
+#include "distributed/comm/direct/mpi_transport.h"
 
 #include <sched.h>
 

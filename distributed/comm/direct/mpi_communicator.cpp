@@ -1,11 +1,11 @@
-#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/direct/mpi_communicator.h"
 
 #include <array>
 #include <cstdlib>
 #include <exception>
 
-#include "distributed/comm/direct_communicator.h"
-#include "distributed/comm/mpi_transport.h"
+#include "distributed/comm/direct/direct_communicator.h"
+#include "distributed/comm/direct/mpi_transport.h"
 
 namespace tessera {
 namespace {

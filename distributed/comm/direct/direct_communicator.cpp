@@ -1,9 +1,9 @@
-#include "distributed/comm/direct_communicator.h"
+#include "distributed/comm/direct/direct_communicator.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "distributed/comm/small_all_reduce.h"
+#include "distributed/comm/direct/small_all_reduce.h"
 
 namespace tessera {
 namespace {

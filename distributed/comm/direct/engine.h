@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "distributed/comm/call.h"
-#include "distributed/comm/transport.h"
+#include "distributed/comm/direct/transport.h"
 
 namespace tessera {
 

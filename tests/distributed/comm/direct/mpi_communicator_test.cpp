@@ -1,6 +1,6 @@
 // Run by mpirun with any number of ranks, each with this whole program; every rank runs the same
 // tests, rank 0 reports, and the others speak up when theirs fail.
-#include "distributed/comm/mpi_communicator.h"
+#include "distributed/comm/direct/mpi_communicator.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <fstream>
 #include <thread>
 
-#include "tests/distributed/communicator_suite.h"
+#include "tests/distributed/comm/communicator_suite.h"
 #include "tests/support/mpi_tests.h"
 
 namespace tessera::test {

@@ -1,4 +1,4 @@
-#include "distributed/comm/shared_windows.h"
+#include "distributed/comm/direct/shared_windows.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

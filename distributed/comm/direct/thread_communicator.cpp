@@ -1,7 +1,7 @@
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/direct/thread_communicator.h"
 
-#include "distributed/comm/direct_communicator.h"
-#include "distributed/comm/thread_transport.h"
+#include "distributed/comm/direct/direct_communicator.h"
+#include "distributed/comm/direct/thread_transport.h"
 
 namespace tessera {
 

@@ -1,4 +1,4 @@
-#include "distributed/comm/engine.h"
+#include "distributed/comm/direct/engine.h"
 
 #include <algorithm>
 

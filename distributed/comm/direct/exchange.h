@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "distributed/comm/engine.h"
+#include "distributed/comm/direct/engine.h"
 
 namespace tessera {
 

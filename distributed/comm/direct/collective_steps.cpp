@@ -1,4 +1,4 @@
-#include "distributed/comm/collective_steps.h"
+#include "distributed/comm/direct/collective_steps.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,7 +1,7 @@
 // An all_reduce of few bytes between ranks that share memory.
 #pragma once
 
-#include "distributed/comm/engine.h"
+#include "distributed/comm/direct/engine.h"
 
 namespace tessera {
 

@@ -1,4 +1,4 @@
-#include "distributed/comm/exchange.h"
+#include "distributed/comm/direct/exchange.h"
 
 namespace tessera {
 namespace {

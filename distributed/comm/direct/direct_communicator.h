@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "distributed/comm/checked_communicator.h"
-#include "distributed/comm/collective_steps.h"
+#include "distributed/comm/direct/collective_steps.h"
 
 namespace tessera {
 

@@ -1,4 +1,4 @@
-#include "tests/distributed/communicator_suite.h"
+#include "tests/distributed/comm/communicator_suite.h"
 
 #include <gtest/gtest.h>
 
@@ -465,8 +465,8 @@ void places_of_a_mismatch_are_named(Communicator& comm) {
   int line = __LINE__ + 2;
   expect_mismatch(
       comm, [&] { return comm.barrier(); }, [&] { return comm.all_reduce(array); },
-      fmt::format("at distributed/communicator_suite.cpp:{} in layers.odd", line),
-      fmt::format("at distributed/communicator_suite.cpp:{} in layers.even", line));
+      fmt::format("at comm/communicator_suite.cpp:{} in layers.odd", line),
+      fmt::format("at comm/communicator_suite.cpp:{} in layers.even", line));
 }
 
 void another_dtype_is_detected(Communicator& comm) {

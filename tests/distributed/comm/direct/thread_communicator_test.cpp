@@ -1,11 +1,11 @@
-#include "distributed/comm/thread_communicator.h"
+#include "distributed/comm/direct/thread_communicator.h"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 #include <vector>
 
-#include "tests/distributed/communicator_suite.h"
+#include "tests/distributed/comm/communicator_suite.h"
 
 namespace tessera::test {
 namespace {

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "distributed/comm/neighbours.h"
+#include "distributed/comm/direct/neighbours.h"
 
 namespace tessera {
 

@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-#include "distributed/comm/transport.h"
+#include "distributed/comm/direct/transport.h"
 
 namespace tessera {
 
