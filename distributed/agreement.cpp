@@ -48,7 +48,7 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& tex
   Array length = Array::scalar(static_cast<double>(text.size()), DType::i64).view({1});
   std::vector<Array> lengths;
   for (size_t rank = 0; rank < world; ++rank) lengths.push_back(Array::empty({1}, DType::i64));
-  comm.all_gather(length, lengths).wait();
+  comm.all_gather(length, lengths).join();
 
   Array own = Array::empty({static_cast<int64_t>(text.size())}, DType::u8);
   if (!text.empty()) std::memcpy(own.raw(), text.data(), text.size());
@@ -56,7 +56,7 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& tex
   for (const Array& count : lengths) {
     bytes.push_back(Array::empty({count.item<int64_t>()}, DType::u8));
   }
-  comm.all_gather(own, bytes).wait();
+  comm.all_gather(own, bytes).join();
 
   std::vector<std::string> texts;
   for (const Array& part : bytes) {

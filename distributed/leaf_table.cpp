@@ -19,7 +19,7 @@ LeafTable::LeafTable(const std::vector<std::vector<double>>& own_rows, int64_t c
   TESSERA_ASSERT(own.numel() == columns * static_cast<int64_t>(own_rows.size()));
   auto* to = own.data<double>();
   for (const auto& row : own_rows) to = std::copy(row.begin(), row.end(), to);
-  comm.all_gather(own, parts).wait();
+  comm.all_gather(own, parts).join();
   for (int rank = 0; rank < comm.size(); ++rank) {
     const auto* value = parts[static_cast<size_t>(rank)].data<double>();
     for (int64_t leaf : leaves_of(rank)) {

@@ -130,7 +130,7 @@ bool same_on_all(const std::string& text, Communicator& comm) {
   for (int rank = 0; rank < comm.size(); ++rank) all.push_back(Array::empty({length}, DType::u8));
   const Array& send = all[static_cast<size_t>(comm.rank())];
   std::memcpy(send.raw(), own.data(), own.size());
-  comm.all_gather(send, all).wait();
+  comm.all_gather(send, all).join();
   return std::all_of(all.begin(), all.end(), [&](const Array& other) {
     return std::memcmp(other.raw(), own.data(), own.size()) == 0;
   });
@@ -140,7 +140,7 @@ bool same_on_all(const std::string& text, Communicator& comm) {
 // answer away. Those who are still here then learn of its failure from their next call.
 void meet(Communicator& comm) {
   try {
-    comm.barrier().wait();
+    comm.barrier().join();
   } catch (const CommError&) {
   }
 }

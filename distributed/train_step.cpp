@@ -264,7 +264,7 @@ double TrainStep::norm_of(const std::vector<Array>& gradients) const {
         .chunk_square_sums(gradients[i], part(parts[own], {filled, filled + count}));
     filled += count;
   }
-  if (owners.size() > 1) owners.all().all_gather(parts[own], parts).wait();
+  if (owners.size() > 1) owners.all().all_gather(parts[own], parts).join();
   return on_meta() ? 0 : std::sqrt(tree_sum(chunks_in_order(parts)));
 }
 

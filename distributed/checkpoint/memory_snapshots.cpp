@@ -199,7 +199,7 @@ void MemorySnapshots::fetch_missing(std::span<const HeldTensor> state) {
     }
   }
   for (auto [part, node] : moves) move_part(part, first_on_node(node));
-  comm_.barrier().wait();
+  comm_.barrier().join();
 }
 
 void MemorySnapshots::move_part(size_t part, int to) {
@@ -239,7 +239,7 @@ void MemorySnapshots::clear() {
       remove_if_there(data);
     }
   }
-  comm_.barrier().wait();
+  comm_.barrier().join();
 }
 
 std::string MemorySnapshots::take(std::vector<Piece> pieces, const CheckpointInfo& info) {
@@ -298,8 +298,8 @@ void MemorySnapshots::exchange_with_peers(size_t slot) {
                             {2});
   Array theirs = Array::zeros({2}, DType::i64);
   Work sent = comm_.send(sizes, to, kTag);
-  comm_.recv(theirs, from, kTag).wait();
-  sent.wait();
+  comm_.recv(theirs, from, kTag).join();
+  sent.join();
   auto bytes = static_cast<size_t>(theirs.data<int64_t>()[0]);
   std::string text(static_cast<size_t>(theirs.data<int64_t>()[1]), '\0');
 
@@ -326,8 +326,8 @@ void MemorySnapshots::exchange_with_peers(size_t slot) {
       };
       Work send;
       if (at < out.size()) send = comm_.send(as_array(piece(out)), to, kTag);
-      if (at < in.size()) comm_.recv(as_array(piece(in)), from, kTag).wait();
-      send.wait();
+      if (at < in.size()) comm_.recv(as_array(piece(in)), from, kTag).join();
+      send.join();
     }
   };
   exchange(own_[slot]->data(), target);
@@ -340,14 +340,14 @@ void MemorySnapshots::exchange_with_peers(size_t slot) {
 void MemorySnapshots::send_bytes(std::span<std::byte> data, int peer) const {
   for (size_t at = 0; at < data.size(); at += kMessageBytes) {
     auto piece = data.subspan(at, std::min(kMessageBytes, data.size() - at));
-    comm_.send(as_array(piece), peer, kTag).wait();
+    comm_.send(as_array(piece), peer, kTag).join();
   }
 }
 
 void MemorySnapshots::recv_bytes(std::span<std::byte> data, int peer) const {
   for (size_t at = 0; at < data.size(); at += kMessageBytes) {
     auto piece = data.subspan(at, std::min(kMessageBytes, data.size() - at));
-    comm_.recv(as_array(piece), peer, kTag).wait();
+    comm_.recv(as_array(piece), peer, kTag).join();
   }
 }
 

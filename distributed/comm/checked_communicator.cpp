@@ -28,8 +28,8 @@ std::vector<Array> list(std::span<const Array> arrays) { return {arrays.begin(),
 void CheckedCommunicator::require(CommOp op, const Array& array) const {
   TESSERA_CHECK(array.defined(), "[{}] expected an array, got an undefined one", name(op));
   TESSERA_CHECK(takes(array.device()),
-                "[{}] expected an array of the communicator's device, got {}", name(op),
-                array.device());
+                "[{}] expected an array of the communicator's device, {}, got one of {}", name(op),
+                device(), array.device());
   TESSERA_CHECK(array.is_contiguous(),
                 "[{}] expected a contiguous array, got shape {} with strides {}", name(op),
                 array.shape(), array.strides());

@@ -56,25 +56,32 @@ struct CommOptions {
 // this rank's part of it: so every Work is waited for, or a later one on the same communicator.
 class Work {
  public:
+  // What a backend supplies. Both may be called any number of times, in any order.
   class State {
    public:
     virtual ~State() = default;
-    virtual void finish(std::chrono::milliseconds timeout) = 0;
+    virtual void order_stream() = 0;
+    virtual void join(std::chrono::milliseconds timeout) = 0;
     virtual std::chrono::milliseconds default_timeout() const = 0;
   };
 
   Work() = default;
   explicit Work(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-  // What follows comes after the transfer. On the CPU this blocks for the communicator's timeout
-  // at most, as join does; on a GPU only the current stream waits.
+  // Orders the current stream: what this thread enqueues on the device from here on comes after the
+  // transfer. The host may not look at its arrays yet. The CPU's stream has no queue, so there the
+  // call blocks as join() does.
   void wait() const {
-    if (state_) state_->finish(state_->default_timeout());
+    if (state_) state_->order_stream();
   }
-  // Blocks until the transfer is done, and throws CommError when a peer is gone, the communicator
-  // failed or the time is over; the latter fails the communicator on every rank.
+  // Blocks the host until the transfer is done and its arrays can be read, and throws CommError
+  // when a peer is gone, the communicator failed or the time is over; the latter fails the
+  // communicator on every rank. The timeout is the communicator's unless given.
+  void join() const {
+    if (state_) state_->join(state_->default_timeout());
+  }
   void join(std::chrono::milliseconds timeout) const {
-    if (state_) state_->finish(timeout);
+    if (state_) state_->join(timeout);
   }
 
  private:
@@ -107,17 +114,22 @@ class Communicator {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  // Where the arrays of its transfers are, and what it allocates.
+  virtual Device device() const = 0;
+  // Whether reductions are taken in rank order, ((r0 + r1) + r2) + ..., as one can do by hand;
+  // otherwise in an order of the backend's own.
+  virtual bool reduces_in_rank_order() const = 0;
 
   // Memory that peers can map, where the communicator has such; ordinary memory otherwise. Its
   // content is unspecified. Any array may be sent; those from here may travel faster.
   virtual Array allocate(Dims shape, DType dtype) = 0;
 
-  // array = reduction of every rank's array, in rank order: ((r0 + r1) + r2) + ... The same bits on
-  // every rank and with every implementation, but dependent on the number of ranks.
+  // array = reduction of every rank's array. The same bits on every rank, but dependent on the
+  // number of ranks and, unless reduces_in_rank_order(), on the implementation.
   virtual Work all_reduce(const Array& array, ReduceKind kind = ReduceKind::sum,
                           CallSite site = {}) = 0;
 
-  // recv = reduction, in rank order, of every rank's send_per_rank[rank()]. Shards may be uneven,
+  // recv = reduction, as all_reduce, of every rank's send_per_rank[rank()]. Shards may be uneven,
   // but send_per_rank[p] has one size on all ranks. recv may be send_per_rank[rank()] itself.
   virtual Work reduce_scatter(std::span<const Array> send_per_rank, const Array& recv,
                               ReduceKind kind = ReduceKind::sum, CallSite site = {}) = 0;

@@ -19,6 +19,8 @@ class FakeCommunicator : public CheckedCommunicator {
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  Device device() const override { return device_; }
+  bool reduces_in_rank_order() const override { return true; }
   Array allocate(Dims shape, DType dtype) override;
   // Counted and listed here too, under this communicator.
   std::unique_ptr<Communicator> split(int color, int key, CallSite site = {}) override;

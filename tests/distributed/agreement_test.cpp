@@ -4,6 +4,7 @@
 
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"
+#include "tests/support/spy_communicator.h"
 
 namespace tessera {
 namespace {
@@ -49,6 +50,16 @@ TEST(GatherTexts, GivesEveryRankAll) {
 TEST(GatherTexts, MayAllBeEmpty) {
   run_ranks(3, [](Communicator& comm) {
     EXPECT_EQ(gather_texts(comm, ""), std::vector<std::string>(3));
+  });
+}
+
+// The host reads what arrives: ordering a stream is not enough.
+TEST(GatherTexts, BlocksTheHost) {
+  run_ranks(2, [](Communicator& comm) {
+    test::SpyCommunicator spy(comm);
+    gather_texts(spy, "x");
+    EXPECT_EQ(spy.count("all_gather"), 2);
+    EXPECT_TRUE(spy.all_joined());
   });
 }
 

@@ -9,6 +9,7 @@
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"
+#include "tests/support/spy_communicator.h"
 
 namespace tessera {
 namespace {
@@ -218,6 +219,21 @@ TEST(Levels, DivideChunksAmongRanksOfMachines) {
     }
     EXPECT_EQ(error_of([&] { Levels(comm, 4); }),
               "[Levels] 6 ranks do not divide into machines of 4");
+  });
+}
+
+// The tree's order is its own: a backend may add in whatever order it likes. And all that follows
+// is device work, which no host has to wait for.
+TEST_P(ExactSum, UsesNoReductionOfTheCommunicator) {
+  run_ranks(4, [&](Communicator& comm) {
+    test::SpyCommunicator spy(comm, /*reduces_in_rank_order=*/false);
+    Mesh mesh(spy, GetParam(), {.group = 2, .machine = 2});
+    spy.forget();
+    Array got = sum_on(mesh, 7, 1300, DType::f32, ReductionMode::exact);
+    EXPECT_TRUE(same_bits(got.contiguous(), own_part(mesh, naive_sum(7, 1300, DType::f32))));
+    EXPECT_GT(spy.calls().size(), 0U);
+    EXPECT_EQ(spy.count("all_reduce") + spy.count("reduce_scatter"), 0);
+    EXPECT_TRUE(spy.all_waited());
   });
 }
 

@@ -12,7 +12,9 @@ class Transfer : public Work::State {
  public:
   Transfer(std::shared_ptr<Engine> engine, std::shared_ptr<const Operation> op)
       : engine_(std::move(engine)), op_(std::move(op)) {}
-  void finish(std::chrono::milliseconds timeout) override { engine_->finish(*op_, timeout); }
+  // Kernels of the CPU run when they are called: what comes after the transfer needs it done.
+  void order_stream() override { join(default_timeout()); }
+  void join(std::chrono::milliseconds timeout) override { engine_->finish(*op_, timeout); }
   std::chrono::milliseconds default_timeout() const override { return engine_->options().timeout; }
 
  private:
@@ -125,7 +127,7 @@ std::unique_ptr<Communicator> DirectCommunicator::split(int color, int key, Call
   own[0] = color;
   own[1] = key;
   own[2] = engine_->transport().next_split();
-  gather_for_all(CommOp::split, answers[static_cast<size_t>(rank())], answers, site).wait();
+  gather_for_all(CommOp::split, answers[static_cast<size_t>(rank())], answers, site).join();
   if (color == -1) return nullptr;
 
   std::vector<std::pair<int64_t, int>> members;  // key and rank here

@@ -23,6 +23,8 @@ class DirectCommunicator : public CheckedCommunicator {
 
   int rank() const override { return engine_->rank(); }
   int size() const override { return engine_->size(); }
+  Device device() const override { return {DeviceType::cpu}; }
+  bool reduces_in_rank_order() const override { return true; }
   Array allocate(Dims shape, DType dtype) override;
   std::unique_ptr<Communicator> split(int color, int key, CallSite site = {}) override;
   void abort(const std::string& message) override;

@@ -48,7 +48,7 @@ MpiEnvironment::MpiEnvironment(CommOptions options)
 MpiEnvironment::~MpiEnvironment() {
   if (std::uncaught_exceptions() > exceptions_at_start_) return;
   try {
-    world()->barrier().wait();
+    world()->barrier().join();
   } catch (const std::exception& error) {
     fmt::print(stderr, "tessera: MPI is not finalized: {}\n", error.what());
     return;
