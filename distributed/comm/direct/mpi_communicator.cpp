@@ -43,7 +43,9 @@ std::string mpi_version() {
 MpiEnvironment::MpiEnvironment(CommOptions options)
     : transport_(std::make_shared<MpiTransport>(initialize(), options.share_memory)),
       options_(options),
-      exceptions_at_start_(std::uncaught_exceptions()) {}
+      exceptions_at_start_(std::uncaught_exceptions()) {
+  transport_->start_mover();
+}
 
 MpiEnvironment::~MpiEnvironment() {
   if (std::uncaught_exceptions() > exceptions_at_start_) return;

@@ -92,11 +92,19 @@ MpiTransport::MpiTransport(MPI_Comm comm, bool shares_memory) : comm_(comm) {
   if (shares_memory && size_ > 1) meet_neighbours();
   std::vector<int> everyone(static_cast<size_t>(size_));
   std::iota(everyone.begin(), everyone.end(), 0);
-  bool all_near = size_ == 1 || (windows_ && windows_->all_met(everyone));
-  if (!all_near) mover_ = std::thread([this] { keep_moving(); });
+  needs_mover_ = size_ > 1 && !(windows_ && windows_->all_met(everyone));
+}
+
+void MpiTransport::start_mover() {
+  if (needs_mover_) mover_ = std::thread([this] { keep_moving(); });
 }
 
 MpiTransport::~MpiTransport() { close(); }
+
+void MpiTransport::leave_to_mpi() {
+  if (!sent_failures_.empty()) static_cast<void>(new auto(std::move(sent_failures_)));
+  if (!given_up_.empty()) static_cast<void>(new auto(std::move(given_up_)));
+}
 
 void MpiTransport::count_messages(int more) {
   under_way_ += more;

@@ -27,11 +27,11 @@ void check_mpi(int code, const char* call);
 // messages of their own, which waiters look for.
 //
 // MPI moves messages on only when it is called. Where some rank shares no memory with this one, as
-// on another machine, a thread calls it while messages are under way, so that they travel during
-// whatever else this rank does.
+// on another machine, a thread, the mover, calls it while messages are under way, so that they
+// travel during whatever else this rank does.
 class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTransport> {
  public:
-  // comm stays the caller's; its errors are returned (MPI_ERRORS_RETURN).
+  // comm stays the caller's and outlives this; its errors are returned (MPI_ERRORS_RETURN).
   // Shares memory with the ranks of this machine unless told not to. A collective.
   MpiTransport(MPI_Comm comm, bool shares_memory);
   ~MpiTransport() override;
@@ -52,8 +52,16 @@ class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTr
   int next_split() override;
   void take_split(int number) override;
 
+  // Whether some ranks share no memory: the same answer on all ranks. Then start_mover() is called
+  // once, before the first message.
+  bool needs_mover() const { return needs_mover_; }
+  void start_mover();
+
   // MPI is not called any more.
   void close();
+  // Before the transport goes and MPI goes on: what MPI may still read or write after a failure is
+  // left to it, for good.
+  void leave_to_mpi();
 
  private:
   friend class MpiMessage;
@@ -66,6 +74,7 @@ class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTr
   int rank_ = 0;
   int size_ = 0;
   int max_tag_ = 0;
+  bool needs_mover_ = false;
   std::unique_ptr<SharedWindows> windows_;
 
   std::mutex mutex_;  // for MPI and all below
