@@ -43,13 +43,13 @@ std::unordered_map<Key, int> blocks_of_parameters(const nn::Module& module) {
 class Packing {
  public:
   Packing(const nn::Module& module, const optim::Optimizer& optimizer, const BucketOptions& options,
-          const Mesh& mesh)
-      : options_(options), gathers_blocks_(mesh.gathers_blocks()) {
+          const ShardGrid& grid)
+      : options_(options), gathers_blocks_(grid.gathers_blocks()) {
     std::unordered_map<Key, int> blocks = blocks_of_parameters(module);
-    TESSERA_CHECK(!shards_blocks(mesh.strategy()) || !blocks.empty(),
+    TESSERA_CHECK(!shards_blocks(grid.strategy()) || !blocks.empty(),
                   "{}: the model has no blocks whose parameters could be sharded; make_block() "
                   "and run_block() of nn/block.h say what they are",
-                  name(mesh.strategy()));
+                  name(grid.strategy()));
     auto decays = weight_decays(optimizer);
     int64_t chunk = 0;
     for (const auto& [name, parameter] : module.named_parameters()) {
@@ -135,18 +135,19 @@ class Packing {
 // Gives buckets their buffers, and these the parameters' values.
 class Filling {
  public:
-  Filling(const nn::Module& module, size_t num_states, std::optional<DType> dtype, const Mesh& mesh)
-      : module_(module), num_states_(num_states), dtype_(dtype), mesh_(mesh) {}
+  Filling(const nn::Module& module, size_t num_states, std::optional<DType> dtype,
+          const ShardGrid& grid)
+      : module_(module), num_states_(num_states), dtype_(dtype), grid_(grid) {}
 
   void fill(Bucket& bucket) const {
     DType dtype = dtype_.value_or(bucket.segments[0].parameter.dtype());
-    bucket.own = mesh_.owners().own_shard(bucket.numel);
+    bucket.own = grid_.owners().own_shard(bucket.numel);
     if (bucket.sharded) {
-      bucket.own_params = mesh_.data().allocate({bucket.own.size()}, dtype);
+      bucket.own_params = grid_.data().allocate({bucket.own.size()}, dtype);
       bucket.params = Array::empty({bucket.numel}, dtype, bucket.own_params.device());
       bucket.params.storage()->drop(what(bucket));
     } else {
-      bucket.params = mesh_.data().allocate({bucket.numel}, dtype);
+      bucket.params = grid_.data().allocate({bucket.numel}, dtype);
       bucket.own_params = part(bucket.params, bucket.own);
     }
     bool has_master = bucket.trained && dtype != bucket.sum_dtype();
@@ -205,16 +206,16 @@ class Filling {
   const nn::Module& module_;
   size_t num_states_;
   std::optional<DType> dtype_;
-  const Mesh& mesh_;
+  const ShardGrid& grid_;
 };
 
 }  // namespace
 
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
-                                 const BucketOptions& options, const Mesh& mesh) {
-  Packing packing(module, optimizer, options, mesh);
+                                 const BucketOptions& options, const ShardGrid& grid) {
+  Packing packing(module, optimizer, options, grid);
   std::vector<Bucket> buckets = packing.pack();
-  Filling filling(module, optimizer.num_states(), options.dtype, mesh);
+  Filling filling(module, optimizer.num_states(), options.dtype, grid);
   for (Bucket& bucket : buckets) filling.fill(bucket);
   bool on_meta = !buckets.empty() && buckets[0].own_params.device().type == DeviceType::meta;
   for (const Tensor& parameter : packing.frozen()) {

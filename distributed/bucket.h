@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "distributed/mesh.h"
+#include "distributed/shard_grid.h"
 #include "nn/module.h"
 #include "nn/optim/optimizer.h"
 
@@ -52,7 +52,7 @@ struct BucketOptions {
 };
 
 // Packs the parameters that the optimizer updates, frozen ones aside, into buckets and makes them
-// views into these, in memory of mesh.data(). Buckets are in the order in which backward fills
+// views into these, in memory of grid.data(). Buckets are in the order in which backward fills
 // them: the last block's first, each from its last parameter on, and the root's at the end; that is
 // of parameters outside of blocks and of those that several blocks share. The first bucket has at
 // most 1 MiB, so that its reduction starts early. Where blocks are gathered, their frozen
@@ -63,7 +63,7 @@ struct BucketOptions {
 // An optimizer's parameter that is not the module's is an error, and so is one of the module that
 // requires a gradient and is in no group; and blocks that are to be gathered where there are none.
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
-                                 const BucketOptions& options, const Mesh& mesh);
+                                 const BucketOptions& options, const ShardGrid& grid);
 
 // The parameters' gradients as one flat array of the bucket's layout in its sum_dtype, in memory of
 // the communicator; their grads are dropped. A parameter without one counts as zero; got[index] of

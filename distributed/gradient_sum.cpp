@@ -24,20 +24,20 @@ bool is_same_memory(const Array& a, const Array& b) {
 }  // namespace
 
 GradientSum::GradientSum(int64_t num_leaves, int64_t elements, DType dtype, ReductionMode mode,
-                         const Mesh& mesh)
+                         const ShardGrid& grid)
     : num_leaves_(num_leaves),
       elements_(elements),
       dtype_(dtype),
       mode_(mode),
-      mesh_(mesh),
-      keeps_whole_(mesh.strategy() != Strategy::zero1),
-      run_(part_of_rank(num_leaves, mesh.replicas().rank(), mesh.replicas().size())),
+      grid_(grid),
+      keeps_whole_(grid.strategy() != Strategy::zero1),
+      run_(part_of_rank(num_leaves, grid.replicas().rank(), grid.replicas().size())),
       next_leaf_(run_.begin),
       fold_(num_leaves, AddInto()) {}
 
 void GradientSum::add(const Array& gradient) {
   settle();
-  const Levels& shards = mesh_.shards();
+  const Levels& shards = grid_.shards();
   TESSERA_ASSERT(gradient.defined() == (next_leaf_ + shards.rank() < run_.end));
   if (mode_ != ReductionMode::exact) {
     add_fast(gradient);
@@ -56,7 +56,7 @@ void GradientSum::add(const Array& gradient) {
 
 // Of the ranks of this machine, in a round from leaf `first` on.
 std::vector<Run> GradientSum::leaves_by_rank(int64_t first) const {
-  const Levels& shards = mesh_.shards();
+  const Levels& shards = grid_.shards();
   int64_t machine = first + int64_t{shards.far().rank()} * shards.near().size();
   std::vector<Run> runs;
   for (int64_t i = 0; i < shards.near().size(); ++i) {
@@ -66,7 +66,7 @@ std::vector<Run> GradientSum::leaves_by_rank(int64_t first) const {
 }
 
 std::vector<Run> GradientSum::leaves_by_machine(int64_t first) const {
-  const Levels& shards = mesh_.shards();
+  const Levels& shards = grid_.shards();
   int64_t close = shards.near().size();
   std::vector<Run> runs;
   for (int64_t i = 0; i < shards.far().size(); ++i) {
@@ -77,7 +77,7 @@ std::vector<Run> GradientSum::leaves_by_machine(int64_t first) const {
 }
 
 void GradientSum::add_fast(const Array& gradient) {
-  const Levels& shards = mesh_.shards();
+  const Levels& shards = grid_.shards();
   if (shards.size() == 1) {
     if (!gradient.defined()) return;
     fast_sum_ = fast_sum_.defined() ? AddInto()(fast_sum_, gradient) : gradient;
@@ -85,7 +85,7 @@ void GradientSum::add_fast(const Array& gradient) {
   }
   Array whole = gradient;
   if (!whole.defined()) {
-    whole = mesh_.data().allocate({elements_}, dtype_);
+    whole = grid_.data().allocate({elements_}, dtype_);
     whole.fill_(0);
   }
   std::vector<Array> parts = shards.cut(packed(whole, mode_, shards.all()));
@@ -105,7 +105,7 @@ void GradientSum::settle() {
 }
 
 void GradientSum::settle_exact() {
-  const Levels& shards = mesh_.shards();
+  const Levels& shards = grid_.shards();
   Subtrees subtrees = exchange_->finish();
   if (shards.far().size() > 1) {
     int64_t elements = shards.near_shard(elements_).size();
@@ -119,7 +119,7 @@ void GradientSum::settle_exact() {
 }
 
 bool GradientSum::step() {
-  const Levels& replicas = mesh_.replicas();
+  const Levels& replicas = grid_.replicas();
   switch (stage_) {
     case Stage::rounds:
       settle();
@@ -138,7 +138,7 @@ bool GradientSum::step() {
         for (int i = 0; i < replicas.far().size(); ++i) {
           runs.push_back(part_of_rank(num_leaves_, i, replicas.far().size()));
         }
-        int64_t elements = replicas.near_shard(mesh_.shards().own_shard(elements_).size()).size();
+        int64_t elements = replicas.near_shard(grid_.shards().own_shard(elements_).size()).size();
         exchange_.emplace(num_leaves_, std::move(runs), std::move(subtrees),
                           shards_by_rank(replicas.far(), elements), dtype_, /*keep_own=*/true,
                           replicas.far());
@@ -159,9 +159,9 @@ bool GradientSum::step() {
 }
 
 void GradientSum::start_replicas() {
-  const Levels& replicas = mesh_.replicas();
+  const Levels& replicas = grid_.replicas();
   if (mode_ != ReductionMode::exact) return start_replicas_fast();
-  int64_t elements = mesh_.shards().own_shard(elements_).size();
+  int64_t elements = grid_.shards().own_shard(elements_).size();
   int first = replicas.far().rank() * replicas.near().size();
   std::vector<Run> runs;
   for (int i = 0; i < replicas.near().size(); ++i) {
@@ -169,16 +169,16 @@ void GradientSum::start_replicas() {
   }
   // A rank without a leaf still owns a shard, and may get the whole.
   bool has_leaf = !fold_.entries().empty();
-  result_ = has_leaf ? fold_.entries()[0].value : mesh_.data().allocate({elements}, dtype_);
+  result_ = has_leaf ? fold_.entries()[0].value : grid_.data().allocate({elements}, dtype_);
   exchange_.emplace(num_leaves_, std::move(runs), std::move(fold_.entries()),
                     shards_by_rank(replicas.near(), elements), dtype_, /*keep_own=*/true,
                     replicas.near());
 }
 
 void GradientSum::start_replicas_fast() {
-  const Levels& replicas = mesh_.replicas();
+  const Levels& replicas = grid_.replicas();
   if (!fast_sum_.defined()) {
-    fast_sum_ = mesh_.data().allocate({mesh_.shards().own_shard(elements_).size()}, dtype_);
+    fast_sum_ = grid_.data().allocate({grid_.shards().own_shard(elements_).size()}, dtype_);
     fast_sum_.fill_(0);
   }
   Array whole = packed(fast_sum_, mode_, replicas.all());
@@ -194,7 +194,7 @@ void GradientSum::start_replicas_fast() {
 
 // The own shard among replicas is complete when the last exchange is.
 void GradientSum::start_gathering() {
-  const Levels& replicas = mesh_.replicas();
+  const Levels& replicas = grid_.replicas();
   if (mode_ != ReductionMode::exact) {
     work_.wait();
     Array whole = fast_sum_;

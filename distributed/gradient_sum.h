@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "distributed/mesh.h"
+#include "distributed/shard_grid.h"
 #include "distributed/tree_exchange.h"
 
 namespace tessera {
@@ -13,14 +13,14 @@ namespace tessera {
 // the number of ranks. `fast_bf16`: the same, with numbers that travel rounded to bf16.
 enum class ReductionMode { exact, fast, fast_bf16 };
 
-// Rounds of leaves are summed into shards among mesh.shards(), then what that gives among
-// mesh.replicas(). Ends with the elements that this rank updates: its shard among mesh.owners(),
-// all of them in ddp. The same bits for any mesh, in exact mode.
+// Rounds of leaves are summed into shards among grid.shards(), then what that gives among
+// grid.replicas(). Ends with the elements that this rank updates: its shard among grid.owners(),
+// all of them in ddp. The same bits for any grid, in exact mode.
 class GradientSum {
  public:
-  // Of flat arrays of `elements` elements of f32 or f64. The mesh outlives this.
+  // Of flat arrays of `elements` elements of f32 or f64. The grid outlives this.
   GradientSum(int64_t num_leaves, int64_t elements, DType dtype, ReductionMode mode,
-              const Mesh& mesh);
+              const ShardGrid& grid);
 
   // The leaf that this rank has in this round, (elements,), which belongs to the sum now; undefined
   // if it has none. It starts on its way. A collective where rounds are shared, and so are the
@@ -50,11 +50,11 @@ class GradientSum {
   int64_t elements_;
   DType dtype_;
   ReductionMode mode_;
-  const Mesh& mesh_;
+  const ShardGrid& grid_;
   bool keeps_whole_;  // whether replicas all get the whole of it
   Run run_;           // the leaves of this rank's group
   int64_t next_leaf_;
-  ArrayFold fold_;  // exact: of this rank's shard among mesh.shards()
+  ArrayFold fold_;  // exact: of this rank's shard among grid.shards()
   Array fast_sum_;  // the other modes: likewise
 
   // Under way: of a round, then of the replicas.

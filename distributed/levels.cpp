@@ -9,6 +9,12 @@ Run moved(Run run, int64_t by) { return {run.begin + by, run.end + by}; }
 
 }  // namespace
 
+std::unique_ptr<Communicator> rank_alone(Communicator& comm) {
+  if (comm.device().type == DeviceType::cpu) return make_self_communicator();
+  int own = comm.rank();
+  return comm.subgroup({&own, 1});
+}
+
 Levels::Levels(std::unique_ptr<Communicator> all, int close) : Levels(*all, close) {
   owned_ = std::move(all);
 }
@@ -18,7 +24,7 @@ Levels::Levels(Communicator& all, int close) : all_(all) {
   TESSERA_CHECK(close >= 1 && size % close == 0,
                 "[Levels] {} ranks do not divide into machines of {}", size, close);
   if (close == 1 || close == size) {
-    far_ = make_self_communicator();
+    far_ = rank_alone(all);
     return;
   }
   std::vector<int> near;

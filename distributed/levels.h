@@ -9,6 +9,9 @@
 
 namespace tessera {
 
+// A communicator of this rank alone, on the device of comm's. A collective where that is no CPU.
+std::unique_ptr<Communicator> rank_alone(Communicator& comm);
+
 // The ranks of a communicator, of which each `close` consecutive ones reach each other fast. What
 // is divided among all of them is divided among those first, and each part then among the machines:
 // so each byte crosses to another machine once, not once for every rank there.

@@ -1,62 +1,96 @@
 #include "distributed/mesh.h"
 
-#include "distributed/comm/direct/thread_communicator.h"
+#include <algorithm>
+#include <vector>
+
+#include "autograd/context.h"
+#include "distributed/agreement.h"
+#include "distributed/levels.h"
 
 namespace tessera {
 namespace {
 
-// The ranks first, first + stride, ... of comm; null stands for comm itself.
-std::unique_ptr<Communicator> line_of(Communicator& comm, int first, int stride, int count) {
-  std::vector<int> members;
-  for (int i = 0; i < count; ++i) members.push_back(first + i * stride);
-  return comm.subgroup(members);
+// On CPUs the two are one: transfers block the host anyway, calls that differ are found whichever
+// they are about, and a second communicator would cost a split at the start and lines of its own.
+Communicator& control_of(Communicator& world, Communicator* control) {
+  if (control) return *control;
+  TESSERA_CHECK(world.device().type == DeviceType::cpu,
+                "[Mesh] a world on {} needs a control communicator, whose arrays are the host's",
+                world.device());
+  return world;
+}
+
+int ranks_of_data(const Communicator& world, const MeshShape& shape) {
+  for (int size : {shape.pipeline, shape.tensor, shape.context, shape.expert, shape.group}) {
+    TESSERA_CHECK(size >= 1, "[Mesh] expected at least one rank along every axis, got {}",
+                  to_string(shape));
+  }
+  int64_t others = int64_t{shape.pipeline} * shape.tensor * shape.context * shape.expert;
+  TESSERA_CHECK(others <= world.size() && world.size() % others == 0,
+                "[Mesh] {} ranks do not divide into {}", world.size(), to_string(shape));
+  return static_cast<int>(world.size() / others);
 }
 
 }  // namespace
 
-Mesh::Mesh(Communicator& world, Strategy strategy, MeshShape shape)
-    : strategy_(strategy), world_(world) {
-  TESSERA_CHECK(shape.pipeline >= 1 && shape.tensor >= 1 && shape.group >= 1,
-                "[Mesh] expected at least one rank along every axis, got pipeline {}, tensor {}, "
-                "group {}",
-                shape.pipeline, shape.tensor, shape.group);
-  int others = shape.pipeline * shape.tensor;
-  TESSERA_CHECK(world.size() % others == 0,
-                "[Mesh] {} ranks do not divide into {} pipeline stages of {} tensor ranks",
-                world.size(), shape.pipeline, shape.tensor);
-  int data_size = world.size() / others;
-  int stage = world.rank() / (data_size * shape.tensor);
-  int slice = world.rank() % shape.tensor;
-  if (others > 1) {
-    data_ = line_of(world, stage * data_size * shape.tensor + slice, shape.tensor, data_size);
-  }
-  tensor_ =
-      others > 1 ? line_of(world, world.rank() - slice, 1, shape.tensor) : make_self_communicator();
-  pipeline_ = others > 1 ? line_of(world, world.rank() % (data_size * shape.tensor),
-                                   data_size * shape.tensor, shape.pipeline)
-                         : make_self_communicator();
+std::string to_string(const MeshShape& shape) {
+  return fmt::format("pipeline {}, tensor {}, context {}, expert {}, group {}, machine {}",
+                     shape.pipeline, shape.tensor, shape.context, shape.expert, shape.group,
+                     shape.machine);
+}
 
+Mesh::Mesh(Communicator& world, MeshShape shape, Communicator* control)
+    : shape_(shape), world_(world), control_(control_of(world, control)) {
+  TESSERA_CHECK(control_.rank() == world.rank() && control_.size() == world.size(),
+                "[Mesh] expected a control communicator of the world's ranks, got rank {} of {} "
+                "for rank {} of {}",
+                control_.rank(), control_.size(), world.rank(), world.size());
+  int data_size = ranks_of_data(world, shape);
   int machine = shape.machine == 0 ? data_size : shape.machine;
   TESSERA_CHECK(machine >= 1 && data_size % machine == 0,
                 "[Mesh] {} ranks of data parallelism do not divide into machines of {}", data_size,
                 machine);
-  if (strategy == Strategy::ddp || strategy == Strategy::zero1) {
-    shards_ = std::make_unique<Levels>(make_self_communicator(), 1);
-    replicas_ = std::make_unique<Levels>(data(), machine);
-  } else if (strategy != Strategy::hybrid) {
-    shards_ = std::make_unique<Levels>(data(), machine);
-    replicas_ = std::make_unique<Levels>(make_self_communicator(), 1);
-  } else {
-    int group = shape.group;
-    TESSERA_CHECK(data_size % group == 0,
-                  "hybrid: groups of {} ranks do not divide {} ranks of data parallelism", group,
-                  data_size);
-    int rank = data().rank();
-    shards_ = std::make_unique<Levels>(line_of(data(), rank - rank % group, 1, group),
-                                       group % machine == 0 ? machine : group);
-    replicas_ = std::make_unique<Levels>(line_of(data(), rank % group, group, data_size / group),
-                                         machine % group == 0 ? machine / group : 1);
+  TESSERA_CHECK(data_size % shape.group == 0,
+                "[Mesh] {} ranks of data parallelism do not divide into groups of {}", data_size,
+                shape.group);
+  for (Communicator* comm : {&world_, &control_}) {
+    comm->set_where([]() -> std::string_view { return tessera::context().path(); });
   }
+  // Ranks with other shapes would make communicators that do not fit.
+  if (data_size != world.size()) require_agreement(control_, {{"the mesh", to_string(shape)}});
+
+  Axis tensor{1, shape.tensor};
+  Axis context{tensor.stride * tensor.size, shape.context};
+  Axis expert{context.stride * context.size, shape.expert};
+  Axis data{expert.stride * expert.size, data_size};
+  Axis pipeline{data.stride * data.size, shape.pipeline};
+  if (data_size != world.size()) {
+    data_ = along(world_, data);
+    if (&control_ != &world_) own_data_control_ = along(control_, data);
+    data_control_ = own_data_control_ ? own_data_control_.get() : data_.get();
+  }
+  tensor_ = along_or_alone(tensor);
+  context_ = along_or_alone(context);
+  expert_ = along_or_alone(expert);
+  pipeline_ = along_or_alone(pipeline);
+}
+
+std::unique_ptr<Communicator> Mesh::along(Communicator& comm, Axis axis) const {
+  int place = comm.rank() / axis.stride % axis.size;
+  std::vector<int> members;
+  for (int i = 0; i < axis.size; ++i) {
+    members.push_back(comm.rank() + (i - place) * axis.stride);
+  }
+  return comm.subgroup(members);
+}
+
+std::unique_ptr<Communicator> Mesh::along_or_alone(Axis axis) const {
+  return axis.size == 1 ? rank_alone(world_) : along(world_, axis);
+}
+
+void Mesh::abort(const std::string& message) const {
+  world_.abort(message);
+  if (&control_ != &world_) control_.abort(message);
 }
 
 }  // namespace tessera

@@ -19,10 +19,10 @@ class RoundSchedule::Watch {
 };
 
 RoundSchedule::RoundSchedule(const nn::Module& module, std::vector<Bucket>& buckets,
-                             const Mesh& mesh, bool recompute)
+                             const ShardGrid& grid, bool recompute)
     : module_(module),
       buckets_(buckets),
-      mesh_(mesh),
+      grid_(grid),
       recompute_(recompute),
       watch_(std::make_shared<Watch>(this)) {
   for (const nn::Module* block : module.blocks()) blocks_.push_back({block, {}, {}, {}});
@@ -45,7 +45,7 @@ RoundSchedule::RoundSchedule(const nn::Module& module, std::vector<Bucket>& buck
 RoundSchedule::~RoundSchedule() { watch_->let_go(); }
 
 void RoundSchedule::make_lists() {
-  bool gathers = mesh_.gathers_blocks();
+  bool gathers = grid_.gathers_blocks();
   for (size_t b = 0; b < blocks_.size() && gathers; ++b) forward_.push_back({Kind::gather, b});
   both_ = forward_;
   // A model of ten thousand blocks has a hundred thousand buckets: each is looked at once.
@@ -122,7 +122,7 @@ void RoundSchedule::gather_in_turn(size_t block, size_t end, const char* what) {
   TESSERA_CHECK(entry < end,
                 "{} of block '{}' came a second time in one leaf, or after a later block's: {} "
                 "gathers every block once, in the order in which the model makes them",
-                what, blocks_[block].module->path(), name(mesh_.strategy()));
+                what, blocks_[block].module->path(), name(grid_.strategy()));
   while (next_ <= entry) run_entry(list_[next_++]);
 }
 
@@ -139,7 +139,7 @@ void RoundSchedule::reduce(size_t bucket) {
   int block = buckets_[bucket].block;
   nn::ModuleScope scope(block < 0 ? module_ : *blocks_[static_cast<size_t>(block)].module);
   Array gradient;
-  if (has_leaf_) gradient = take_gradients(buckets_[bucket], mesh_.data(), *got_);
+  if (has_leaf_) gradient = take_gradients(buckets_[bucket], grid_.data(), *got_);
   size_t place = place_of_sum_[bucket];
   (*sums_)[place].add(gradient);
   // Those ahead go on meanwhile; those at the front that have ended are not asked again, or a model
@@ -165,7 +165,7 @@ void RoundSchedule::start_gather(Block& block) {
   for (size_t i : block.sharded) {
     const Bucket& bucket = buckets_[i];
     bucket.params.storage()->refill();
-    block.gathers.emplace_back(mesh_.shards(), bucket.own_params, bucket.params);
+    block.gathers.emplace_back(grid_.shards(), bucket.own_params, bucket.params);
   }
   block.state = State::arriving;
 }
@@ -261,11 +261,11 @@ std::vector<Tensor> RoundSchedule::run(const nn::Module& module, const TensorFun
   if (recompute_) {
     function = [forward](const std::vector<Tensor>& again) { return checkpoint(forward, again); };
   }
-  if (!mesh_.gathers_blocks() || all_gathered_) return function(inputs);
+  if (!grid_.gathers_blocks() || all_gathered_) return function(inputs);
   TESSERA_CHECK(running_,
                 "block '{}' runs outside of a step, where {} has not gathered its parameters: "
                 "TrainStep::evaluate and whole_parameters do",
-                module.path(), name(mesh_.strategy()));
+                module.path(), name(grid_.strategy()));
   size_t block = index_of(module);
   before_forward(block);
   bool recorded = context().grad_enabled && sums_;

@@ -24,7 +24,7 @@ namespace tessera {
 class RoundSchedule final : public nn::BlockRunner {
  public:
   // All of them outlive this.
-  RoundSchedule(const nn::Module& module, std::vector<Bucket>& buckets, const Mesh& mesh,
+  RoundSchedule(const nn::Module& module, std::vector<Bucket>& buckets, const ShardGrid& grid,
                 bool recompute);
   ~RoundSchedule() override;
 
@@ -82,7 +82,7 @@ class RoundSchedule final : public nn::BlockRunner {
 
   const nn::Module& module_;
   std::vector<Bucket>& buckets_;
-  const Mesh& mesh_;
+  const ShardGrid& grid_;
   bool recompute_;
   std::vector<Block> blocks_;
   std::vector<Entry> forward_, both_;  // the latter begins with the former

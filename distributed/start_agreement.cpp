@@ -51,9 +51,10 @@ std::string describe(const nn::InitialValues& values, const Dims& shape) {
 
 class Items {
  public:
-  Items(const nn::Module& module, const optim::Optimizer& optimizer, const StepOptions& options)
+  Items(const nn::Module& module, const optim::Optimizer& optimizer, const StepOptions& options,
+        const MeshShape& shape)
       : module_(module) {
-    add_settings(optimizer, options);
+    add_settings(optimizer, options, shape);
     for (const optim::ParamGroup& group : optimizer.groups()) {
       for (const Tensor& param : group.params) {
         decays_[param.shared().get()] = group.weight_decay;
@@ -79,14 +80,16 @@ class Items {
   }
 
  private:
-  void add_settings(const optim::Optimizer& optimizer, const StepOptions& o) {
+  void add_settings(const optim::Optimizer& optimizer, const StepOptions& o,
+                    const MeshShape& shape) {
     auto add = [&](const char* key, auto value) {
       items_.push_back({fmt::format("{} {}", key, value), {}});
     };
     add("leaves", o.leaves);
     add("clip_norm", o.clip_norm);
     add("strategy", name(o.strategy));
-    add("group", o.group);
+    add("group", shape.group);
+    add("machine", shape.machine);
     add("reduction", static_cast<int>(o.reduction));
     add("bucket_bytes", o.bucket_bytes);
     add("the step's seed", o.seed);
@@ -186,8 +189,8 @@ std::string first_difference(const std::vector<std::string>& texts) {
   return {};
 }
 
-// The tensor's memory becomes rank 0's.
-void broadcast(const nn::Module& module, const Tensor& tensor, Communicator& comm) {
+// The tensor's memory becomes rank 0's, by the communicator of its device.
+void broadcast(const nn::Module& module, const Tensor& tensor, const Mesh& mesh) {
   Array data = tensor.data();
   if (data.device().type == DeviceType::meta) {
     data = Array::empty(tensor.shape(), tensor.dtype());
@@ -195,7 +198,8 @@ void broadcast(const nn::Module& module, const Tensor& tensor, Communicator& com
     tensor.set_data(data);
   }
   Array packed = data.contiguous();
-  comm.broadcast(packed, 0).wait();
+  bool there = packed.device() == mesh.data().device();
+  (there ? mesh.data() : mesh.data_control()).broadcast(packed, 0).wait();
   if (packed.storage() != data.storage()) data.copy_(packed);
   data.storage()->mark_changed("TrainStep");
 }
@@ -203,10 +207,11 @@ void broadcast(const nn::Module& module, const Tensor& tensor, Communicator& com
 }  // namespace
 
 void agree_on_start(const nn::Module& module, const optim::Optimizer& optimizer,
-                    const StepOptions& options, Communicator& comm) {
+                    const StepOptions& options, const Mesh& mesh) {
+  Communicator& comm = mesh.data_control();
   // Nor has one that stands for all ranks of a plan anybody to compare with.
   if (comm.size() == 1 || dynamic_cast<const FakeCommunicator*>(&comm)) return;
-  Items items(module, optimizer, options);
+  Items items(module, optimizer, options, mesh.shape());
   std::string text = items.text();
   if (same_on_all(text, comm)) return meet(comm);
   std::string forms = first_difference(gather_texts(comm, items.forms()));
@@ -225,7 +230,7 @@ void agree_on_start(const nn::Module& module, const optim::Optimizer& optimizer,
   for (size_t i = 0; i < items.list().size(); ++i) {
     bool same = std::all_of(lines.begin(), lines.end(),
                             [&](const auto& of_rank) { return of_rank[i] == lines[0][i]; });
-    if (!same) broadcast(module, items.list()[i].tensor, comm);
+    if (!same) broadcast(module, items.list()[i].tensor, mesh);
   }
 }
 

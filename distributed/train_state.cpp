@@ -15,12 +15,12 @@ Run moved(Run run, int64_t by) { return {run.begin + by, run.end + by}; }
 
 class Collector {
  public:
-  Collector(const optim::Optimizer& optimizer, const Mesh& mesh)
-      : state_names_(optimizer.state_names()), mesh_(mesh) {}
+  Collector(const optim::Optimizer& optimizer, const ShardGrid& grid)
+      : state_names_(optimizer.state_names()), grid_(grid) {}
 
   void add(const Bucket& bucket) {
     // Those who own the same elements, and which of them this rank writes.
-    const Levels& alike = &mesh_.owners() == &mesh_.replicas() ? mesh_.shards() : mesh_.replicas();
+    const Levels& alike = &grid_.owners() == &grid_.replicas() ? grid_.shards() : grid_.replicas();
     Run written = moved(alike.own_shard(bucket.own.size()), bucket.own.begin);
     for (const Segment& segment : bucket.segments) {
       add_segment(bucket, segment, written, segment.name, bucket.master);
@@ -34,7 +34,7 @@ class Collector {
   // What every rank has whole.
   void add_replicated(const std::string& name, const Array& data) {
     Run whole{0, data.numel()};
-    const Communicator& all = mesh_.data();
+    const Communicator& all = grid_.data();
     Run written = shard_of(whole.size(), all.rank(), all.size());
     out_.push_back({name, data.shape(), whole, data.view({whole.size()}), written});
   }
@@ -56,15 +56,15 @@ class Collector {
   }
 
   std::vector<std::string> state_names_;
-  const Mesh& mesh_;
+  const ShardGrid& grid_;
   std::vector<HeldTensor> out_;
 };
 
 }  // namespace
 
 std::vector<HeldTensor> held_state(const nn::Module& module, const optim::Optimizer& optimizer,
-                                   const std::vector<Bucket>& buckets, const Mesh& mesh) {
-  Collector collector(optimizer, mesh);
+                                   const std::vector<Bucket>& buckets, const ShardGrid& grid) {
+  Collector collector(optimizer, grid);
   std::unordered_set<const void*> in_buckets;
   for (const Bucket& bucket : buckets) {
     collector.add(bucket);

@@ -42,24 +42,23 @@ std::string nonfinite_in(const Bucket& bucket) {
 
 }  // namespace
 
-TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Communicator& comm,
+TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh& mesh,
                      const StepOptions& options)
     : module_(module),
       optimizer_(optimizer),
-      comm_(comm),
+      mesh_(mesh),
       options_(options),
-      mesh_(
-          (comm.set_where(where_in_model), agree_on_start(module, optimizer, options, comm), comm),
-          options.strategy, {.group = options.group, .machine = options.machine}),
-      buckets_(make_buckets(module, optimizer, {options.bucket_bytes, options.dtype}, mesh_)),
+      grid_((agree_on_start(module, optimizer, options, mesh), mesh), options.strategy),
+      buckets_(make_buckets(module, optimizer, {options.bucket_bytes, options.dtype}, grid_)),
       statistics_(module),
-      schedule_(module, buckets_, mesh_, options.recompute) {
+      schedule_(module, buckets_, grid_, options.recompute) {
+  int world_size = mesh.data().size();
   TESSERA_CHECK(std::any_of(buckets_.begin(), buckets_.end(),
                             [](const Bucket& bucket) { return bucket.trained; }),
                 "[TrainStep] the model has no parameters to train");
-  TESSERA_CHECK(options.leaves >= comm.size(),
+  TESSERA_CHECK(options.leaves >= world_size,
                 "a global batch of {} leaves cannot be shared by {} ranks: every rank needs one",
-                options.leaves, comm.size());
+                options.leaves, world_size);
   for (const Bucket& bucket : buckets_) {
     num_parameters_ += bucket.segments.size();
     if (bucket.trained) num_chunks_ += bucket.numel / kChunkElements;
@@ -67,17 +66,15 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Comm
   module.set_block_runner(&schedule_);
 }
 
-std::string_view TrainStep::where_in_model() { return context().path(); }
-
 TrainStep::~TrainStep() { module_.set_block_runner(nullptr); }
 
 std::vector<int64_t> TrainStep::own_leaves(int64_t num_leaves) const {
-  return leaves_of_rank(num_leaves, comm_.rank(), comm_.size(), group());
+  return leaves_of_rank(num_leaves, mesh_.data().rank(), mesh_.data().size(), group());
 }
 
 int64_t TrainStep::num_rounds(int64_t num_leaves) const {
-  int group_index = comm_.rank() / group();
-  int64_t run = part_of_rank(num_leaves, group_index, comm_.size() / group()).size();
+  int group_index = mesh_.data().rank() / group();
+  int64_t run = part_of_rank(num_leaves, group_index, mesh_.data().size() / group()).size();
   return (run + group() - 1) / group();
 }
 
@@ -89,7 +86,7 @@ auto TrainStep::guarded(const Body& body) {
   } catch (const SharedError&) {
     throw;  // the others have it by themselves, and none waits for an answer
   } catch (const std::exception& error) {
-    comm_.abort(error.what());
+    mesh_.abort(error.what());
     throw;
   }
 }
@@ -112,7 +109,7 @@ std::vector<GradientSum> TrainStep::gradient_sums(int64_t num_leaves) const {
   std::vector<GradientSum> sums;
   for (const Bucket& bucket : buckets_) {
     if (!bucket.trained) continue;
-    sums.emplace_back(num_leaves, bucket.numel, bucket.sum_dtype(), options_.reduction, mesh_);
+    sums.emplace_back(num_leaves, bucket.numel, bucket.sum_dtype(), options_.reduction, grid_);
   }
   return sums;
 }
@@ -121,7 +118,7 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf, 
   std::vector<GradientSum> sums = gradient_sums(call.leaves);
   Leaves leaves = run_rounds(loss_of_leaf, call, sums);
   for (std::vector<double>& row : leaves.rows) row[kLr] = lr;
-  LeafTable table(leaves.rows, num_columns(), call.leaves, group(), comm_);
+  LeafTable table(leaves.rows, num_columns(), call.leaves, group(), mesh_.data_control());
   check_same_lr(table, call.leaves);
   check_use(table, call.leaves);
   std::vector<Array> gradients;
@@ -147,7 +144,8 @@ StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf, 
     update(lr, gradients, factor / result.weight);
     gather_parameters();
     if (!on_meta())
-      statistics_.move(leaves.observed, table, kNumColumns, call.leaves, group(), comm_);
+      statistics_.move(leaves.observed, table, kNumColumns, call.leaves, group(),
+                       mesh_.data_control());
   }
   ++steps_done_;
   return result;
@@ -244,7 +242,7 @@ void TrainStep::check_use(const LeafTable& table, int64_t num_leaves) const {
 // One sum of squares per chunk, folded over all chunks of all parameters in one tree: how the
 // parameters are cut into buckets, and these into shards, changes nothing.
 double TrainStep::norm_of(const std::vector<Array>& gradients) const {
-  const Levels& owners = mesh_.owners();
+  const Levels& owners = grid_.owners();
   auto own = static_cast<size_t>(owners.rank());
   std::vector<Array> parts;  // of each rank: its chunks of every trained bucket
   for (int rank = 0; rank < owners.size(); ++rank) {
@@ -270,7 +268,7 @@ double TrainStep::norm_of(const std::vector<Array>& gradients) const {
 
 // From what ranks have of every bucket to the order of the parameters.
 std::vector<double> TrainStep::chunks_in_order(const std::vector<Array>& parts) const {
-  const Levels& owners = mesh_.owners();
+  const Levels& owners = grid_.owners();
   std::vector<double> chunks(static_cast<size_t>(num_chunks_));
   std::vector<const double*> next;  // of each rank
   for (const Array& sums : parts) next.push_back(sums.data<double>());
@@ -332,7 +330,7 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
 }
 
 void TrainStep::gather_parameters(bool frozen_too) const {
-  const Levels& owners = mesh_.owners();
+  const Levels& owners = grid_.owners();
   if (owners.size() == 1) return;
   std::vector<Gather> gathers;
   for (const Bucket& bucket : buckets_) {
@@ -349,9 +347,10 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
     TESSERA_CHECK(steps_done >= 0 && updates >= 0 && updates <= steps_done,
                   "[TrainStep] expected from 0 updates to one a step, got {} in {} steps", updates,
                   steps_done);
-    if (comm_.size() > 1) {
-      require_agreement(comm_, {{"the step to go on from",
-                                 fmt::format("{} steps with {} updates", steps_done, updates)}});
+    if (mesh_.data().size() > 1) {
+      require_agreement(mesh_.data_control(),
+                        {{"the step to go on from",
+                          fmt::format("{} steps with {} updates", steps_done, updates)}});
     }
     for (const Bucket& bucket : buckets_) {
       if (bucket.master.storage() != bucket.own_params.storage()) {
@@ -371,7 +370,7 @@ std::string TrainStep::nonfinite_parameter() {
     for (const Bucket& bucket : buckets_) {
       if (own.empty() && bucket.trained) own = nonfinite_in(bucket);
     }
-    std::vector<std::string> all = gather_texts(comm_, own);
+    std::vector<std::string> all = gather_texts(mesh_.data_control(), own);
     auto found =
         std::find_if(all.begin(), all.end(), [](const auto& text) { return !text.empty(); });
     return found == all.end() ? std::string() : *found;
@@ -391,7 +390,7 @@ double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>
       }
       schedule_.end();
     }
-    LeafTable table(rows, 2, count, group(), comm_);
+    LeafTable table(rows, 2, count, group(), mesh_.data_control());
     if (!(table.sum(1) > 0)) {
       throw SharedError("[TrainStep] the losses of an evaluation have no weight");
     }
@@ -417,7 +416,7 @@ nn::StateDict TrainStep::state() {
       Array values = bucket.params;
       if (bucket.sharded || bucket.master.dtype() != bucket.params.dtype()) {
         values = Array::empty({bucket.numel}, bucket.master.dtype());
-        Gather(mesh_.owners(), bucket.master, values).wait();
+        Gather(grid_.owners(), bucket.master, values).wait();
       }
       for (const Segment& segment : bucket.segments) {
         Array data = part(values, {segment.begin, segment.end});

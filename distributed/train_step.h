@@ -32,8 +32,6 @@ struct StepOptions {
   int64_t leaves = 1;    // in a global batch; at least one for every rank
   double clip_norm = 0;  // of the whole gradient; 0 does not clip
   Strategy strategy = Strategy::ddp;
-  int group = 1;    // hybrid: ranks that share a copy of the model
-  int machine = 0;  // MeshShape::machine
   ReductionMode reduction = ReductionMode::exact;
   int64_t bucket_bytes = int64_t{25} << 20;
   uint64_t seed = 1;  // of the random numbers inside leaves
@@ -75,9 +73,10 @@ class TrainStep {
  public:
   using LossOfLeaf = std::function<nn::Loss(Leaf)>;
 
-  // All of them outlive this. The optimizer's settings are used, not its own step(). Ranks compare
-  // what they start from (start_agreement.h). A collective.
-  TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Communicator& comm,
+  // All of them outlive this. The ranks of mesh.data() share the work, and several steps, of
+  // different modules, may share a mesh. The optimizer's settings are used, not its own step().
+  // Ranks compare what they start from (start_agreement.h). A collective.
+  TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh& mesh,
             const StepOptions& options);
   ~TrainStep();
   TrainStep(const TrainStep&) = delete;
@@ -102,7 +101,7 @@ class TrainStep {
   nn::StateDict state();
 
   // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
-  std::vector<HeldTensor> held() const { return held_state(module_, optimizer_, buckets_, mesh_); }
+  std::vector<HeldTensor> held() const { return held_state(module_, optimizer_, buckets_, grid_); }
   // To be called when held() has been overwritten: the parameters follow, and the next step is the
   // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. A
   // SharedError where ranks disagree about them. A collective.
@@ -119,6 +118,7 @@ class TrainStep {
   const std::string& update_left_out() const { return update_left_out_; }
   const std::vector<Bucket>& buckets() const { return buckets_; }
   const Mesh& mesh() const { return mesh_; }
+  const ShardGrid& grid() const { return grid_; }
 
  private:
   // A row of numbers that every rank is to know about the leaf, and what it observed.
@@ -132,7 +132,6 @@ class TrainStep {
     std::vector<std::vector<Observation>> observed;
   };
 
-  static std::string_view where_in_model();
   template <class Body>
   auto guarded(const Body& body);
   StepResult run_collective(double lr, const LossOfLeaf* loss_of_leaf, StepCall call);
@@ -142,7 +141,7 @@ class TrainStep {
   std::vector<GradientSum> gradient_sums(int64_t num_leaves) const;
   std::vector<int64_t> own_leaves(int64_t num_leaves) const;
   int64_t num_rounds(int64_t num_leaves) const;
-  int group() const { return mesh_.shards().size(); }
+  int group() const { return grid_.shards().size(); }
   bool on_meta() const { return buckets_[0].own_params.device().type == DeviceType::meta; }
 
   int64_t num_columns() const;
@@ -158,9 +157,9 @@ class TrainStep {
 
   nn::Module& module_;
   const optim::Optimizer& optimizer_;
-  Communicator& comm_;
+  Mesh& mesh_;
   StepOptions options_;
-  Mesh mesh_;
+  ShardGrid grid_;
   std::vector<Bucket> buckets_;
   Statistics statistics_;
   RoundSchedule schedule_;

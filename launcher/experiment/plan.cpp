@@ -20,8 +20,9 @@ constexpr double kMostParts = 2e7;
 // One rank's run up to its steps, on meta.
 class DryRun {
  public:
-  DryRun(const Config& config, const StepOptions& options, int rank, int ranks)
-      : comm_(rank, ranks, kMeta), dtype_(compute_dtype(config)) {
+  DryRun(const Config& config, const StepOptions& options, const MeshShape& shape, int rank,
+         int ranks)
+      : comm_(rank, ranks, kMeta), mesh_(comm_, shape, &comm_), dtype_(compute_dtype(config)) {
     manual_seed(options.seed);
     {
       nn::DeferInit defer;
@@ -31,7 +32,7 @@ class DryRun {
       buffer.set_data(buffer.data().to(kMeta));
     }
     optimizer_ = make_optimizer(config.optim.as<OptimSection>(), *model_);
-    step_.emplace(*model_, *optimizer_, comm_, options);
+    step_.emplace(*model_, *optimizer_, mesh_, options);
   }
 
   void run(const data::Batch& batch) {
@@ -55,7 +56,8 @@ class DryRun {
   }
 
  private:
-  FakeCommunicator comm_;
+  FakeCommunicator comm_;  // which takes the host's arrays too, and counts all
+  Mesh mesh_;
   DType dtype_;
   std::unique_ptr<nn::Model> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
@@ -68,8 +70,8 @@ int64_t num_leaves(const StepOptions& options, int rank, int ranks, int group) {
   return static_cast<int64_t>(leaves_of_rank(options.leaves, rank, ranks, group).size());
 }
 
-// Ranks of one round are those of mesh.shards().
-int group_of(const StepOptions& options, int ranks) {
+// Ranks of one round are those of ShardGrid::shards().
+int group_of(const StepOptions& options, const MeshShape& shape, int ranks) {
   switch (options.strategy) {
     case Strategy::ddp:
     case Strategy::zero1: return 1;
@@ -77,15 +79,16 @@ int group_of(const StepOptions& options, int ranks) {
     case Strategy::zero3: return ranks;
     case Strategy::hybrid: break;
   }
-  return options.group;
+  return shape.group;
 }
 
 // The ranks to compare: every one, or the first with each number of leaves and some evenly, as many
 // as the number of collectives allows, each of which has a part for every rank.
-std::set<int> ranks_to_check(const StepOptions& options, int ranks, size_t collectives) {
+std::set<int> ranks_to_check(const StepOptions& options, const MeshShape& shape, int ranks,
+                             size_t collectives) {
   double parts = static_cast<double>(ranks) * static_cast<double>(collectives + 1);
   int some = std::clamp(static_cast<int>(std::min(kMostParts / parts, 1e6)), 1, kCheckSome);
-  int group = group_of(options, ranks);
+  int group = group_of(options, shape, ranks);
   std::set<int> out;
   std::set<int64_t> kinds;
   for (int rank = 0; rank < ranks; ++rank) {
@@ -103,14 +106,14 @@ bool same(const Call& a, const Call& b) {
 }
 
 // Each rank goes through its collectives without computing, as one with nothing to do does.
-void check_schedules(const Config& config, const StepOptions& options, int ranks,
-                     const std::vector<Call>& expected, const PlanProgress& progress,
+void check_schedules(const Config& config, const StepOptions& options, const MeshShape& shape,
+                     int ranks, const std::vector<Call>& expected, const PlanProgress& progress,
                      StrategyPlan& plan) {
-  std::set<int> chosen = ranks_to_check(options, ranks, expected.size());
+  std::set<int> chosen = ranks_to_check(options, shape, ranks, expected.size());
   for (int rank : chosen) {
     progress(fmt::format("{}: the schedule of rank {}, {} of {}", plan.strategy, rank,
                          plan.ranks_checked + 1, chosen.size()));
-    DryRun run(config, options, rank, ranks);
+    DryRun run(config, options, shape, rank, ranks);
     run.run_idle();
     std::vector<Call> calls = run.calls();
     for (size_t i = 0; i < std::max(calls.size(), expected.size()); ++i) {
@@ -130,7 +133,7 @@ void check_schedules(const Config& config, const StepOptions& options, int ranks
 void count_state(const TrainStep& step, StrategyPlan& plan) {
   auto bytes = [](const Array& array) { return static_cast<int64_t>(array.nbytes()); };
   bool whole_gradients =
-      step.mesh().strategy() == Strategy::ddp || step.mesh().strategy() == Strategy::zero1;
+      step.grid().strategy() == Strategy::ddp || step.grid().strategy() == Strategy::zero1;
   for (const Bucket& bucket : step.buckets()) {
     plan.parameters += bytes(bucket.sharded ? bucket.own_params : bucket.params);
     if (!bucket.trained) continue;
@@ -150,13 +153,14 @@ int64_t copy_bytes(const TrainStep& step) {
   return bytes;
 }
 
-StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int ranks,
-                           const DataSection::Example& example, const PlanProgress& progress) {
+StrategyPlan plan_strategy(const Config& config, const StepOptions& options, const MeshShape& shape,
+                           int ranks, const DataSection::Example& example,
+                           const PlanProgress& progress) {
   StrategyPlan plan;
   plan.strategy = name(options.strategy);
   progress(plan.strategy + ": the model and its first step");
   int busiest = 0;
-  int group = group_of(options, ranks);
+  int group = group_of(options, shape, ranks);
   for (int rank = 0; rank < ranks; ++rank) {
     bool more =
         num_leaves(options, rank, ranks, group) > num_leaves(options, busiest, ranks, group);
@@ -166,7 +170,7 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int
   meta::reset();
   std::vector<Call> calls;
   {
-    DryRun run(config, options, busiest, ranks);
+    DryRun run(config, options, shape, busiest, ranks);
     run.run(example.batch);
     meta::Stats first = meta::stats();
     progress(plan.strategy + ": its second step");
@@ -181,7 +185,7 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, int
     plan.collectives = calls.size();
     plan.left_out = run.step().update_left_out();
   }
-  check_schedules(config, options, ranks, calls, progress, plan);
+  check_schedules(config, options, shape, ranks, calls, progress, plan);
   return plan;
 }
 
@@ -191,7 +195,7 @@ Plan make_plan(const Config& config, const PlanOptions& options, const PlanProgr
   PlanProgress progress = told ? told : [](const std::string&) {};
   check_ranks(config, options.ranks);
   int node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
-  StepOptions step = step_options(config, node);
+  StepOptions step = step_options(config);
   Plan plan;
   const auto& model_section = config.model.as<ModelSection>();
   bool has_blocks = false;
@@ -206,19 +210,20 @@ Plan make_plan(const Config& config, const PlanOptions& options, const PlanProgr
   for (Strategy strategy :
        {Strategy::ddp, Strategy::zero1, Strategy::zero2, Strategy::zero3, Strategy::hybrid}) {
     step.strategy = strategy;
-    step.machine = options.ranks_per_node;
-    step.group = strategy == Strategy::hybrid
-                     ? static_cast<int>(config.parallel.group.value.value_or(node))
-                     : 1;
+    MeshShape shape{.machine = options.ranks_per_node};
+    if (strategy == Strategy::hybrid) {
+      shape.group = static_cast<int>(config.parallel.group.value.value_or(node));
+    }
     std::string refusal;
     if (shards_blocks(strategy) && !has_blocks) {
       refusal = "the model has no blocks whose parameters could be sharded";
-    } else if (options.ranks % step.group != 0) {
-      refusal = fmt::format("{} ranks do not divide into groups of {}", options.ranks, step.group);
+    } else if (options.ranks % shape.group != 0) {
+      refusal = fmt::format("{} ranks do not divide into groups of {}", options.ranks, shape.group);
     }
     StrategyPlan refused{.strategy = std::string(name(strategy)), .refusal = refusal};
     plan.strategies.push_back(
-        refusal.empty() ? plan_strategy(config, step, options.ranks, example, progress) : refused);
+        refusal.empty() ? plan_strategy(config, step, shape, options.ranks, example, progress)
+                        : refused);
   }
   return plan;
 }

@@ -4,24 +4,14 @@
 
 namespace tessera::experiment {
 
-StepOptions step_options(const Config& config, int machine) {
+StepOptions step_options(const Config& config) {
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_norm = config.optim.as<OptimSection>().clip_norm,
                       .strategy = strategy_of(parallel.strategy),
-                      .machine = machine,
                       .bucket_bytes = parallel.bucket_mib << 20,
                       .seed = static_cast<uint64_t>(config.run.seed),
                       .recompute = config.compute.recompute == "blocks"};
-  if (options.strategy == Strategy::hybrid) {
-    if (machine == 0 && !parallel.group.value) {
-      throw ConfigError(
-          "parallel.group: auto stands for the ranks of a machine, and here machines have "
-          "different "
-          "numbers or ranks are mixed among them");
-    }
-    options.group = static_cast<int>(parallel.group.value.value_or(machine));
-  }
   bool narrow = parallel.gradient_dtype == "bf16";
   if (parallel.reduction == "fast") {
     options.reduction = narrow ? ReductionMode::fast_bf16 : ReductionMode::fast;
@@ -34,6 +24,19 @@ StepOptions step_options(const Config& config, int machine) {
   if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
   if (parallel.start == "broadcast") options.start = Start::broadcast;
   return options;
+}
+
+MeshShape mesh_shape(const Config& config, int machine) {
+  const ParallelConfig& parallel = config.parallel;
+  MeshShape shape{.machine = machine};
+  if (strategy_of(parallel.strategy) != Strategy::hybrid) return shape;
+  if (machine == 0 && !parallel.group.value) {
+    throw ConfigError(
+        "parallel.group: auto stands for the ranks of a machine, and here machines have different "
+        "numbers or ranks are mixed among them");
+  }
+  shape.group = static_cast<int>(parallel.group.value.value_or(machine));
+  return shape;
 }
 
 DType compute_dtype(const Config& config) {

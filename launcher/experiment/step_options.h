@@ -6,9 +6,12 @@
 
 namespace tessera::experiment {
 
-// `machine` is ranks_per_machine: parallel.group: auto stands for it, and 0 is an error then.
 // Throws ConfigError where keys contradict each other.
-StepOptions step_options(const Config& config, int machine);
+StepOptions step_options(const Config& config);
+
+// `machine` is ranks_per_machine: parallel.group: auto stands for it under hybrid, and 0 is a
+// ConfigError then.
+MeshShape mesh_shape(const Config& config, int machine);
 
 // What parameters are computed in, and inputs come to the model in.
 DType compute_dtype(const Config& config);

@@ -104,7 +104,7 @@ Trainer::Trainer(Config config)
       data_section_(config_.data.as<DataSection>()),
       optim_section_(config_.optim.as<OptimSection>()),
       schedule_section_(config_.schedule.as<ScheduleSection>()) {
-  step_options(config_, 1);  // finds what contradicts itself
+  step_options(config_);  // finds what contradicts itself
   manual_seed(static_cast<uint64_t>(config_.run.seed));
   data_ = open_data(data_section_, model_section_);
   data_identity_ = identity(data_);
@@ -298,18 +298,18 @@ Trainer::Ended Trainer::run(Communicator& comm) {
                            {"the instruction set", cpu::instruction_set()},
                            {"the config", dump_yaml(config_)},
                            {"the data", data_identity_}});
-  StepOptions options = step_options(config_, ranks_per_machine(comm));
-  TrainStep step(*model_, *optimizer_, comm, options);
+  Mesh mesh(comm, mesh_shape(config_, ranks_per_machine(comm)));
+  TrainStep step(*model_, *optimizer_, mesh, step_options(config_));
   RunLock lock;  // as long as anything is written
   StartPlan plan = start_plan_of(
       gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job(), lock)) : "")[0]);
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
-  RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, comm, data_identity_},
+  RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, mesh.control(), data_identity_},
                              directory);
   std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
-  Session session{comm,
+  Session session{mesh.control(),
                   step,
                   directory,
                   checkpoints,

@@ -163,7 +163,8 @@ void bench_step(const std::string& folder) {
   nn::Gpt model({.layers = 6, .heads = 6, .width = 384, .context = 256, .vocabulary = 256});
   optim::AdamW optimizer({{model.parameters(), 0.1}}, {});
   auto comm = make_self_communicator();
-  TrainStep step(model, optimizer, *comm, {.leaves = 1});
+  Mesh mesh(*comm);
+  TrainStep step(model, optimizer, mesh, {.leaves = 1});
   std::vector<int64_t> tokens(12 * 256);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int64_t>(i * i % 251);
   Array batch = Array::from(tokens, {12, 256});

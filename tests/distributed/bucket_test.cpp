@@ -22,9 +22,14 @@ Communicator& alone() {
   static const auto comm = make_self_communicator();
   return *comm;
 }
+// A strategy on one rank.
+struct Alone {
+  Mesh mesh{alone()};
+  ShardGrid grid{mesh, Strategy::ddp};
+};
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
                                  int64_t max_bytes) {
-  return tessera::make_buckets(module, optimizer, {max_bytes, {}}, Mesh(alone(), Strategy::ddp));
+  return tessera::make_buckets(module, optimizer, {max_bytes, {}}, Alone().grid);
 }
 Array take_gradients(const Bucket& bucket) {
   std::vector<bool> got(bucket.segments.size());
@@ -192,8 +197,9 @@ TEST(Buckets, OfBlocksAreShardedWhereTheseAreGathered) {
         if (param.requires_grad()) trained.push_back(param);
       }
       auto optimizer = adamw({{trained}});
-      Mesh mesh(comm, Strategy::zero3);
-      std::vector<Bucket> buckets = tessera::make_buckets(module, optimizer, {kLarge, {}}, mesh);
+      Mesh mesh(comm);
+      ShardGrid grid(mesh, Strategy::zero3);
+      std::vector<Bucket> buckets = tessera::make_buckets(module, optimizer, {kLarge, {}}, grid);
       ASSERT_EQ(names(buckets), (std::vector<std::vector<std::string>>{
                                     {"second.a"}, {"first.b"}, {"first.a"}, {"second.b", "own"}}));
       EXPECT_FALSE(buckets[2].trained);
@@ -217,10 +223,11 @@ TEST(Buckets, RefuseToGatherBlocksThatAreNone) {
     run_ranks(world, [&](Communicator& comm) {
       Free module(std::vector<Dims>{{4}});
       auto optimizer = adamw({{module.params}});
-      Mesh mesh(comm, Strategy::zero3);
+      Mesh mesh(comm);
+      ShardGrid grid(mesh, Strategy::zero3);
       EXPECT_EQ(
           error_of([&] {
-            tessera::make_buckets(module, optimizer, {kLarge, {}}, mesh);
+            tessera::make_buckets(module, optimizer, {kLarge, {}}, grid);
           }),
           "zero3: the model has no blocks whose parameters could be sharded; make_block() and "
           "run_block() of nn/block.h say what they are");
@@ -233,8 +240,7 @@ TEST(Buckets, KeepMastersOfNarrowParameters) {
   Free module(std::vector<Dims>{{300}});
   Array before = module.params[0].data().clone();
   auto optimizer = adamw({{module.params}});
-  Bucket bucket = tessera::make_buckets(module, optimizer, {kLarge, DType::bf16},
-                                        Mesh(alone(), Strategy::ddp))[0];
+  Bucket bucket = tessera::make_buckets(module, optimizer, {kLarge, DType::bf16}, Alone().grid)[0];
   EXPECT_EQ(module.params[0].dtype(), DType::bf16);
   EXPECT_TRUE(same_bits(module.params[0].data(), before.to(DType::bf16)));
   EXPECT_TRUE(same_bits(part(bucket.master, {0, 300}), before));
@@ -323,8 +329,9 @@ TEST(Bucket, KeepsStateOfItsShardAlone) {
     Free module({{300, 7}, {7}});
     auto optimizer = adamw({{module.params}});
     for (Strategy strategy : {Strategy::ddp, Strategy::zero1, Strategy::zero2}) {
-      Mesh mesh(comm, strategy);
-      Bucket bucket = tessera::make_buckets(module, optimizer, {kLarge, {}}, mesh)[0];
+      Mesh mesh(comm);
+      ShardGrid grid(mesh, strategy);
+      Bucket bucket = tessera::make_buckets(module, optimizer, {kLarge, {}}, grid)[0];
       EXPECT_EQ(bucket.numel, 2560);
       bool whole = strategy == Strategy::ddp;
       auto shard = shards_of(2560, 3)[static_cast<size_t>(comm.rank())];

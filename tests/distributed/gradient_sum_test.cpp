@@ -50,10 +50,10 @@ Array naive_sum(int64_t leaves, int64_t size, DType dtype) {
 }
 
 // This rank's part of the sum, after all its rounds.
-Array sum_on(const Mesh& mesh, int64_t leaves, int64_t size, DType dtype, ReductionMode mode) {
-  GradientSum sum(leaves, size, dtype, mode, mesh);
-  int group = mesh.shards().size();
-  Communicator& data = mesh.data();
+Array sum_on(const ShardGrid& grid, int64_t leaves, int64_t size, DType dtype, ReductionMode mode) {
+  GradientSum sum(leaves, size, dtype, mode, grid);
+  int group = grid.shards().size();
+  Communicator& data = grid.data();
   int64_t run = part_of_rank(leaves, data.rank() / group, data.size() / group).size();
   std::vector<int64_t> own = leaves_of_rank(leaves, data.rank(), data.size(), group);
   for (int64_t round = 0; round == 0 || round * group < run; ++round) {
@@ -63,24 +63,25 @@ Array sum_on(const Mesh& mesh, int64_t leaves, int64_t size, DType dtype, Reduct
   return sum.result();
 }
 
-std::string describe(const Mesh& mesh, int64_t leaves) {
+std::string describe(const ShardGrid& grid, int64_t leaves) {
   return fmt::format("{} leaves, {}, rank {} of {}, machines of {} and {}", leaves,
-                     name(mesh.strategy()), mesh.data().rank(), mesh.data().size(),
-                     mesh.shards().near().size(), mesh.replicas().near().size());
+                     name(grid.strategy()), grid.data().rank(), grid.data().size(),
+                     grid.shards().near().size(), grid.replicas().near().size());
 }
 
 // Of `expected`, the sum, what this rank ends with.
-Array own_part(const Mesh& mesh, const Array& expected) {
-  if (mesh.strategy() == Strategy::ddp) return expected;
-  return part(expected, mesh.owners().own_shard(expected.numel())).contiguous();
+Array own_part(const ShardGrid& grid, const Array& expected) {
+  if (grid.strategy() == Strategy::ddp) return expected;
+  return part(expected, grid.owners().own_shard(expected.numel())).contiguous();
 }
 
 void expect_exact(Communicator& comm, Strategy strategy, MeshShape shape, int64_t leaves,
                   int64_t size, DType dtype = DType::f32) {
-  Mesh mesh(comm, strategy, shape);
-  Array got = sum_on(mesh, leaves, size, dtype, ReductionMode::exact);
-  EXPECT_TRUE(same_bits(got.contiguous(), own_part(mesh, naive_sum(leaves, size, dtype))))
-      << describe(mesh, leaves);
+  Mesh mesh(comm, shape);
+  ShardGrid grid(mesh, strategy);
+  Array got = sum_on(grid, leaves, size, dtype, ReductionMode::exact);
+  EXPECT_TRUE(same_bits(got.contiguous(), own_part(grid, naive_sum(leaves, size, dtype))))
+      << describe(grid, leaves);
 }
 
 class ExactSum : public testing::TestWithParam<Strategy> {};
@@ -127,13 +128,14 @@ TEST_P(ExactSum, IsNearTheOthers) {
   for (ReductionMode mode : {ReductionMode::fast, ReductionMode::fast_bf16}) {
     for (int machine : {4, 2}) {
       run_ranks(4, [&](Communicator& comm) {
-        Mesh mesh(comm, GetParam(), {.group = 2, .machine = machine});
+        Mesh mesh(comm, {.group = 2, .machine = machine});
+        ShardGrid grid(mesh, GetParam());
         for (int64_t leaves : {3, 9}) {
-          Array got = sum_on(mesh, leaves, 3000, DType::f32, mode);
-          Array want = own_part(mesh, naive_sum(leaves, 3000, DType::f32));
+          Array got = sum_on(grid, leaves, 3000, DType::f32, mode);
+          Array want = own_part(grid, naive_sum(leaves, 3000, DType::f32));
           double tolerance = mode == ReductionMode::fast ? 1e-5 : 0.05;
           EXPECT_TRUE(close_to(doubles(got), doubles(want), 10, tolerance))
-              << describe(mesh, leaves);
+              << describe(grid, leaves);
         }
       });
     }
@@ -149,8 +151,9 @@ TEST(FastSum, DependsOnTheNumberOfRanks) {
   for (int world : {1, 2, 3, 5}) {
     std::vector<double> first;
     run_ranks(world, [&](Communicator& comm) {
-      Mesh mesh(comm, Strategy::ddp);
-      Array sum = sum_on(mesh, 11, 5000, DType::f32, ReductionMode::fast);
+      Mesh mesh(comm);
+      ShardGrid grid(mesh, Strategy::ddp);
+      Array sum = sum_on(grid, 11, 5000, DType::f32, ReductionMode::fast);
       if (comm.rank() == 0) first = doubles(sum);
     });
     sums.insert(first);
@@ -171,9 +174,10 @@ TEST(GradientSum, IsTheSumInF64WithinRounding) {
     }
   }
   run_ranks(3, [&](Communicator& comm) {
-    Mesh mesh(comm, Strategy::ddp);
+    Mesh mesh(comm);
+    ShardGrid grid(mesh, Strategy::ddp);
     std::vector<double> got =
-        doubles(sum_on(mesh, kLeaves, kSize, DType::f32, ReductionMode::exact));
+        doubles(sum_on(grid, kLeaves, kSize, DType::f32, ReductionMode::exact));
     // Six levels of additions, each of which rounds by half an epsilon.
     for (size_t i = 0; i < got.size(); ++i) {
       EXPECT_NEAR(got[i], sum[i], 6 * 0x1p-24 * magnitude[i]) << i;
@@ -227,34 +231,14 @@ TEST(Levels, DivideChunksAmongRanksOfMachines) {
 TEST_P(ExactSum, UsesNoReductionOfTheCommunicator) {
   run_ranks(4, [&](Communicator& comm) {
     test::SpyCommunicator spy(comm, /*reduces_in_rank_order=*/false);
-    Mesh mesh(spy, GetParam(), {.group = 2, .machine = 2});
+    Mesh mesh(spy, {.group = 2, .machine = 2});
+    ShardGrid grid(mesh, GetParam());
     spy.forget();
-    Array got = sum_on(mesh, 7, 1300, DType::f32, ReductionMode::exact);
-    EXPECT_TRUE(same_bits(got.contiguous(), own_part(mesh, naive_sum(7, 1300, DType::f32))));
+    Array got = sum_on(grid, 7, 1300, DType::f32, ReductionMode::exact);
+    EXPECT_TRUE(same_bits(got.contiguous(), own_part(grid, naive_sum(7, 1300, DType::f32))));
     EXPECT_GT(spy.calls().size(), 0U);
     EXPECT_EQ(spy.count("all_reduce") + spy.count("reduce_scatter"), 0);
     EXPECT_TRUE(spy.all_waited());
-  });
-}
-
-TEST(Mesh, HasAxesOfConsecutiveRanks) {
-  run_ranks(8, [&](Communicator& comm) {
-    Mesh mesh(comm, Strategy::zero3, {.pipeline = 2, .tensor = 2});
-    EXPECT_EQ(mesh.data().size(), 2);
-    EXPECT_EQ(mesh.tensor().size(), 2);
-    EXPECT_EQ(mesh.pipeline().size(), 2);
-    EXPECT_EQ(mesh.tensor().rank(), comm.rank() % 2);
-    EXPECT_EQ(mesh.data().rank(), comm.rank() / 2 % 2);
-    EXPECT_EQ(mesh.pipeline().rank(), comm.rank() / 4);
-    Array sum = Array::full({1}, comm.rank());
-    mesh.tensor().all_reduce(sum).wait();
-    EXPECT_EQ(doubles(sum)[0], comm.rank() / 2 * 4 + 1);
-  });
-  run_ranks(6, [](Communicator& comm) {
-    EXPECT_EQ(error_of([&] { Mesh(comm, Strategy::ddp, {.pipeline = 4}); }),
-              "[Mesh] 6 ranks do not divide into 4 pipeline stages of 1 tensor ranks");
-    EXPECT_EQ(error_of([&] { Mesh(comm, Strategy::hybrid, {.group = 4}); }),
-              "hybrid: groups of 4 ranks do not divide 6 ranks of data parallelism");
   });
 }
 

@@ -22,12 +22,11 @@ struct Outcome {
   std::vector<StepResult> steps;
 };
 
-inline Outcome train_on(Communicator& comm, const MakeTask& make_task, StepOptions options) {
-  options.group = options.strategy == Strategy::hybrid ? group_of(comm.size()) : 1;
+inline Outcome train_on(Mesh& mesh, const MakeTask& make_task, const StepOptions& options) {
   manual_seed(7);
   std::unique_ptr<Task> task = make_task();
   auto optimizer = adamw_of(task->module());
-  TrainStep step(task->module(), optimizer, comm, options);
+  TrainStep step(task->module(), optimizer, mesh, options);
   Outcome out;
   for (int i = 0; i < kSteps; ++i) {
     out.steps.push_back(step.run(kLr, [&](Leaf leaf) { return task->loss(leaf); }));
@@ -35,6 +34,12 @@ inline Outcome train_on(Communicator& comm, const MakeTask& make_task, StepOptio
   EXPECT_EQ(step.steps_done(), kSteps);
   for (const auto& [name, array] : step.state()) out.weights.emplace_back(name, array.clone());
   return out;
+}
+
+inline Outcome train_on(Communicator& comm, const MakeTask& make_task, const StepOptions& options,
+                        int machine = 0) {
+  Mesh mesh(comm, shape_of(options.strategy, comm.size(), machine));
+  return train_on(mesh, make_task, options);
 }
 
 inline void expect_same(const Outcome& a, const Outcome& b, const std::string& what) {
@@ -55,11 +60,11 @@ inline Outcome train_alone(const MakeTask& make_task, const StepOptions& options
 }
 
 inline void expect_same_on_ranks(const MakeTask& make_task, const StepOptions& options, int world,
-                                 const Outcome& expected, int threads = 1) {
+                                 const Outcome& expected, int threads = 1, int machine = 0) {
   run_ranks(
       world,
       [&](Communicator& comm) {
-        expect_same(train_on(comm, make_task, options), expected,
+        expect_same(train_on(comm, make_task, options, machine), expected,
                     fmt::format("rank {} of {}, {}, buckets of {} bytes, {} threads", comm.rank(),
                                 world, name(options.strategy), options.bucket_bytes, threads));
       },

@@ -51,7 +51,8 @@ TEST(TrainStep, NamesAParameterWithoutGradient) {
     run_ranks(2, [&](Communicator& comm) {
       UnusedNet net;
       optim::AdamW optimizer({{net.parameters()}}, {});
-      TrainStep step(net, optimizer, comm, {.leaves = 3, .strategy = strategy});
+      Mesh mesh(comm);
+      TrainStep step(net, optimizer, mesh, {.leaves = 3, .strategy = strategy});
       Tensor x(Array::full({1, 2}, 1));
       auto loss_with = [&](int64_t leaf_that_uses) {
         return [&, leaf_that_uses](Leaf leaf) {
@@ -74,7 +75,8 @@ TEST(TrainStep, CountsAnUnusedParameterAsZeroWhereThatIsAsked) {
       UnusedNet net;
       // Without decay and moments, a gradient of zero changes nothing.
       optim::AdamW optimizer({{net.parameters()}}, {});
-      TrainStep step(net, optimizer, comm,
+      Mesh mesh(comm);
+      TrainStep step(net, optimizer, mesh,
                      {.leaves = 2, .strategy = strategy, .unused = UnusedParameters::zero});
       nn::StateDict before;
       for (const auto& [name, array] : step.state()) before.emplace_back(name, array.clone());
@@ -106,8 +108,9 @@ TEST(TrainStep, LeavesFrozenParametersAsTheyAre) {
         }
         Array before = task.net.fc2.weight.data().clone();
         optim::AdamW optimizer({{trained}}, {});
-        TrainStep step(task.net, optimizer, comm,
-                       {.leaves = 4, .clip_norm = 0.05, .strategy = strategy, .group = world});
+        Mesh mesh(comm, {.group = world});
+        TrainStep step(task.net, optimizer, mesh,
+                       {.leaves = 4, .clip_norm = 0.05, .strategy = strategy});
         Outcome outcome;
         for (int i = 0; i < kSteps; ++i) {
           outcome.steps.push_back(step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }));
@@ -132,7 +135,8 @@ TEST(Zero3, HasTheParametersOfBlocksOnlyWhileTheyRun) {
   run_ranks(2, [](Communicator& comm) {
     GptTask task;
     auto optimizer = adamw_of(task.model);
-    TrainStep step(task.model, optimizer, comm, {.leaves = 2, .strategy = Strategy::zero3});
+    Mesh mesh(comm);
+    TrainStep step(task.model, optimizer, mesh, {.leaves = 2, .strategy = Strategy::zero3});
     auto whole_blocks = [&] {
       std::set<int> whole;
       for (const Bucket& bucket : step.buckets()) {
@@ -191,8 +195,7 @@ TEST(Zero3, SkipsAnyBlocksOnAnyRank) {
       for (int world : {2, 3, 4}) {
         for (int machine : {0, 1, 2}) {
           if (machine > 0 && world % machine != 0) continue;
-          options.machine = machine;
-          expect_same_on_ranks(make<SkippingTask>(), options, world, expected);
+          expect_same_on_ranks(make<SkippingTask>(), options, world, expected, 1, machine);
         }
       }
     }
@@ -203,7 +206,8 @@ TEST(Zero3, RefusesBlocksOutsideOfAStep) {
   run_ranks(2, [](Communicator& comm) {
     GptTask task;
     auto optimizer = adamw_of(task.model);
-    TrainStep step(task.model, optimizer, comm, {.leaves = 2, .strategy = Strategy::zero3});
+    Mesh mesh(comm);
+    TrainStep step(task.model, optimizer, mesh, {.leaves = 2, .strategy = Strategy::zero3});
     EXPECT_EQ(error_of([&] {
                 task.loss({0, 0});
               }),
@@ -223,7 +227,8 @@ TEST(Zero3, RefusesABlockThatRunsTwice) {
   run_ranks(2, [](Communicator& comm) {
     UnusedNet net;
     optim::AdamW optimizer({{net.parameters()}}, {});
-    TrainStep step(net, optimizer, comm, {.leaves = 2, .strategy = Strategy::zero3});
+    Mesh mesh(comm);
+    TrainStep step(net, optimizer, mesh, {.leaves = 2, .strategy = Strategy::zero3});
     Tensor x(Array::full({1, 2}, 1));
     std::string error = error_of([&] {
       step.run(kLr, [&](Leaf) {
@@ -238,12 +243,12 @@ TEST(Zero3, RefusesABlockThatRunsTwice) {
 
 // The last batch of an epoch: fewer leaves, or fewer than ranks, the last of them smaller.
 TEST(TrainStep, TakesABatchOfFewerLeaves) {
-  auto train = [](Communicator& comm, StepOptions options) {
-    options.group = options.strategy == Strategy::hybrid ? group_of(comm.size()) : 1;
+  auto train = [](Communicator& comm, const StepOptions& options) {
     manual_seed(7);
     GptTask task;
     auto optimizer = adamw_of(task.model);
-    TrainStep step(task.model, optimizer, comm, options);
+    Mesh mesh(comm, test::shape_of(options.strategy, comm.size()));
+    TrainStep step(task.model, optimizer, mesh, options);
     Outcome out;
     for (int64_t leaves : {6, 5, 2, 1, 6}) {
       out.steps.push_back(
@@ -288,7 +293,8 @@ TEST(TrainStep, KeepsMastersOfBf16Parameters) {
   GptTask task;
   auto optimizer = adamw_of(task.model);
   auto comm = make_self_communicator();
-  TrainStep step(task.model, optimizer, *comm, {.leaves = 1, .dtype = DType::bf16});
+  Mesh mesh(*comm);
+  TrainStep step(task.model, optimizer, mesh, {.leaves = 1, .dtype = DType::bf16});
   // So small a step that no parameter in bf16 would move.
   auto run = [&] { step.run(1e-7, [&](Leaf leaf) { return task.loss(leaf); }); };
   nn::StateDict before;

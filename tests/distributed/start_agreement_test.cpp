@@ -45,8 +45,9 @@ std::vector<std::string> errors_of(int world, const Make& make, StepOptions opti
     own.leaves = 4;
     std::unique_ptr<Net> net = make(comm.rank());
     auto optimizer = adamw_of(*net);
+    Mesh mesh(comm);
     errors[static_cast<size_t>(comm.rank())] =
-        error_of([&] { TrainStep step(*net, optimizer, comm, own); });
+        error_of([&] { TrainStep step(*net, optimizer, mesh, own); });
   });
   return errors;
 }
@@ -120,14 +121,16 @@ TEST(StartAgreement, OtherShapesNamesAndBuffersAreNamed) {
 }
 
 TEST(StartAgreement, OtherSettingsAreNamed) {
-  auto error = [](const std::function<void(StepOptions&)>& change, double beta = 0.9) {
+  auto error = [](const std::function<void(StepOptions&)>& change, double beta = 0.9,
+                  MeshShape shape = {}) {
     std::string found;
     run_ranks(2, [&](Communicator& comm) {
       auto net = seeded(7);
       optim::AdamW optimizer({{net->parameters()}}, {.beta1 = comm.rank() == 1 ? beta : 0.9});
       StepOptions options{.leaves = 4};
       if (comm.rank() == 1) change(options);
-      std::string own = error_of([&] { TrainStep step(*net, optimizer, comm, options); });
+      Mesh mesh(comm, comm.rank() == 1 ? shape : MeshShape());
+      std::string own = error_of([&] { TrainStep step(*net, optimizer, mesh, options); });
       if (comm.rank() == 0) found = own;
     });
     return found;
@@ -141,6 +144,10 @@ TEST(StartAgreement, OtherSettingsAreNamed) {
                        "rank 0 has: strategy ddp; rank 1 has: strategy zero2"));
   EXPECT_TRUE(contains(error([](StepOptions& o) { o.dtype = DType::bf16; }), "dtype bf16"));
   EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.5), "betas 0.5 and 0.999"));
+  EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.9, {.group = 2}),
+                       "rank 0 has: group 1; rank 1 has: group 2"));
+  EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.9, {.machine = 1}),
+                       "rank 0 has: machine 0; rank 1 has: machine 1"));
 }
 
 // Whatever the others start from, all end as rank 0 would alone.
@@ -151,7 +158,8 @@ TEST(StartAgreement, BroadcastGivesAllOfThemRankZeros) {
       auto net = seeded(7, deferred);
       auto optimizer = adamw_of(*net);
       auto comm = make_self_communicator();
-      TrainStep step(*net, optimizer, *comm, {.leaves = 4, .unused = UnusedParameters::zero});
+      Mesh mesh(*comm);
+      TrainStep step(*net, optimizer, mesh, {.leaves = 4, .unused = UnusedParameters::zero});
       step.run(kLr, [&](Leaf leaf) { return net->loss(leaf); });
       for (const auto& [name, array] : step.state()) expected.emplace_back(name, array.clone());
     }
@@ -164,8 +172,8 @@ TEST(StartAgreement, BroadcastGivesAllOfThemRankZeros) {
                             .strategy = strategy,
                             .unused = UnusedParameters::zero,
                             .start = Start::broadcast};
-        if (strategy == Strategy::hybrid) options.group = group_of(3);
-        TrainStep step(*net, optimizer, comm, options);
+        Mesh mesh(comm, test::shape_of(strategy, 3));
+        TrainStep step(*net, optimizer, mesh, options);
         step.run(kLr, [&](Leaf leaf) { return net->loss(leaf); });
         nn::StateDict state = step.state();
         ASSERT_EQ(state.size(), expected.size());
@@ -192,7 +200,8 @@ TEST(StartAgreement, RanksOfOneStepHaveOneRate) {
   run_ranks(3, [&](Communicator& comm) {
     auto net = seeded(7);
     auto optimizer = adamw_of(*net);
-    TrainStep step(*net, optimizer, comm, {.leaves = 4, .unused = UnusedParameters::zero});
+    Mesh mesh(comm);
+    TrainStep step(*net, optimizer, mesh, {.leaves = 4, .unused = UnusedParameters::zero});
     std::string error = error_of([&] {
       step.run(comm.rank() == 2 ? 0.02 : 0.01, [&](Leaf leaf) { return net->loss(leaf); });
     });
@@ -206,7 +215,8 @@ TEST(StartAgreement, RanksGoOnFromOneStep) {
   run_ranks(2, [&](Communicator& comm) {
     auto net = seeded(7);
     auto optimizer = adamw_of(*net);
-    TrainStep step(*net, optimizer, comm, {.leaves = 4});
+    Mesh mesh(comm);
+    TrainStep step(*net, optimizer, mesh, {.leaves = 4});
     EXPECT_TRUE(contains(error_of([&] { step.restored(4 + comm.rank()); }),
                          "ranks disagree about the step to go on from"));
   });

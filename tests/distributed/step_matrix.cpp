@@ -75,10 +75,10 @@ std::string digest_after_training(Communicator& comm, const Setting& setting, Re
                       .reduction = mode,
                       .bucket_bytes = setting.bucket_bytes,
                       .recompute = setting.recompute};
-  if (setting.strategy == Strategy::hybrid) options.group = group_of(comm.size());
-  if (setting.machines && comm.size() % 2 == 0) options.machine = 2;
   if (setting.bf16) options.dtype = DType::bf16;
-  TrainStep step(task->module(), optimizer, comm, options);
+  int machine = setting.machines && comm.size() % 2 == 0 ? 2 : 0;
+  Mesh mesh(comm, shape_of(setting.strategy, comm.size(), machine));
+  TrainStep step(task->module(), optimizer, mesh, options);
   for (int i = 0; i < kSteps; ++i) {
     StepResult result = step.run(0.01, [&](Leaf leaf) { return task->loss(leaf); });
     TESSERA_CHECK(result.finite && result.grad_norm > 0.05, "the test means to clip");

@@ -128,5 +128,8 @@ inline optim::AdamW adamw_of(const nn::Module& module) {
 
 // Of hybrid: two copies of the model where that is possible.
 inline int group_of(int world) { return world % 2 == 0 ? world / 2 : world; }
+inline MeshShape shape_of(Strategy strategy, int world, int machine = 0) {
+  return {.group = strategy == Strategy::hybrid ? group_of(world) : 1, .machine = machine};
+}
 
 }  // namespace tessera::test

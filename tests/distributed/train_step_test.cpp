@@ -198,7 +198,8 @@ TEST(TrainStep, MovesRunningStatisticsOnceAStep) {
   } net;
   auto optimizer = adamw_of(net);
   auto comm = make_self_communicator();
-  TrainStep step(net, optimizer, *comm, {.leaves = 2});
+  Mesh mesh(*comm);
+  TrainStep step(net, optimizer, mesh, {.leaves = 2});
   const Array first = Array::from<float>({1, 2, 3, 6, 5, 4}, {3, 2});
   const Array second = Array::from<float>({9, 1, 11, 3}, {2, 2});
   step.run(kLr, [&](Leaf leaf) {
@@ -219,7 +220,8 @@ TEST(TrainStep, RefusesARunningStatisticThatIsNotTheModels) {
   LinearTask task([](Leaf) { return 1.0; });
   auto optimizer = adamw_of(task.net);
   auto comm = make_self_communicator();
-  TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+  Mesh mesh(*comm);
+  TrainStep step(task.net, optimizer, mesh, {.leaves = 1});
   struct Net : nn::Module {
     nn::BatchNorm1d norm{this, "norm", 2};
   } stray;
@@ -242,12 +244,13 @@ TEST(TrainStep, SeedsTheRandomNumbersOfLeaves) {
 // One step of a LinearTask by itself.
 struct OneStep {
   std::unique_ptr<Communicator> comm = make_self_communicator();
+  Mesh mesh{*comm};
   LinearTask task;
   optim::AdamW optimizer{{{{task.net.w}}}, {.beta1 = 0, .beta2 = 0, .eps = 1}};
   TrainStep step;
 
   OneStep(std::function<double(Leaf)> coefficient, const StepOptions& options)
-      : task(std::move(coefficient)), step(task.net, optimizer, *comm, options) {}
+      : task(std::move(coefficient)), step(task.net, optimizer, mesh, options) {}
   StepResult run(bool stop = false) {
     return step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }, {.stop_requested = stop});
   }
@@ -286,7 +289,8 @@ TEST(TrainStep, UpdatesNothingWhenNotFinite) {
       run_ranks(3, [&](Communicator& comm) {
         LinearTask task([&](Leaf leaf) { return leaf.index == 3 && leaf.step == 0 ? bad : 1; });
         optim::AdamW optimizer({{{task.net.w}, 0.5}}, {});
-        TrainStep step(task.net, optimizer, comm, {.leaves = 5, .clip_norm = 1});
+        Mesh mesh(comm);
+        TrainStep step(task.net, optimizer, mesh, {.leaves = 5, .clip_norm = 1});
         Array before = task.net.w.data().clone();
         auto loss = [&](Leaf leaf) {
           nn::Loss out = task.loss(leaf);
@@ -318,7 +322,8 @@ TEST(TrainStep, SkippedStepsAreNoneOfTheOptimizers) {
     auto comm = make_self_communicator();
     LinearTask task([&](Leaf leaf) { return leaf.step < skipped ? std::nan("") : 1; });
     optim::AdamW optimizer({{{task.net.w}}}, {});
-    TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+    Mesh mesh(*comm);
+    TrainStep step(task.net, optimizer, mesh, {.leaves = 1});
     auto loss = [&](Leaf leaf) { return task.loss(leaf); };
     for (int i = 0; i < skipped; ++i) EXPECT_FALSE(step.run(0.1, loss).finite);
     EXPECT_EQ(step.updates_done(), 0);
@@ -336,7 +341,8 @@ TEST(TrainStep, SkippedStepsAreNoneOfTheAverages) {
       std::make_unique<optim::AdamW>(std::vector{optim::ParamGroup{{task.net.w}, 0}},
                                      optim::AdamW::Options{}),
       0.75);
-  TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+  Mesh mesh(*comm);
+  TrainStep step(task.net, optimizer, mesh, {.leaves = 1});
   for (int i = 0; i < 2; ++i) step.run(0.1, [&](Leaf leaf) { return task.loss(leaf); });
   // From 1, where it was before the first update, a quarter of the way to 0.9.
   EXPECT_NEAR(doubles(step.buckets()[0].state.back())[0], 0.975, 1e-6);
@@ -347,7 +353,8 @@ TEST(TrainStep, GoesOnWithTheUpdatesThatWereDone) {
     auto comm = make_self_communicator();
     LinearTask task([](Leaf) { return 1.0; });
     optim::AdamW optimizer({{{task.net.w}}}, {});
-    TrainStep step(task.net, optimizer, *comm, {.leaves = 1});
+    Mesh mesh(*comm);
+    TrainStep step(task.net, optimizer, mesh, {.leaves = 1});
     step.restored(5, updates);
     EXPECT_EQ(step.updates_done(), updates.value_or(5));
     step.run(0.1, [&](Leaf leaf) { return task.loss(leaf); });
@@ -374,8 +381,8 @@ TEST(TrainStep, NamesAParameterThatIsNotFiniteAnyMore) {
       } net;
       auto optimizer = adamw_of(net);
       StepOptions options{.leaves = 2, .strategy = strategy};
-      if (strategy == Strategy::hybrid) options.group = test::group_of(2);
-      TrainStep step(net, optimizer, comm, options);
+      Mesh mesh(comm, test::shape_of(strategy, 2));
+      TrainStep step(net, optimizer, mesh, options);
       EXPECT_EQ(step.nonfinite_parameter(), "");
       // On the last rank alone that has it.
       for (const HeldTensor& held : step.held()) {
@@ -396,8 +403,8 @@ TEST(TrainStep, LeavesFrozenParametersAsTheyAre) {
       frozen.set_requires_grad(false);
       Array before = frozen.data().clone();
       StepOptions options{.leaves = 2, .strategy = strategy};
-      if (strategy == Strategy::hybrid) options.group = test::group_of(2);
-      TrainStep step(task.model, optimizer, comm, options);
+      Mesh mesh(comm, test::shape_of(strategy, 2));
+      TrainStep step(task.model, optimizer, mesh, options);
       step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); });
       EXPECT_TRUE(same_bits(step.state()[1].second, before)) << name(strategy);
       std::string name = task.model.named_parameters()[1].first;
@@ -453,7 +460,8 @@ TEST(TrainStep, OnMetaAnOptimizerMayReadTheScale) {
     defer.reset();
     FakeCommunicator comm(0, 2, kMeta);
     Reading optimizer({{task.model.parameters()}}, gradients);
-    TrainStep step(task.model, optimizer, comm, {.leaves = 2});
+    Mesh mesh(comm);
+    TrainStep step(task.model, optimizer, mesh, {.leaves = 2});
     Array tokens = Array::empty({2, 8}, DType::i64, kMeta);
     step.run(1, [&](Leaf) { return task.model.loss({tokens, tokens}); });
     EXPECT_EQ(step.update_left_out(), gradients ? "an array on meta has no elements" : "");
@@ -472,7 +480,8 @@ TEST(TrainStep, ALeafThatThrowsFailsAllRanksAtOnce) {
       return 1.0;
     });
     optim::AdamW optimizer({{{task.net.w}}}, {});
-    TrainStep step(task.net, optimizer, comm, {.leaves = 8});
+    Mesh mesh(comm);
+    TrainStep step(task.net, optimizer, mesh, {.leaves = 8});
     auto run = [&] { step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }); };
     Array before = task.net.w.data().clone();
     if (comm.rank() == 2) {
@@ -499,7 +508,8 @@ TEST(TrainStep, ALeafWhoseCommunicationFailsFailsAllRanksAtOnce) {
       return 1;
     });
     optim::AdamW optimizer({{{task.net.w}}}, {});
-    TrainStep step(task.net, optimizer, comm, {.leaves = 2});
+    Mesh mesh(comm);
+    TrainStep step(task.net, optimizer, mesh, {.leaves = 2});
     EXPECT_TRUE(
         contains(error_of([&] { step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }); }),
                  "the other cluster is gone"));
@@ -511,7 +521,8 @@ TEST(TrainStep, OneRanksStopReachesAll) {
   run_ranks(4, [](Communicator& comm) {
     LinearTask task([](Leaf) { return 1.0; });
     optim::AdamW optimizer({{{task.net.w}}}, {});
-    TrainStep step(task.net, optimizer, comm, {.leaves = 6});
+    Mesh mesh(comm);
+    TrainStep step(task.net, optimizer, mesh, {.leaves = 6});
     for (bool wanted : {false, true, false}) {
       bool stop = wanted && comm.rank() == 3;
       StepResult result =
@@ -526,7 +537,8 @@ TEST(TrainStep, RefusesALeafThatRunsBackwardItself) {
   run_ranks(2, [](Communicator& comm) {
     LinearTask task([](Leaf) { return 1.0; });
     optim::AdamW optimizer({{{task.net.w}}}, {});
-    TrainStep step(task.net, optimizer, comm, {.leaves = 2});
+    Mesh mesh(comm);
+    TrainStep step(task.net, optimizer, mesh, {.leaves = 2});
     std::string error = error_of([&] {
       step.run(kLr, [&](Leaf leaf) {
         task.loss(leaf).sum.backward();
@@ -542,7 +554,8 @@ TEST(TrainStep, RefusesRanksThatDifferInLeaves) {
   run_ranks(2, [](Communicator& comm) {
     LinearTask task([](Leaf) { return 1.0; });
     optim::AdamW optimizer({{{task.net.w}}}, {});
-    TrainStep step(task.net, optimizer, comm, {.leaves = 4});
+    Mesh mesh(comm);
+    TrainStep step(task.net, optimizer, mesh, {.leaves = 4});
     EXPECT_NE(error_of([&] {
                 step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); },
                          {.leaves = comm.rank() == 0 ? 4 : 3});
@@ -557,7 +570,8 @@ TEST(TrainStep, RefusesLossesWithoutWeight) {
       LinearTask task([](Leaf) { return 1.0; });
       task.weight = weight;
       optim::AdamW optimizer({{{task.net.w}}}, {});
-      TrainStep step(task.net, optimizer, comm, {.leaves = 2});
+      Mesh mesh(comm);
+      TrainStep step(task.net, optimizer, mesh, {.leaves = 2});
       EXPECT_TRUE(
           contains(error_of([&] { step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }); }),
                    "[TrainStep] the losses of a step have no weight"));
@@ -582,7 +596,8 @@ TEST(TrainStep, RefusesMoreRanksThanLeaves) {
     LinearTask task([](Leaf) { return 1.0; });
     optim::AdamW optimizer({{{task.net.w}}}, {});
     EXPECT_TRUE(contains(error_of([&] {
-                           TrainStep step(task.net, optimizer, comm, {.leaves = 2});
+                           Mesh mesh(comm);
+                           TrainStep step(task.net, optimizer, mesh, {.leaves = 2});
                            step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); });
                          }),
                          "2 leaves cannot be shared by 3 ranks"));
@@ -593,7 +608,8 @@ TEST(TrainStep, RefusesAModelWithoutParameters) {
   nn::Module empty;
   optim::AdamW optimizer({}, {});
   auto comm = make_self_communicator();
-  EXPECT_EQ(error_of([&] { TrainStep(empty, optimizer, *comm, {}); }),
+  Mesh mesh(*comm);
+  EXPECT_EQ(error_of([&] { TrainStep(empty, optimizer, mesh, {}); }),
             "[TrainStep] the model has no parameters to train");
 }
 

@@ -30,7 +30,8 @@ void expect_as_in_pytorch(const std::string& name, const MakeTask& make_task, Co
     parameter.data().copy_(golden.at(fmt::format("{}.{}", name, key)));
   }
   optim::AdamW optimizer = adamw_of(task->module());
-  TrainStep step(task->module(), optimizer, comm, options);
+  Mesh mesh(comm, shape_of(options.strategy, comm.size()));
+  TrainStep step(task->module(), optimizer, mesh, options);
   std::vector<double> losses = doubles(golden.at(name + ".losses"));
   std::vector<double> norms = doubles(golden.at(name + ".norms"));
   for (size_t i = 0; i < losses.size(); ++i) {
@@ -48,7 +49,6 @@ TEST(TrainingGolden, LossesAndNormsAreThoseOfOneProcessInPyTorch) {
     for (int ranks : {1, 2, 4}) {
       run_ranks(ranks, [&](Communicator& comm) {
         StepOptions options{.leaves = 9, .clip_norm = 0.05, .strategy = strategy};
-        if (strategy == Strategy::hybrid) options.group = group_of(ranks);
         expect_as_in_pytorch("gpt", make<GptTask>(), comm, options, 2e-5);
         expect_as_in_pytorch("conv", make<ConvTask>(), comm, options, 2e-5);
       });
@@ -78,7 +78,8 @@ TEST(TrainingGolden, OtherTrainingIsNotNear) {
   }
   optim::AdamW optimizer = adamw_of(task.model);
   auto comm = make_self_communicator();
-  TrainStep step(task.model, optimizer, *comm, {.leaves = 9, .clip_norm = 0.05});
+  Mesh mesh(*comm);
+  TrainStep step(task.model, optimizer, mesh, {.leaves = 9, .clip_norm = 0.05});
   double loss = 0;
   for (int i = 0; i < 10; ++i)
     loss = step.run(0.011, [&](Leaf leaf) { return task.loss(leaf); }).loss;

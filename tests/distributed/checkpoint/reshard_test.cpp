@@ -39,7 +39,8 @@ struct Kind {
 // One rank's training.
 class Training {
  public:
-  Training(Communicator& comm, Kind kind, Layout layout) : comm_(comm) {
+  Training(Communicator& comm, Kind kind, Layout layout)
+      : comm_(comm), mesh_(comm, shape_of(layout.strategy, comm.size())) {
     manual_seed(7);
     {
       nn::DeferInit defer;
@@ -52,9 +53,8 @@ class Training {
                         .clip_norm = 0.05,
                         .strategy = layout.strategy,
                         .bucket_bytes = layout.ranks % 2 == 0 ? 4096 : int64_t{25} << 20};
-    if (layout.strategy == Strategy::hybrid) options.group = group_of(comm.size());
     if (kind.bf16) options.dtype = DType::bf16;
-    step_ = std::make_unique<TrainStep>(task_->module(), *optimizer_, comm, options);
+    step_ = std::make_unique<TrainStep>(task_->module(), *optimizer_, mesh_, options);
   }
 
   void train_to(int64_t step) {
@@ -80,6 +80,7 @@ class Training {
 
  private:
   Communicator& comm_;
+  Mesh mesh_;
   std::unique_ptr<Task> task_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<TrainStep> step_;

@@ -1,0 +1,37 @@
+#include "distributed/shard_grid.h"
+
+#include <vector>
+
+namespace tessera {
+namespace {
+
+// The ranks first, first + stride, ... of comm.
+std::unique_ptr<Communicator> every(Communicator& comm, int first, int stride, int count) {
+  std::vector<int> members;
+  for (int i = 0; i < count; ++i) members.push_back(first + i * stride);
+  return comm.subgroup(members);
+}
+
+}  // namespace
+
+ShardGrid::ShardGrid(const Mesh& mesh, Strategy strategy) : mesh_(mesh), strategy_(strategy) {
+  Communicator& data = mesh.data();
+  int size = data.size();
+  int machine = mesh.shape().machine == 0 ? size : mesh.shape().machine;
+  if (strategy == Strategy::ddp || strategy == Strategy::zero1) {
+    shards_ = std::make_unique<Levels>(rank_alone(data), 1);
+    replicas_ = std::make_unique<Levels>(data, machine);
+  } else if (strategy != Strategy::hybrid) {
+    shards_ = std::make_unique<Levels>(data, machine);
+    replicas_ = std::make_unique<Levels>(rank_alone(data), 1);
+  } else {
+    int group = mesh.shape().group;
+    int rank = data.rank();
+    shards_ = std::make_unique<Levels>(every(data, rank - rank % group, 1, group),
+                                       group % machine == 0 ? machine : group);
+    replicas_ = std::make_unique<Levels>(every(data, rank % group, group, size / group),
+                                         machine % group == 0 ? machine / group : 1);
+  }
+}
+
+}  // namespace tessera
