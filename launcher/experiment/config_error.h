@@ -1,10 +1,8 @@
-// What a wrong configuration throws, and how text from outside is shown in a message.
+// What a wrong configuration throws.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "core/error.h"
+#include "launcher/job/in_quotes.h"
 
 namespace tessera::experiment {
 
@@ -16,9 +14,5 @@ class ConfigError : public Error {
   static constexpr int kExitCode = 2;
   using Error::Error;
 };
-
-// text in single quotes, fit for one line of a message (core/printable.h), and long text cut, at a
-// character's boundary, with "..." after the quote.
-std::string in_quotes(std::string_view text);
 
 }  // namespace tessera::experiment

@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "launcher/experiment/utf8.h"
+#include "launcher/job/utf8.h"
 
 namespace tessera::experiment {
 namespace {

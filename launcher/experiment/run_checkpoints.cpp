@@ -11,8 +11,8 @@
 #include "distributed/agreement.h"
 #include "launcher/experiment/components.h"
 #include "launcher/experiment/initial_weights.h"
-#include "launcher/experiment/launched_job.h"
 #include "launcher/experiment/process_info.h"
+#include "launcher/job/launched_job.h"
 
 namespace tessera::experiment {
 namespace {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "launcher/experiment/config.h"
-#include "launcher/experiment/launched_job.h"
 #include "launcher/experiment/run_lock.h"
+#include "launcher/job/launched_job.h"
 
 namespace tessera::experiment {
 

@@ -16,11 +16,11 @@
 #include "launcher/experiment/initial_weights.h"
 #include "launcher/experiment/lenient_file.h"
 #include "launcher/experiment/process_info.h"
-#include "launcher/experiment/progress_board.h"
 #include "launcher/experiment/run_checkpoints.h"
 #include "launcher/experiment/standard_streams.h"
 #include "launcher/experiment/step_options.h"
-#include "launcher/experiment/stop_signals.h"
+#include "launcher/job/progress_board.h"
+#include "launcher/job/stop_signals.h"
 #include "nn/data/sampler.h"
 
 namespace tessera::experiment {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "launcher/experiment/config_error.h"
-#include "launcher/experiment/utf8.h"
+#include "launcher/job/utf8.h"
 
 namespace tessera::experiment {
 namespace {

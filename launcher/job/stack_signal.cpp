@@ -1,4 +1,4 @@
-#include "launcher/experiment/stack_signal.h"
+#include "launcher/job/stack_signal.h"
 
 #include <execinfo.h>
 #include <unistd.h>

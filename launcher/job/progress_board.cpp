@@ -1,4 +1,4 @@
-#include "launcher/experiment/progress_board.h"
+#include "launcher/job/progress_board.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-#include "launcher/experiment/stop_signals.h"
+#include "launcher/job/stop_signals.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "launcher/experiment/utf8.h"
+#include "launcher/job/utf8.h"
 
 #include <cstdint>
 

@@ -1,4 +1,6 @@
-#include "launcher/experiment/config_error.h"
+#include "launcher/job/in_quotes.h"
+
+#include <fmt/format.h>
 
 #include "core/printable.h"
 

@@ -1,4 +1,4 @@
-#include "launcher/experiment/launched_job.h"
+#include "launcher/job/launched_job.h"
 
 #include <fmt/format.h>
 
