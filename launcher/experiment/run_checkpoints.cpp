@@ -9,7 +9,7 @@
 
 #include "core/cpu/cpu.h"
 #include "distributed/agreement.h"
-#include "launcher/experiment/components.h"
+#include "launcher/experiment/components/components.h"
 #include "launcher/experiment/initial_weights.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/job/launched_job.h"

@@ -8,7 +8,7 @@
 #include "distributed/checkpoint/checkpoint_saver.h"
 #include "distributed/checkpoint/memory_snapshots.h"
 #include "distributed/train_step.h"
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 #include "launcher/experiment/resume_changes.h"
 #include "launcher/experiment/run_directory.h"
 #include "launcher/experiment/start_plan.h"

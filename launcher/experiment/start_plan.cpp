@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "distributed/checkpoint/checkpoint_folder.h"
-#include "launcher/experiment/model_source.h"
-#include "launcher/experiment/nearest.h"
+#include "launcher/experiment/config/nearest.h"
+#include "launcher/experiment/formats/model_source.h"
 #include "launcher/experiment/run_directory.h"
 
 namespace tessera::experiment {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 #include "launcher/experiment/run_lock.h"
 #include "launcher/job/launched_job.h"
 

@@ -1,6 +1,6 @@
 #include "launcher/experiment/step_options.h"
 
-#include "launcher/experiment/components.h"
+#include "launcher/experiment/components/components.h"
 
 namespace tessera::experiment {
 

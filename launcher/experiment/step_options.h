@@ -2,7 +2,7 @@
 #pragma once
 
 #include "distributed/train_step.h"
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 
 namespace tessera::experiment {
 

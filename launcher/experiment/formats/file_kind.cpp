@@ -1,4 +1,4 @@
-#include "launcher/experiment/file_kind.h"
+#include "launcher/experiment/formats/file_kind.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "launcher/experiment/number_text.h"
+#include "launcher/experiment/config/number_text.h"
 
 #include <gtest/gtest.h>
 

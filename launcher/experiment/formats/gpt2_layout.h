@@ -7,7 +7,7 @@
 #include <string>
 
 #include "distributed/checkpoint/tensor_source.h"
-#include "launcher/experiment/components.h"
+#include "launcher/experiment/components/components.h"
 
 namespace tessera::experiment {
 

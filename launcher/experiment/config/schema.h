@@ -14,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-#include "launcher/experiment/yaml_tree.h"
+#include "launcher/experiment/config/yaml_tree.h"
 
 namespace tessera::experiment {
 

@@ -1,4 +1,4 @@
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 
 #include <gtest/gtest.h>
 

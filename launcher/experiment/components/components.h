@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 #include "nn/data/dataset.h"
 #include "nn/models/model.h"
 #include "nn/optim/optimizer.h"

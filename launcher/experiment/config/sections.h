@@ -1,7 +1,7 @@
 // The list of the config's sections, once. For the implementation of config.h.
 #pragma once
 
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 
 namespace tessera::experiment {
 

@@ -1,4 +1,4 @@
-#include "launcher/experiment/gpt2_layout.h"
+#include "launcher/experiment/formats/gpt2_layout.h"
 
 #include <charconv>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // Folders that transformers wrote (scripts/make_gpt2_golden.py), and what nn::Gpt makes of them.
-#include "launcher/experiment/gpt2_layout.h"
+#include "launcher/experiment/formats/gpt2_layout.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/safetensors.h"
-#include "launcher/experiment/model_source.h"
+#include "launcher/experiment/formats/model_source.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_dir.h"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "launcher/experiment/config_error.h"
-#include "launcher/experiment/schema.h"
+#include "launcher/experiment/config/config_error.h"
+#include "launcher/experiment/config/schema.h"
 
 namespace tessera::experiment {
 

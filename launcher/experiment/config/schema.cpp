@@ -1,13 +1,13 @@
-#include "launcher/experiment/schema.h"
+#include "launcher/experiment/config/schema.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <type_traits>
 
-#include "launcher/experiment/config_error.h"
-#include "launcher/experiment/nearest.h"
-#include "launcher/experiment/number_text.h"
+#include "launcher/experiment/config/config_error.h"
+#include "launcher/experiment/config/nearest.h"
+#include "launcher/experiment/config/number_text.h"
 
 namespace tessera::experiment {
 namespace {

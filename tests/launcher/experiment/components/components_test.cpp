@@ -1,4 +1,4 @@
-#include "launcher/experiment/components.h"
+#include "launcher/experiment/components/components.h"
 
 #include <gtest/gtest.h>
 

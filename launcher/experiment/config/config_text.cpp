@@ -1,5 +1,5 @@
 // The config as text: dump_yaml and explain.
-#include "launcher/experiment/sections.h"
+#include "launcher/experiment/config/sections.h"
 
 namespace tessera::experiment {
 namespace {

@@ -1,4 +1,4 @@
-#include "launcher/experiment/yaml_tree.h"
+#include "launcher/experiment/config/yaml_tree.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/experiment/config_error.h"
+#include "launcher/experiment/config/config_error.h"
 #include "launcher/job/utf8.h"
 
 namespace tessera::experiment {

@@ -1,4 +1,4 @@
-#include "launcher/experiment/nearest.h"
+#include "launcher/experiment/config/nearest.h"
 
 #include <fmt/format.h>
 

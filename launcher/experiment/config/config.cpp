@@ -1,4 +1,4 @@
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -6,8 +6,8 @@
 #include <cstring>
 #include <map>
 
-#include "launcher/experiment/nearest.h"
-#include "launcher/experiment/sections.h"
+#include "launcher/experiment/config/nearest.h"
+#include "launcher/experiment/config/sections.h"
 
 namespace tessera::experiment {
 namespace {

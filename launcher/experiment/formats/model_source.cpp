@@ -1,4 +1,4 @@
-#include "launcher/experiment/model_source.h"
+#include "launcher/experiment/formats/model_source.h"
 
 #include <algorithm>
 
@@ -6,8 +6,8 @@
 #include "core/json_text.h"
 #include "distributed/checkpoint/checkpoint_folder.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
-#include "launcher/experiment/file_kind.h"
-#include "launcher/experiment/gpt2_layout.h"
+#include "launcher/experiment/formats/file_kind.h"
+#include "launcher/experiment/formats/gpt2_layout.h"
 #include "nn/optim/ema.h"
 
 namespace tessera::experiment {

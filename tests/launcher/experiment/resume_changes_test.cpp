@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "launcher/experiment/components.h"
+#include "launcher/experiment/components/components.h"
 #include "tests/support/error_of.h"
 
 namespace tessera::experiment {

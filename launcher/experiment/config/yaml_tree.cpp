@@ -1,4 +1,4 @@
-#include "launcher/experiment/yaml_tree.h"
+#include "launcher/experiment/config/yaml_tree.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -10,7 +10,7 @@
 #include <optional>
 #include <sstream>
 
-#include "launcher/experiment/config_error.h"
+#include "launcher/experiment/config/config_error.h"
 #include "launcher/job/utf8.h"
 
 namespace tessera::experiment {
