@@ -79,7 +79,8 @@ class ScheduleSection : public Section {
   virtual double lr_at(int64_t step, int64_t steps, double lr) const = 0;
 };
 
-// gpt and mlp; text and idx; adamw; cosine and constant.
+// All that launcher/CMakeLists.txt lists: a file of models/, datasets/, optimizers/ or schedules/
+// each, with a function of the file's name that gives its Option.
 Catalog builtin_catalog();
 
 }  // namespace tessera::experiment
