@@ -21,7 +21,7 @@ constexpr double kMostParts = 2e7;
 class DryRun {
  public:
   DryRun(const Config& config, const StepOptions& options, int rank, int ranks)
-      : comm_(rank, ranks, kMeta), dtype_(compute_dtype(config)) {
+      : comm_(rank, ranks, kMeta), dtype_(config.compute.dtype) {
     manual_seed(options.seed);
     {
       nn::DeferInit defer;

@@ -27,9 +27,7 @@ std::string canonical(const std::string& path) {
 }
 
 SaveOptions save_options(const CheckpointConfig& config) {
-  return {.keep = config.keep,
-          .keep_best = config.best,
-          .checksum = config.checksum == "sha256" ? ChecksumKind::sha256 : ChecksumKind::xxh3};
+  return {.keep = config.keep, .keep_best = config.best, .checksum = config.checksum};
 }
 
 std::string build_of_this_run() {
@@ -43,8 +41,8 @@ bool is_bad(const std::optional<double>& loss) { return loss && !std::isfinite(*
 void check_start(const Config& config, const nn::Module& model, const optim::Optimizer& optimizer,
                  const std::string& data) {
   const std::string& resume = config.run.resume;
-  if (resume == "none" && config.init.from) take_initial_weights(config.init, model, {});
-  if (resume == "none" || resume == "auto") return;
+  if (resume == kResumeNone && config.init.from) take_initial_weights(config.init, model, {});
+  if (resume == kResumeNone || resume == kResumeAuto) return;
   CheckpointReader reader(checkpoint_to_resume(resume));
   std::string what = "run.resume: " + reader.path();
   check_same_tensors(reader.manifest(), model, optimizer, what);
@@ -230,7 +228,7 @@ CheckpointInfo RunCheckpoints::info(int64_t position, std::optional<double> vali
               step_.steps_done(), config_.run.steps, config_.optim.as<OptimSection>().lr),
           .run = run_,
           .build = build(),
-          .strategy = config_.parallel.strategy,
+          .strategy = std::string(name(config_.parallel.strategy)),
           .valid_loss = valid_loss,
           .digest = std::move(digest),
           .config = config_text_};

@@ -8,11 +8,11 @@ StepOptions step_options(const Config& config, int machine) {
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_norm = config.optim.as<OptimSection>().clip_norm,
-                      .strategy = strategy_of(parallel.strategy),
+                      .strategy = parallel.strategy,
                       .machine = machine,
                       .bucket_bytes = parallel.bucket_mib << 20,
                       .seed = static_cast<uint64_t>(config.run.seed),
-                      .recompute = config.compute.recompute == "blocks"};
+                      .recompute = config.compute.recompute == Recompute::blocks};
   if (options.strategy == Strategy::hybrid) {
     if (machine == 0 && !parallel.group.value) {
       throw ConfigError(
@@ -22,27 +22,23 @@ StepOptions step_options(const Config& config, int machine) {
     }
     options.group = static_cast<int>(parallel.group.value.value_or(machine));
   }
-  bool narrow = parallel.gradient_dtype == "bf16";
-  if (parallel.reduction == "fast") {
-    options.reduction = narrow ? ReductionMode::fast_bf16 : ReductionMode::fast;
-  } else if (narrow) {
+  bool narrow = parallel.gradient_dtype == DType::bf16;
+  if (narrow && parallel.reduction != ReductionMode::fast) {
     throw ConfigError(
         "parallel.gradient_dtype: bf16 rounds sums on their way, which reduction: exact never "
         "does; it goes with reduction: fast");
   }
-  if (config.compute.dtype == "bf16") options.dtype = DType::bf16;
-  if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
-  if (parallel.start == "broadcast") options.start = Start::broadcast;
+  options.reduction = narrow ? ReductionMode::fast_bf16 : parallel.reduction;
+  if (config.compute.dtype == DType::bf16) options.dtype = DType::bf16;
+  options.unused = parallel.unused_parameters;
+  options.start = parallel.start;
   return options;
-}
-
-DType compute_dtype(const Config& config) {
-  return config.compute.dtype == "bf16" ? DType::bf16 : DType::f32;
 }
 
 void check_ranks(const Config& config, int num_ranks) {
   const AutoInt& group = config.parallel.group;
-  if (config.parallel.strategy == "hybrid" && group.value && num_ranks % *group.value != 0) {
+  if (config.parallel.strategy == Strategy::hybrid && group.value &&
+      num_ranks % *group.value != 0) {
     throw ConfigError(fmt::format("parallel.group: {} ranks do not divide into groups of {}",
                                   num_ranks, *group.value));
   }

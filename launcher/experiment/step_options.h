@@ -10,9 +10,6 @@ namespace tessera::experiment {
 // Throws ConfigError where keys contradict each other.
 StepOptions step_options(const Config& config, int machine);
 
-// What parameters are computed in, and inputs come to the model in.
-DType compute_dtype(const Config& config);
-
 // ConfigError if that many ranks cannot share the work.
 void check_ranks(const Config& config, int num_ranks);
 

@@ -9,6 +9,16 @@
 #include "launcher/experiment/config/nearest.h"
 #include "launcher/experiment/config/sections.h"
 
+namespace tessera {
+
+// As devices are written, without a number.
+static std::string name(DeviceType type) {
+  std::string text = to_string(Device{type, 0});
+  return text.substr(0, text.find(':'));
+}
+
+}  // namespace tessera
+
 namespace tessera::experiment {
 namespace {
 
@@ -197,7 +207,7 @@ void RunConfig::visit(FieldVisitor& v) {
   v("resume", resume,
     "none: a new run; auto: go on with the run in run.dir, or the newest of run.name; or the path "
     "of a checkpoint or a run",
-    path({"none", "auto"}));
+    path({kResumeNone, kResumeAuto}));
   v("stop_after", stop_after, "stop after this step, with a checkpoint, as if interrupted",
     at_least(1));
   v("eval_every", eval_every, "steps from one evaluation to the next; 0: only at the end",
@@ -218,31 +228,27 @@ void InitConfig::visit(FieldVisitor& v) {
 }
 
 void ParallelConfig::visit(FieldVisitor& v) {
-  v("strategy", strategy, "which parts of the training state are sharded over the ranks",
-    one_of({"ddp", "zero1", "zero2", "zero3", "hybrid"}));
+  v("strategy", strategy, "which parts of the training state are sharded over the ranks");
   v("group", group, "hybrid: ranks that share one copy of the model; auto: those of one machine",
     in_range(1, 65536));
   v("reduction", reduction, "exact: the same bits for any number of ranks; fast: the backend's own",
-    one_of({"exact", "fast"}));
+    {ReductionMode::exact, ReductionMode::fast});
   v("gradient_dtype", gradient_dtype, "what gradients travel in when reduction is fast",
-    one_of({"f32", "bf16"}));
+    {DType::f32, DType::bf16});
   v("unused_parameters", unused_parameters,
-    "a parameter that no leaf of a step gives a gradient: an error, or a gradient of zero",
-    one_of({"error", "zero"}));
+    "a parameter that no leaf of a step gives a gradient: an error, or a gradient of zero");
   v("start", start,
     "parameters and buffers that ranks begin with: compare makes a difference an error, broadcast "
-    "takes rank 0's",
-    one_of({"compare", "broadcast"}));
+    "takes rank 0's");
   v("bucket_mib", bucket_mib, "size of a gradient bucket, in MiB", in_range(1, 65536));
 }
 
 void ComputeConfig::visit(FieldVisitor& v) {
-  v("device", device, "where the run computes", one_of({"cpu"}));
+  v("device", device, "where the run computes", {DeviceType::cpu});
   v("dtype", dtype,
     "element type of parameters and activations; bf16 keeps and updates f32 masters",
-    one_of({"f32", "bf16"}));
-  v("recompute", recompute, "activations that backward makes again instead of keeping them",
-    one_of({"none", "blocks"}));
+    {DType::f32, DType::bf16});
+  v("recompute", recompute, "activations that backward makes again instead of keeping them");
   v("threads", threads, "compute threads of one rank", in_range(1, 1024));
 }
 
@@ -253,8 +259,7 @@ void CheckpointConfig::visit(FieldVisitor& v) {
     "finite",
     at_least(1));
   v("best", best, "keep the one with the lowest validation loss too (run.eval_every)");
-  v("checksum", checksum, "xxh3 finds accidents, sha256 forgery too and is slower",
-    one_of({"xxh3", "sha256"}));
+  v("checksum", checksum, "xxh3 finds accidents, sha256 forgery too and is slower");
   v("memory_every", memory_every,
     "steps from one snapshot in memory to the next; 0: none; auto: 1 where tessera launch may "
     "restart the ranks",

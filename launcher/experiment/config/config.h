@@ -8,18 +8,26 @@
 #include <string_view>
 #include <vector>
 
+#include "core/device.h"
+#include "core/dtype.h"
 #include "core/error.h"
+#include "core/io/checksum.h"
+#include "distributed/train_step.h"
 #include "launcher/experiment/config/config_error.h"
 #include "launcher/experiment/config/schema.h"
 
 namespace tessera::experiment {
+
+// The words of run.resume that are no path.
+inline constexpr const char* kResumeNone = "none";
+inline constexpr const char* kResumeAuto = "auto";
 
 struct RunConfig {
   std::string name = "run";
   std::optional<std::string> dir;
   int64_t steps = 300;
   int64_t seed = 1;
-  std::string resume = "none";
+  std::string resume = kResumeNone;
   std::optional<int64_t> stop_after;
   int64_t eval_every = 0;
   int64_t eval_batches = 16;
@@ -34,20 +42,25 @@ struct InitConfig {
 };
 
 struct ParallelConfig {
-  std::string strategy = "ddp";
+  Strategy strategy = Strategy::ddp;
   AutoInt group;
-  std::string reduction = "exact";
-  std::string gradient_dtype = "f32";
-  std::string unused_parameters = "error";
-  std::string start = "compare";
+  ReductionMode reduction = ReductionMode::exact;  // or fast
+  DType gradient_dtype = DType::f32;               // or bf16
+  UnusedParameters unused_parameters = UnusedParameters::error;
+  Start start = Start::compare;
   int64_t bucket_mib = 25;
   void visit(FieldVisitor& v);
 };
 
+enum class Recompute { none, blocks };
+constexpr auto words_of(Recompute) {
+  return std::array{Word{Recompute::none, "none"}, Word{Recompute::blocks, "blocks"}};
+}
+
 struct ComputeConfig {
-  std::string device = "cpu";
-  std::string dtype = "f32";
-  std::string recompute = "none";
+  DeviceType device = DeviceType::cpu;
+  DType dtype = DType::f32;  // of parameters and activations; or bf16
+  Recompute recompute = Recompute::none;
   AutoInt threads;
   void visit(FieldVisitor& v);
 };
@@ -56,7 +69,7 @@ struct CheckpointConfig {
   int64_t every = 0;
   int64_t keep = 2;
   bool best = false;
-  std::string checksum = "xxh3";
+  ChecksumKind checksum = ChecksumKind::xxh3;
   AutoInt memory_every;
   int64_t memory_copies = 1;
   void visit(FieldVisitor& v);

@@ -12,6 +12,9 @@
 namespace tessera::experiment {
 namespace {
 
+// What stands for no value of an AutoInt.
+constexpr const char* kAuto = "auto";
+
 template <class T>
 constexpr bool kIsOptional = false;
 template <class T>
@@ -101,7 +104,7 @@ std::string expected_of(const Constraint& c) {
   if constexpr (kIsOptional<T>) {
     return "null or " + expected_of<typename T::value_type>(c);
   } else if constexpr (std::is_same_v<T, AutoInt>) {
-    return "auto or " + expected_number("an integer", c);
+    return fmt::format("{} or ", kAuto) + expected_number("an integer", c);
   } else if constexpr (std::is_same_v<T, bool>) {
     return "true or false";
   } else if constexpr (std::is_same_v<T, int64_t>) {
@@ -138,7 +141,7 @@ bool parse(std::string_view text, double& value) {
 }
 
 bool parse(std::string_view text, AutoInt& value) {
-  if (text == "auto") return true;
+  if (text == kAuto) return true;
   int64_t number = 0;
   if (!parse(text, number)) return false;
   value.value = number;
@@ -161,7 +164,7 @@ bool from_node(const YamlNode& node, T& value) {
 std::string write(bool value) { return value ? "true" : "false"; }
 std::string write(int64_t value) { return fmt::format("{}", value); }
 std::string write(const std::string& value) { return yaml_scalar(value); }
-std::string write(const AutoInt& value) { return value.value ? write(*value.value) : "auto"; }
+std::string write(const AutoInt& value) { return value.value ? write(*value.value) : kAuto; }
 
 std::string write(double value) {
   TESSERA_CHECK(std::isfinite(value), "a config cannot hold the number {}", value);
@@ -249,8 +252,8 @@ std::string hint(const Constraint& c, const YamlNode& node) {
     bool is_false = word == "false" || word == "no" || word == "off" || word == "0";
     return is_true ? "; did you mean true?" : is_false ? "; did you mean false?" : "";
   } else if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, AutoInt>) {
-    bool is_auto = std::is_same_v<T, AutoInt> && lower(node.text) == "auto";
-    return is_auto ? "; did you mean auto?" : in_digits(node.text);
+    bool is_auto = std::is_same_v<T, AutoInt> && lower(node.text) == kAuto;
+    return is_auto ? fmt::format("; did you mean {}?", kAuto) : in_digits(node.text);
   } else if constexpr (std::is_same_v<T, std::string>) {
     bool names_file = c.is_file_name || c.is_path;
     if (names_file && has_control_characters(node.text)) return ": it has control characters";

@@ -9,11 +9,14 @@
 #include <initializer_list>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "core/words.h"
 #include "launcher/experiment/config/yaml_tree.h"
 
 namespace tessera::experiment {
@@ -80,8 +83,33 @@ class FieldVisitor {
   virtual void field(const Field& field) = 0;
 
   template <class T>
-  void operator()(const char* key, T& value, const char* doc, Constraint constraint = {}) {
+  requires(!std::is_enum_v<T>) void operator()(const char* key, T& value, const char* doc,
+                                               Constraint constraint = {}) {
     field({key, &value, doc, std::move(constraint)});
+  }
+  // An enum with words (core/words.h): a string that is one of them.
+  template <HasWords E>
+  void operator()(const char* key, E& value, const char* doc) {
+    std::vector<E> all;
+    for (const Word<E>& word : words_of(E{})) all.push_back(word.value);
+    choice<E>(key, value, doc, all);
+  }
+  // An enum of which these values can be chosen. Their words are name(value).
+  template <class E>
+  void operator()(const char* key, E& value, const char* doc, std::initializer_list<E> choices) {
+    choice<E>(key, value, doc, choices);
+  }
+
+ private:
+  template <class E>
+  void choice(const char* key, E& value, const char* doc, std::span<const E> choices) {
+    std::string word(name(value));
+    Constraint one;
+    for (E each : choices) one.words.emplace_back(name(each));
+    field({key, &word, doc, std::move(one)});
+    for (E each : choices) {
+      if (name(each) == word) value = each;
+    }
   }
 };
 

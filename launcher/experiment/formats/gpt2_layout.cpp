@@ -8,6 +8,7 @@
 #include "core/io/elements.h"
 #include "core/io/safetensors.h"
 #include "core/json_text.h"
+#include "launcher/experiment/components/models/gpt_words.h"
 
 namespace tessera::experiment {
 namespace {
@@ -186,7 +187,7 @@ std::string config_text(const Sizes& sizes, bool exact) {
       "model: {{name: gpt, layers: {}, heads: {}, width: {}, context: {}, vocabulary: {}, "
       "activation: {}}}\n",
       sizes.layers, sizes.heads, sizes.width, sizes.context, sizes.vocabulary,
-      exact ? "gelu" : "gelu_tanh");
+      name(exact ? Gelu::exact : Gelu::tanh));
 }
 
 class Gpt2Source final : public TensorSource {

@@ -1,5 +1,6 @@
 #include "nn/models/gpt.h"
 #include "launcher/experiment/components/components.h"
+#include "launcher/experiment/components/models/gpt_words.h"
 
 namespace tessera::experiment::models {
 namespace {
@@ -13,8 +14,8 @@ class GptSection final : public ModelSection {
     v("context", options_.context, "tokens seen at once", in_range(1, 1 << 24));
     v("vocabulary", options_.vocabulary, "kinds of tokens; text has 256, its bytes",
       in_range(1, 1 << 24));
-    v("activation", activation_, "of the hidden layers: gelu, or its approximation by tanh",
-      one_of({"gelu", "gelu_tanh"}));
+    v("activation", options_.activation,
+      "of the hidden layers: gelu, or its approximation by tanh");
     v("dropout", options_.dropout, "probability of dropping an activation",
       at_least_and_below(0, 1).in_f32());
   }
@@ -23,16 +24,13 @@ class GptSection final : public ModelSection {
       throw ConfigError(fmt::format("model.heads: {} heads do not divide a width of {}",
                                     options_.heads, options_.width));
     }
-    nn::GptOptions options = options_;
-    options.activation = activation_ == "gelu" ? tessera::Gelu::exact : tessera::Gelu::tanh;
-    return std::make_unique<nn::Gpt>(options);
+    return std::make_unique<nn::Gpt>(options_);
   }
   int64_t context() const override { return options_.context; }
   int64_t vocabulary() const override { return options_.vocabulary; }
 
  private:
   nn::GptOptions options_;
-  std::string activation_ = "gelu";
 };
 
 }  // namespace

@@ -98,10 +98,40 @@ TEST(Config, ReadsEverySection) {
   EXPECT_EQ(tower.dropout, 0.1);
   EXPECT_EQ(config.data.as<Words>().path, "data/my words.txt");
   EXPECT_EQ(config.optim.as<Descent>().lr, 3.0e-3);
-  EXPECT_EQ(config.parallel.reduction, "fast");
+  EXPECT_EQ(config.parallel.reduction, ReductionMode::fast);
   EXPECT_EQ(config.compute.threads.value, 3);
   EXPECT_EQ(config.log.every, 5);
   EXPECT_THROW(config.model.as<Flat>(), Error);
+}
+
+TEST(Config, ReadsAndWritesTheWordsOfEnums) {
+  Config config = load(
+      "parallel: {strategy: zero2, reduction: fast, gradient_dtype: bf16, unused_parameters: zero, "
+      "start: broadcast}\ncompute: {dtype: bf16, recompute: blocks}\ncheckpoint: {checksum: "
+      "sha256}\n");
+  EXPECT_EQ(config.parallel.strategy, Strategy::zero2);
+  EXPECT_EQ(config.parallel.reduction, ReductionMode::fast);
+  EXPECT_EQ(config.parallel.gradient_dtype, DType::bf16);
+  EXPECT_EQ(config.parallel.unused_parameters, UnusedParameters::zero);
+  EXPECT_EQ(config.parallel.start, Start::broadcast);
+  EXPECT_EQ(config.compute.dtype, DType::bf16);
+  EXPECT_EQ(config.compute.recompute, Recompute::blocks);
+  EXPECT_EQ(config.checkpoint.checksum, ChecksumKind::sha256);
+  std::string text = dump_yaml(config);
+  for (const char* line : {"strategy: zero2\n", "reduction: fast\n", "gradient_dtype: bf16\n",
+                           "unused_parameters: zero\n", "start: broadcast\n", "device: cpu\n",
+                           " dtype: bf16\n", "recompute: blocks\n", "checksum: sha256\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " in " << text;
+  }
+  EXPECT_EQ(dump_yaml(load(text)), text);
+}
+
+// Of an enum's values only those that can be chosen.
+TEST(Config, RefusesWordsThatMeanSomethingElsewhere) {
+  EXPECT_EQ(error_of("parallel: {reduction: fast_bf16}"),
+            "q.yaml:1:23: parallel.reduction: expected one of exact, fast, got 'fast_bf16'");
+  EXPECT_EQ(error_of("compute: {dtype: f64}"),
+            "q.yaml:1:18: compute.dtype: expected one of f32, bf16, got 'f64'");
 }
 
 TEST(Config, HasDefaultsForAll) {
