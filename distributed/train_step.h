@@ -123,6 +123,8 @@ class TrainStep {
   int64_t updates_done() const { return updates_done_; }
   // On meta: why the optimizer's update could not be gone through, where it reads numbers.
   const std::string& update_left_out() const { return update_left_out_; }
+  const nn::Module& module() const { return module_; }
+  const optim::Optimizer& optimizer() const { return optimizer_; }
   const std::vector<Bucket>& buckets() const { return buckets_; }
   const Mesh& mesh() const { return mesh_; }
 

@@ -61,7 +61,7 @@ struct Trainer::Session {
   Communicator& comm;
   TrainStep& step;
   RunDirectory directory;
-  RunCheckpoints& checkpoints;
+  Checkpointer& checkpoints;
   LenientFile log;
   std::optional<LenientFile> metrics;  // rank 0's
   Progress progress;
@@ -89,7 +89,7 @@ struct Trainer::Session {
   }
   // What saves in the background have to say.
   void tell_of_saves() {
-    RunCheckpoints::Messages messages = checkpoints.take_messages();
+    Checkpointer::Messages messages = checkpoints.take_messages();
     for (const std::string& line : messages.done) log.append(line);
     for (const std::string& line : messages.failed) {
       log.append(line);
@@ -197,7 +197,7 @@ Trainer::Ended Trainer::train_all(Session& session) {
       stop(session, reached ? "run.stop_after" : "a signal", valid_loss);
       return Ended::stopped;
     }
-    session.checkpoints.after_step(session.position, valid_loss);
+    session.checkpoints.after_step({.position = session.position, .metric = valid_loss});
     session.tell_of_saves();
   }
   session.signs.pause_steps();
@@ -208,7 +208,8 @@ std::string Trainer::save_last(Session& session, std::optional<double> valid_los
                                std::optional<std::string> digest) {
   session.checkpoints.wait();
   session.tell_of_saves();
-  return session.checkpoints.save(session.position, valid_loss, std::move(digest));
+  bool last = digest.has_value();
+  return session.checkpoints.save({session.position, valid_loss, std::move(digest), last});
 }
 
 void Trainer::stop(Session& session, const std::string& why, std::optional<double> valid_loss) {
@@ -269,7 +270,7 @@ void Trainer::finish(Session& session) {
 
 // Puts model and optimizer where the run begins.
 void Trainer::start(Session& session, const StartPlan& plan) {
-  RunCheckpoints::Start start = session.checkpoints.start(plan);
+  Checkpointer::Start start = session.checkpoints.resume(resume_from(plan));
   for (const std::string& note : start.notes) session.say(note);
   if (!start.from.empty()) {
     session.position = start.position;
@@ -305,8 +306,7 @@ Trainer::Ended Trainer::run(Communicator& comm) {
       gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job(), lock)) : "")[0]);
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
-  RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, comm, data_identity_},
-                             directory);
+  Checkpointer checkpoints = make_checkpointer(config_, step, data_identity_, directory);
   std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
   Session session{comm,
