@@ -8,7 +8,6 @@
 
 #include "distributed/train_step.h"
 #include "launcher/experiment/components/components.h"
-#include "launcher/experiment/progress.h"
 #include "launcher/experiment/run_directory.h"
 #include "launcher/experiment/start_plan.h"
 
