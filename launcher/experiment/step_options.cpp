@@ -1,10 +1,29 @@
 #include "launcher/experiment/step_options.h"
 
+#include "core/cuda/cuda.h"
 #include "launcher/experiment/components/components.h"
 
 namespace tessera::experiment {
 
+namespace {
+
+// A step's buckets, and most kernels that models need, are on the CPU only.
+void check_device(DeviceType device) {
+  if (device == DeviceType::cpu) return;
+  const cuda::Availability& cuda = cuda::availability();
+  if (cuda.num_devices == 0) {
+    throw ConfigError("compute.device: cuda: there is no CUDA device: " + cuda.reason);
+  }
+  throw ConfigError(
+      fmt::format("compute.device: cuda: a training step runs on the CPU only so far; the CUDA "
+                  "backend, with {} device{} here, is for operations on arrays",
+                  cuda.num_devices, cuda.num_devices == 1 ? "" : "s"));
+}
+
+}  // namespace
+
 StepOptions step_options(const Config& config, int machine) {
+  check_device(config.compute.device);
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_norm = config.optim.as<OptimSection>().clip_norm,

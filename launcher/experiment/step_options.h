@@ -7,7 +7,8 @@
 namespace tessera::experiment {
 
 // `machine` is ranks_per_machine: parallel.group: auto stands for it, and 0 is an error then.
-// Throws ConfigError where keys contradict each other.
+// Throws ConfigError where keys contradict each other, or ask for a device that cannot train here,
+// with what this build or this machine lacks.
 StepOptions step_options(const Config& config, int machine);
 
 // ConfigError if that many ranks cannot share the work.

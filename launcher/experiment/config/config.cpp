@@ -244,7 +244,8 @@ void ParallelConfig::visit(FieldVisitor& v) {
 }
 
 void ComputeConfig::visit(FieldVisitor& v) {
-  v("device", device, "where the run computes", {DeviceType::cpu});
+  v("device", device, "where the run computes; cuda: what there is of CUDA does not train yet",
+    {DeviceType::cpu, DeviceType::cuda});
   v("dtype", dtype,
     "element type of parameters and activations; bf16 keeps and updates f32 masters",
     {DType::f32, DType::bf16});

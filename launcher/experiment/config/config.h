@@ -58,8 +58,8 @@ constexpr auto words_of(Recompute) {
 }
 
 struct ComputeConfig {
-  DeviceType device = DeviceType::cpu;
-  DType dtype = DType::f32;  // of parameters and activations; or bf16
+  DeviceType device = DeviceType::cpu;  // or cuda
+  DType dtype = DType::f32;             // of parameters and activations; or bf16
   Recompute recompute = Recompute::none;
   AutoInt threads;
   void visit(FieldVisitor& v);
