@@ -22,24 +22,23 @@ void check_device(DeviceType device) {
 
 }  // namespace
 
-StepOptions step_options(const Config& config, int machine) {
+StepOptions step_options(const Config& config, int ranks_per_node) {
   check_device(config.compute.device);
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_norm = config.optim.as<OptimSection>().clip_norm,
                       .strategy = parallel.strategy,
-                      .machine = machine,
+                      .machine = ranks_per_node,
                       .bucket_bytes = parallel.bucket_mib << 20,
                       .seed = static_cast<uint64_t>(config.run.seed),
                       .recompute = config.compute.recompute == Recompute::blocks};
   if (options.strategy == Strategy::hybrid) {
-    if (machine == 0 && !parallel.group.value) {
+    if (ranks_per_node == 0 && !parallel.group.value) {
       throw ConfigError(
-          "parallel.group: auto stands for the ranks of a machine, and here machines have "
-          "different "
-          "numbers or ranks are mixed among them");
+          "parallel.group: auto stands for the ranks of a node, and here nodes have different "
+          "numbers of them or they are mixed");
     }
-    options.group = static_cast<int>(parallel.group.value.value_or(machine));
+    options.group = static_cast<int>(parallel.group.value.value_or(ranks_per_node));
   }
   bool narrow = parallel.gradient_dtype == DType::bf16;
   if (narrow && parallel.reduction != ReductionMode::fast) {

@@ -6,10 +6,10 @@
 
 namespace tessera::experiment {
 
-// `machine` is ranks_per_machine: parallel.group: auto stands for it, and 0 is an error then.
-// Throws ConfigError where keys contradict each other, or ask for a device that cannot train here,
-// with what this build or this machine lacks.
-StepOptions step_options(const Config& config, int machine);
+// `ranks_per_node` is ranks_per_machine(): parallel.group: auto stands for it, and 0 is an error
+// then. Throws ConfigError where keys contradict each other, or ask for a device that cannot train
+// here, with what this build or this machine lacks.
+StepOptions step_options(const Config& config, int ranks_per_node);
 
 // ConfigError if that many ranks cannot share the work.
 void check_ranks(const Config& config, int num_ranks);

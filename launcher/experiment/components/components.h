@@ -31,7 +31,7 @@ struct DataSets {
   std::unique_ptr<data::Dataset> valid;  // null: nothing to validate on
 };
 
-// Both parts' Dataset::identity, a line each.
+// The Dataset::identity of each, a line for one.
 std::string identity(const DataSets& sets);
 
 // A global batch is `leaves` micro-batches of `micro_batch` samples.
@@ -56,7 +56,7 @@ class DataSection : public Section {
   virtual int64_t units_per_sample(const ModelSection&) const { return 1; }
 };
 
-// The section's data, an Error where a part of them has no samples.
+// The section's data; an Error where there are no samples to train on, or none to validate on.
 DataSets open_data(const DataSection& section, const ModelSection& model);
 
 class OptimSection : public Section {

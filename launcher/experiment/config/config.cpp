@@ -229,7 +229,7 @@ void InitConfig::visit(FieldVisitor& v) {
 
 void ParallelConfig::visit(FieldVisitor& v) {
   v("strategy", strategy, "which parts of the training state are sharded over the ranks");
-  v("group", group, "hybrid: ranks that share one copy of the model; auto: those of one machine",
+  v("group", group, "hybrid: ranks that share one copy of the model; auto: those of one node",
     in_range(1, 65536));
   v("reduction", reduction, "exact: the same bits for any number of ranks; fast: the backend's own",
     {ReductionMode::exact, ReductionMode::fast});
@@ -265,7 +265,7 @@ void CheckpointConfig::visit(FieldVisitor& v) {
     "steps from one snapshot in memory to the next; 0: none; auto: 1 where tessera launch may "
     "restart the ranks",
     at_least(0));
-  v("memory_copies", memory_copies, "2: each snapshot on another machine too", in_range(1, 2));
+  v("memory_copies", memory_copies, "2: each snapshot on another node too", in_range(1, 2));
 }
 
 void LogConfig::visit(FieldVisitor& v) {

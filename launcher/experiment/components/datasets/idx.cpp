@@ -17,13 +17,13 @@ class IdxSection final : public DataSection {
     if (model.context() > 0) {
       throw ConfigError("data.name: idx has images, and the model is one of text");
     }
-    return {open_part("train", model), open_part("t10k", model)};
+    return {open_split("train", model), open_split("t10k", model)};
   }
 
  private:
-  std::unique_ptr<data::ImageDataset> open_part(const std::string& part,
-                                                const ModelSection& model) const {
-    std::string prefix = path_ + "/" + part;
+  std::unique_ptr<data::ImageDataset> open_split(const std::string& split,
+                                                 const ModelSection& model) const {
+    std::string prefix = path_ + "/" + split;
     auto set = read_data(path_, [&] {
       return std::make_unique<data::ImageDataset>(prefix + "-images-idx3-ubyte",
                                                   prefix + "-labels-idx1-ubyte");
