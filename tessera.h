@@ -28,6 +28,7 @@
 #include "distributed/checkpoint/checkpoint_folder.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
 #include "distributed/checkpoint/checkpoint_saver.h"
+#include "distributed/checkpoint/checkpointer.h"
 #include "distributed/comm/communicator.h"
 #include "distributed/comm/direct/mpi_communicator.h"
 #include "distributed/comm/direct/thread_communicator.h"

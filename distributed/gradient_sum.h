@@ -12,6 +12,10 @@ namespace tessera {
 // `fast`: leaf after leaf on each rank, then the communicator's own reduction, whose bits depend on
 // the number of ranks. `fast_bf16`: the same, with numbers that travel rounded to bf16.
 enum class ReductionMode { exact, fast, fast_bf16 };
+constexpr auto words_of(ReductionMode) {
+  return std::array{Word{ReductionMode::exact, "exact"}, Word{ReductionMode::fast, "fast"},
+                    Word{ReductionMode::fast_bf16, "fast_bf16"}};
+}
 
 // Rounds of leaves are summed into shards among grid.shards(), then what that gives among
 // grid.replicas(). Ends with the elements that this rank updates: its shard among grid.owners(),

@@ -1,23 +1,8 @@
 #include "distributed/shard.h"
 
 #include <algorithm>
-#include <array>
 
 namespace tessera {
-namespace {
-
-constexpr std::array<std::string_view, 5> kNames{"ddp", "zero1", "zero2", "zero3", "hybrid"};
-
-}  // namespace
-
-Strategy strategy_of(std::string_view name) {
-  auto found = std::find(kNames.begin(), kNames.end(), name);
-  TESSERA_CHECK(found != kNames.end(), "expected a strategy out of {}, got '{}'",
-                fmt::join(kNames, ", "), name);
-  return static_cast<Strategy>(found - kNames.begin());
-}
-
-std::string_view name(Strategy strategy) { return kNames[static_cast<size_t>(strategy)]; }
 
 Run part_of_rank(int64_t whole, int rank, int world_size) {
   return {whole * rank / world_size, whole * (rank + 1) / world_size};

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "core/array.h"
+#include "core/words.h"
 
 namespace tessera {
 
@@ -21,9 +21,11 @@ inline constexpr int64_t kChunkElements = 256;
 //   zero3  1/N         1/N        1/N     parameters are gathered a block at a time
 //   hybrid 1/M         1/M        1/M     zero3 in groups of M ranks, each group with a copy
 enum class Strategy { ddp, zero1, zero2, zero3, hybrid };
-// Throws Error naming the strategies there are.
-Strategy strategy_of(std::string_view name);
-std::string_view name(Strategy strategy);
+constexpr auto words_of(Strategy) {
+  return std::array{Word{Strategy::ddp, "ddp"}, Word{Strategy::zero1, "zero1"},
+                    Word{Strategy::zero2, "zero2"}, Word{Strategy::zero3, "zero3"},
+                    Word{Strategy::hybrid, "hybrid"}};
+}
 // Whether parameters are sharded, which needs a model with blocks (nn/block.h).
 inline bool shards_blocks(Strategy strategy) {
   return strategy == Strategy::zero3 || strategy == Strategy::hybrid;

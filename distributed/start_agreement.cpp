@@ -90,13 +90,13 @@ class Items {
     add("strategy", name(o.strategy));
     add("group", shape.group);
     add("machine", shape.machine);
-    add("reduction", static_cast<int>(o.reduction));
+    add("reduction", name(o.reduction));
     add("bucket_bytes", o.bucket_bytes);
     add("the step's seed", o.seed);
     add("dtype", o.dtype ? std::string(name(*o.dtype)) : "that of the parameters");
     add("recompute", o.recompute);
-    add("unused", o.unused == UnusedParameters::zero ? "zero" : "error");
-    add("start", o.start == Start::broadcast ? "broadcast" : "compare");
+    add("unused", name(o.unused));
+    add("start", name(o.start));
     add("optimizer", fmt::format("{} with states {}", optimizer.describe(),
                                  fmt::join(optimizer.state_names(), ", ")));
   }

@@ -23,10 +23,16 @@ struct Leaf {
 
 // What becomes of a parameter that no leaf of a step gave a gradient.
 enum class UnusedParameters { error, zero };
+constexpr auto words_of(UnusedParameters) {
+  return std::array{Word{UnusedParameters::error, "error"}, Word{UnusedParameters::zero, "zero"}};
+}
 
 // What ranks do about their parameters and buffers before the first step: compare them, a
 // difference being an error, or take rank 0's values.
 enum class Start { compare, broadcast };
+constexpr auto words_of(Start) {
+  return std::array{Word{Start::compare, "compare"}, Word{Start::broadcast, "broadcast"}};
+}
 
 struct StepOptions {
   int64_t leaves = 1;    // in a global batch; at least one for every rank
@@ -116,6 +122,8 @@ class TrainStep {
   int64_t updates_done() const { return updates_done_; }
   // On meta: why the optimizer's update could not be gone through, where it reads numbers.
   const std::string& update_left_out() const { return update_left_out_; }
+  const nn::Module& module() const { return module_; }
+  const optim::Optimizer& optimizer() const { return optimizer_; }
   const std::vector<Bucket>& buckets() const { return buckets_; }
   const Mesh& mesh() const { return mesh_; }
   const ShardGrid& grid() const { return grid_; }

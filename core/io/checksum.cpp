@@ -11,21 +11,22 @@
 namespace tessera {
 namespace {
 
-constexpr std::string_view kXxh3 = "xxh3:";
-constexpr std::string_view kSha256 = "sha256:";
 constexpr size_t kXxh3Digits = 32;
 constexpr size_t kSha256Digits = 64;
 
-std::string hexadecimal(std::string_view prefix, std::span<const unsigned char> bytes) {
-  std::string text(prefix);
+std::string hexadecimal(ChecksumKind kind, std::span<const unsigned char> bytes) {
+  std::string text = fmt::format("{}:", name(kind));
   for (unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
   return text;
 }
 
-bool has_digits(std::string_view text, std::string_view prefix, size_t count) {
+// Whether text is of that kind, with so many digits.
+bool has_digits(std::string_view text, ChecksumKind kind, size_t count) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  return text.starts_with(prefix) && text.size() == prefix.size() + count &&
-         text.find_first_not_of(kDigits, prefix.size()) == std::string_view::npos;
+  std::string_view word = name(kind);
+  size_t first = word.size() + 1;
+  return text.starts_with(word) && text.size() == first + count && text[word.size()] == ':' &&
+         text.find_first_not_of(kDigits, first) == std::string_view::npos;
 }
 
 }  // namespace
@@ -65,11 +66,11 @@ std::string Checksum::text() {
   if (state_->xxh3) {
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_->xxh3.get()));
-    return hexadecimal(kXxh3, canonical.digest);
+    return hexadecimal(ChecksumKind::xxh3, canonical.digest);
   }
   std::array<unsigned char, kSha256Digits / 2> bytes{};
   TESSERA_ASSERT(EVP_DigestFinal_ex(state_->sha256.get(), bytes.data(), nullptr) == 1);
-  return hexadecimal(kSha256, bytes);
+  return hexadecimal(ChecksumKind::sha256, bytes);
 }
 
 std::string checksum_of(std::span<const std::byte> data, ChecksumKind kind) {
@@ -79,8 +80,8 @@ std::string checksum_of(std::span<const std::byte> data, ChecksumKind kind) {
 }
 
 std::optional<ChecksumKind> checksum_kind(std::string_view text) {
-  if (has_digits(text, kXxh3, kXxh3Digits)) return ChecksumKind::xxh3;
-  if (has_digits(text, kSha256, kSha256Digits)) return ChecksumKind::sha256;
+  if (has_digits(text, ChecksumKind::xxh3, kXxh3Digits)) return ChecksumKind::xxh3;
+  if (has_digits(text, ChecksumKind::sha256, kSha256Digits)) return ChecksumKind::sha256;
   return std::nullopt;
 }
 

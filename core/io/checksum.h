@@ -8,11 +8,16 @@
 #include <string>
 #include <string_view>
 
+#include "core/words.h"
+
 namespace tessera {
 
 // xxh3 is the 128-bit XXH3 (https://xxhash.com): it finds accidents and is as fast as memory;
 // whoever may write a file can forge it. sha256 cannot be forged, and takes ten times as long.
 enum class ChecksumKind { xxh3, sha256 };
+constexpr auto words_of(ChecksumKind) {
+  return std::array{Word{ChecksumKind::xxh3, "xxh3"}, Word{ChecksumKind::sha256, "sha256"}};
+}
 
 class Checksum {
  public:

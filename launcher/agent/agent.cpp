@@ -17,8 +17,8 @@
 #include "core/printable.h"
 #include "launcher/agent/failures.h"
 #include "launcher/agent/signal_fate.h"
-#include "launcher/experiment/utf8.h"
 #include "launcher/job/exit_codes.h"
+#include "launcher/job/utf8.h"
 #include "launcher/rendezvous/machine.h"
 
 namespace tessera::agent {

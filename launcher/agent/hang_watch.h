@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/experiment/progress_board.h"
+#include "launcher/job/progress_board.h"
 
 namespace tessera::agent {
 

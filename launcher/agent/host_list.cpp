@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 #include "core/io/file_system.h"
-#include "launcher/experiment/config_error.h"
+#include "launcher/job/in_quotes.h"
 
 namespace tessera::agent {
 namespace {

@@ -9,7 +9,7 @@
 #include <map>
 
 #include "launcher/agent/pmix_server/options.h"
-#include "launcher/experiment/progress_board.h"
+#include "launcher/job/progress_board.h"
 #include "launcher/rendezvous/credentials.h"
 
 namespace tessera::agent {

@@ -6,8 +6,8 @@
 #include "core/io/safetensors.h"
 #include "core/printable.h"
 #include "launcher/commands/commands.h"
-#include "launcher/experiment/gpt2_layout.h"
-#include "launcher/experiment/model_source.h"
+#include "launcher/experiment/formats/gpt2_layout.h"
+#include "launcher/experiment/formats/model_source.h"
 
 namespace tessera::commands {
 namespace {

@@ -8,9 +8,9 @@
 #include "core/parallel.h"
 #include "distributed/comm/direct/mpi_communicator.h"
 #include "launcher/commands/commands.h"
-#include "launcher/experiment/launched_job.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/experiment/ranks.h"
+#include "launcher/job/launched_job.h"
 
 namespace tessera::commands {
 namespace {

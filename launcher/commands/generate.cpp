@@ -3,7 +3,7 @@
 
 #include "launcher/commands/commands.h"
 #include "launcher/commands/number_options.h"
-#include "launcher/experiment/model_source.h"
+#include "launcher/experiment/formats/model_source.h"
 #include "launcher/experiment/sampling.h"
 
 namespace tessera::commands {

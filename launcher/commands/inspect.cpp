@@ -8,7 +8,7 @@
 #include "distributed/checkpoint/checkpoint_reader.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/difference.h"
-#include "launcher/experiment/model_source.h"
+#include "launcher/experiment/formats/model_source.h"
 
 namespace tessera::commands {
 namespace {

@@ -8,7 +8,7 @@
 #include "launcher/commands/commands.h"
 #include "launcher/commands/credential_flags.h"
 #include "launcher/commands/number_options.h"
-#include "launcher/experiment/config_error.h"
+#include "launcher/experiment/config/config_error.h"
 #include "launcher/experiment/standard_streams.h"
 #include "launcher/rendezvous/server.h"
 #include "launcher/status/status_text.h"

@@ -1,7 +1,7 @@
 #include "launcher/commands/number_options.h"
 
-#include "launcher/experiment/config_error.h"
-#include "launcher/experiment/number_text.h"
+#include "launcher/experiment/config/config_error.h"
+#include "launcher/experiment/config/number_text.h"
 
 namespace tessera::commands {
 namespace {

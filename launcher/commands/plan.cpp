@@ -120,7 +120,7 @@ Command plan(const experiment::Catalog& catalog) {
         ->type_name("N")
         ->check(integer(1, 65536))
         ->required();
-    command->add_option("--ranks-per-node", options->ranks_per_node, "Ranks of one machine")
+    command->add_option("--ranks-per-node", options->ranks_per_node, "Ranks of one node")
         ->type_name("M")
         ->check(integer(1, 65536));
     command

@@ -5,7 +5,7 @@
 #include "core/printable.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
 #include "launcher/commands/commands.h"
-#include "launcher/experiment/model_source.h"
+#include "launcher/experiment/formats/model_source.h"
 
 namespace tessera::commands {
 namespace {

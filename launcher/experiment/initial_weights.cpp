@@ -8,7 +8,7 @@
 #include "core/printable.h"
 #include "distributed/checkpoint/checkpoint_reader.h"
 #include "distributed/checkpoint/manifest.h"
-#include "launcher/experiment/model_source.h"
+#include "launcher/experiment/formats/model_source.h"
 
 namespace tessera::experiment {
 namespace {

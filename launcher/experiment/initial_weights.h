@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "distributed/checkpoint/part.h"
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 #include "nn/module.h"
 
 namespace tessera::experiment {

@@ -22,7 +22,7 @@ class DryRun {
  public:
   DryRun(const Config& config, const StepOptions& options, const MeshShape& shape, int rank,
          int ranks)
-      : comm_(rank, ranks, kMeta), mesh_(comm_, shape, &comm_), dtype_(compute_dtype(config)) {
+      : comm_(rank, ranks, kMeta), mesh_(comm_, shape, &comm_), dtype_(config.compute.dtype) {
     manual_seed(options.seed);
     {
       nn::DeferInit defer;

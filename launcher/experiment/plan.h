@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/experiment/components.h"
+#include "launcher/experiment/components/components.h"
 
 namespace tessera::experiment {
 

@@ -17,12 +17,12 @@
 #include "distributed/agreement.h"
 #include "distributed/comm/direct/mpi_communicator.h"
 #include "distributed/comm/direct/thread_communicator.h"
-#include "launcher/experiment/launched_job.h"
-#include "launcher/experiment/progress_board.h"
-#include "launcher/experiment/stack_signal.h"
 #include "launcher/experiment/standard_streams.h"
-#include "launcher/experiment/stop_signals.h"
 #include "launcher/job/exit_codes.h"
+#include "launcher/job/launched_job.h"
+#include "launcher/job/progress_board.h"
+#include "launcher/job/stack_signal.h"
+#include "launcher/job/stop_signals.h"
 
 namespace tessera::experiment {
 namespace {

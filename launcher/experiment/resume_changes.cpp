@@ -4,8 +4,8 @@
 #include <map>
 #include <optional>
 
-#include "launcher/experiment/components.h"
-#include "launcher/experiment/sections.h"
+#include "launcher/experiment/components/components.h"
+#include "launcher/experiment/config/sections.h"
 
 namespace tessera::experiment {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "distributed/checkpoint/manifest.h"
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 
 namespace tessera::experiment {
 

@@ -15,7 +15,7 @@
 #include "core/parallel.h"
 #include "core/printable.h"
 #include "launcher/commands/commands.h"
-#include "launcher/experiment/nearest.h"
+#include "launcher/experiment/config/nearest.h"
 #include "launcher/experiment/ranks.h"
 #include "launcher/experiment/standard_streams.h"
 #include "launcher/job/exit_codes.h"

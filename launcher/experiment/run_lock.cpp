@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "core/io/file_system.h"
-#include "launcher/experiment/config_error.h"
+#include "launcher/experiment/config/config_error.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/experiment/run_directory.h"
 

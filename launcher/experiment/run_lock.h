@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "launcher/experiment/launched_job.h"
+#include "launcher/job/launched_job.h"
 
 namespace tessera::experiment {
 

@@ -13,7 +13,7 @@
 #include <system_error>
 
 #include "core/printable.h"
-#include "launcher/experiment/stop_signals.h"
+#include "launcher/job/stop_signals.h"
 
 namespace tessera::experiment {
 namespace {

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "distributed/checkpoint/checkpoint_folder.h"
-#include "launcher/experiment/model_source.h"
-#include "launcher/experiment/nearest.h"
+#include "launcher/experiment/config/nearest.h"
+#include "launcher/experiment/formats/model_source.h"
 #include "launcher/experiment/run_directory.h"
 
 namespace tessera::experiment {
@@ -68,7 +68,7 @@ StartPlan plan_automatic(const RunConfig& config, const LaunchedJob& job, RunLoc
 
 std::string checkpoint_to_resume(const std::string& path) {
   if (path.find('/') == path.npos && FileSystem::real().kind(path) == FileKind::none) {
-    const std::vector<std::string> words{"none", "auto"};
+    const std::vector<std::string> words{kResumeNone, kResumeAuto};
     throw ConfigError(fmt::format("run.resume: {}: there is no such file or folder{}",
                                   experiment::in_quotes(path),
                                   suggestion(path, words, "beside paths, it may be")));
@@ -104,7 +104,7 @@ std::string begun_run(const RunConfig& config, const LaunchedJob& job) {
 
 StartPlan plan_again(const RunConfig& config, const std::string& directory) {
   StartPlan plan{directory, holds_run(directory), checkpoints_in(directory), true};
-  bool from_path = config.resume != "none" && config.resume != "auto";
+  bool from_path = config.resume != kResumeNone && config.resume != kResumeAuto;
   if (from_path) plan.checkpoints.push_back(checkpoint_to_resume(config.resume));
   return plan;
 }
@@ -115,10 +115,10 @@ void mark(const std::string& directory, const LaunchedJob& job) {
 }
 
 StartPlan plan_first(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
-  if (config.resume == "auto") return plan_automatic(config, job, lock);
+  if (config.resume == kResumeAuto) return plan_automatic(config, job, lock);
   std::vector<std::string> checkpoints;
   bool continues = false;
-  if (config.resume != "none") {
+  if (config.resume != kResumeNone) {
     std::string path = checkpoint_to_resume(config.resume);
     checkpoints.push_back(path);
     std::error_code error;

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "launcher/experiment/config.h"
-#include "launcher/experiment/launched_job.h"
+#include "launcher/experiment/config/config.h"
 #include "launcher/experiment/run_lock.h"
+#include "launcher/job/launched_job.h"
 
 namespace tessera::experiment {
 

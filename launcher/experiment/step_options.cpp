@@ -1,51 +1,66 @@
 #include "launcher/experiment/step_options.h"
 
-#include "launcher/experiment/components.h"
+#include "core/cuda/cuda.h"
+#include "launcher/experiment/components/components.h"
 
 namespace tessera::experiment {
 
+namespace {
+
+// A step's buckets, and most kernels that models need, are on the CPU only.
+void check_device(DeviceType device) {
+  if (device == DeviceType::cpu) return;
+  const cuda::Availability& cuda = cuda::availability();
+  if (cuda.num_devices == 0) {
+    throw ConfigError("compute.device: cuda: there is no CUDA device: " + cuda.reason);
+  }
+  throw ConfigError(
+      fmt::format("compute.device: cuda: a training step runs on the CPU only so far; the CUDA "
+                  "backend, with {} device{} here, is for operations on arrays",
+                  cuda.num_devices, cuda.num_devices == 1 ? "" : "s"));
+}
+
+}  // namespace
+
 StepOptions step_options(const Config& config) {
+  check_device(config.compute.device);
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_norm = config.optim.as<OptimSection>().clip_norm,
-                      .strategy = strategy_of(parallel.strategy),
+                      .strategy = parallel.strategy,
                       .bucket_bytes = parallel.bucket_mib << 20,
                       .seed = static_cast<uint64_t>(config.run.seed),
-                      .recompute = config.compute.recompute == "blocks"};
-  bool narrow = parallel.gradient_dtype == "bf16";
-  if (parallel.reduction == "fast") {
-    options.reduction = narrow ? ReductionMode::fast_bf16 : ReductionMode::fast;
-  } else if (narrow) {
+                      .recompute = config.compute.recompute == Recompute::blocks};
+  bool narrow = parallel.gradient_dtype == DType::bf16;
+  if (narrow && parallel.reduction != ReductionMode::fast) {
     throw ConfigError(
         "parallel.gradient_dtype: bf16 rounds sums on their way, which reduction: exact never "
         "does; it goes with reduction: fast");
   }
-  if (config.compute.dtype == "bf16") options.dtype = DType::bf16;
-  if (parallel.unused_parameters == "zero") options.unused = UnusedParameters::zero;
-  if (parallel.start == "broadcast") options.start = Start::broadcast;
+  options.reduction = narrow ? ReductionMode::fast_bf16 : parallel.reduction;
+  if (config.compute.dtype == DType::bf16) options.dtype = DType::bf16;
+  options.unused = parallel.unused_parameters;
+  options.start = parallel.start;
   return options;
 }
 
-MeshShape mesh_shape(const Config& config, int machine) {
+MeshShape mesh_shape(const Config& config, int ranks_per_node) {
   const ParallelConfig& parallel = config.parallel;
-  MeshShape shape{.machine = machine};
-  if (strategy_of(parallel.strategy) != Strategy::hybrid) return shape;
-  if (machine == 0 && !parallel.group.value) {
+  MeshShape shape{.machine = ranks_per_node};
+  if (parallel.strategy != Strategy::hybrid) return shape;
+  if (ranks_per_node == 0 && !parallel.group.value) {
     throw ConfigError(
-        "parallel.group: auto stands for the ranks of a machine, and here machines have different "
-        "numbers or ranks are mixed among them");
+        "parallel.group: auto stands for the ranks of a node, and here nodes have different "
+        "numbers of them or they are mixed");
   }
-  shape.group = static_cast<int>(parallel.group.value.value_or(machine));
+  shape.group = static_cast<int>(parallel.group.value.value_or(ranks_per_node));
   return shape;
-}
-
-DType compute_dtype(const Config& config) {
-  return config.compute.dtype == "bf16" ? DType::bf16 : DType::f32;
 }
 
 void check_ranks(const Config& config, int num_ranks) {
   const AutoInt& group = config.parallel.group;
-  if (config.parallel.strategy == "hybrid" && group.value && num_ranks % *group.value != 0) {
+  if (config.parallel.strategy == Strategy::hybrid && group.value &&
+      num_ranks % *group.value != 0) {
     throw ConfigError(fmt::format("parallel.group: {} ranks do not divide into groups of {}",
                                   num_ranks, *group.value));
   }

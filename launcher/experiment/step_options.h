@@ -2,19 +2,17 @@
 #pragma once
 
 #include "distributed/train_step.h"
-#include "launcher/experiment/config.h"
+#include "launcher/experiment/config/config.h"
 
 namespace tessera::experiment {
 
-// Throws ConfigError where keys contradict each other.
+// Throws ConfigError where keys contradict each other, or ask for a device that cannot train here,
+// with what this build or this machine lacks.
 StepOptions step_options(const Config& config);
 
-// `machine` is ranks_per_machine: parallel.group: auto stands for it under hybrid, and 0 is a
-// ConfigError then.
-MeshShape mesh_shape(const Config& config, int machine);
-
-// What parameters are computed in, and inputs come to the model in.
-DType compute_dtype(const Config& config);
+// `ranks_per_node` is ranks_per_machine(): parallel.group: auto stands for it under hybrid, and 0 is
+// a ConfigError then.
+MeshShape mesh_shape(const Config& config, int ranks_per_node);
 
 // ConfigError if that many ranks cannot share the work.
 void check_ranks(const Config& config, int num_ranks);

@@ -3,11 +3,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "autograd/context.h"
-#include "core/allocator.h"
 #include "core/cpu/cpu.h"
 #include "core/digest.h"
 #include "core/io/file_system.h"
@@ -15,12 +13,14 @@
 #include "distributed/agreement.h"
 #include "launcher/experiment/initial_weights.h"
 #include "launcher/experiment/lenient_file.h"
+#include "launcher/experiment/metrics/jsonl_sink.h"
+#include "launcher/experiment/metrics/terminal_sink.h"
 #include "launcher/experiment/process_info.h"
-#include "launcher/experiment/progress_board.h"
 #include "launcher/experiment/run_checkpoints.h"
 #include "launcher/experiment/standard_streams.h"
 #include "launcher/experiment/step_options.h"
-#include "launcher/experiment/stop_signals.h"
+#include "launcher/job/progress_board.h"
+#include "launcher/job/stop_signals.h"
 #include "nn/data/sampler.h"
 
 namespace tessera::experiment {
@@ -35,11 +35,6 @@ double seconds_since(Clock::time_point start) {
 void write_text(const std::string& path, const std::string& text) {
   std::span<const std::byte> bytes = std::as_bytes(std::span(text));
   FileSystem::real().write_atomically(path, std::span(&bytes, 1));
-}
-
-std::string in_words(double loss) {
-  // The sign of a NaN says nothing.
-  return std::isnan(loss) ? "nan" : fmt::format("{:.4f}", loss);
 }
 
 // Each rank reads init.from for itself.
@@ -61,35 +56,27 @@ struct Trainer::Session {
   Communicator& comm;
   TrainStep& step;
   RunDirectory directory;
-  RunCheckpoints& checkpoints;
+  Checkpointer& checkpoints;
   LenientFile log;
-  std::optional<LenientFile> metrics;  // rank 0's
-  Progress progress;
-  ProgressSigns signs;   // to the launcher
-  int64_t position = 0;  // in the data: samples taken
+  TerminalSink terminal;             // silent but on rank 0
+  std::optional<JsonlSink> metrics;  // rank 0's
+  std::vector<MetricSink*> sinks;    // of them, those that records go to: rank 0's
+  ProgressSigns signs;               // to the launcher
+  int64_t position = 0;              // in the data: samples taken
   Clock::time_point start = Clock::now();
 
   bool first() const { return comm.rank() == 0; }
-  void record(const nlohmann::json& entry) {
-    if (metrics) metrics->append(entry.dump());
-  }
-  // The result of the run: without it, there is none.
-  void record_last(const nlohmann::json& entry) {
-    if (!metrics) return;
-    metrics->append_or_fail(entry.dump());
-    if (int64_t lost = metrics->num_lost(); lost > 0) {
-      print_error(fmt::format("tessera: {}: {} record{} could not be written", directory.metrics(),
-                              lost, lost == 1 ? "" : "s"));
-    }
+  void record(const MetricRecord& entry) {
+    for (MetricSink* sink : sinks) sink->record(entry);
   }
   // In the log, and rank 0 says it as well.
   void say(const std::string& line) {
     log.append(line);
-    progress.say(line);
+    terminal.say(line);
   }
   // What saves in the background have to say.
   void tell_of_saves() {
-    RunCheckpoints::Messages messages = checkpoints.take_messages();
+    Checkpointer::Messages messages = checkpoints.take_messages();
     for (const std::string& line : messages.done) log.append(line);
     for (const std::string& line : messages.failed) {
       log.append(line);
@@ -124,7 +111,7 @@ int64_t Trainer::batch_units() const {
 }
 
 nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const {
-  return model_->loss(data::with_inputs_of(dataset.batch(indices), compute_dtype(config_)));
+  return model_->loss(data::with_inputs_of(dataset.batch(indices), config_.compute.dtype));
 }
 
 StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) {
@@ -148,16 +135,7 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) 
 void Trainer::record_step(Session& session, const StepResult& result, double seconds) {
   int64_t done = session.step.steps_done();
   double lr = schedule_section_.lr_at(done - 1, config_.run.steps, optim_section_.lr);
-  double rate = static_cast<double>(batch_units()) / seconds;
-  session.record({{"step", done},
-                  {"loss", result.loss},
-                  {"grad_norm", result.grad_norm},
-                  {"lr", lr},
-                  {data_section_.unit() + "_per_second", rate},
-                  {"step_ms", seconds * 1e3},
-                  {"memory_bytes", allocator::stats().peak_bytes},
-                  {"since_start_s", seconds_since_process_start()}});
-  session.progress.report({done, config_.run.steps, result.loss, result.grad_norm, lr, rate});
+  session.record(step_record(done, result, lr, seconds, batch_units(), data_section_.unit()));
 }
 
 std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
@@ -165,8 +143,7 @@ std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
   if (!data_.valid || every == 0 || step % every != 0) return std::nullopt;
   session.signs.pause_steps();
   double loss = validate(session.step);
-  session.record({{"step", step}, {"valid_loss", loss}});
-  session.progress.say(fmt::format("step {}: validation loss {}", step, in_words(loss)));
+  session.record({MetricRecord::Kind::evaluation, step, {{"valid_loss", loss}}});
   return loss;
 }
 
@@ -197,7 +174,7 @@ Trainer::Ended Trainer::train_all(Session& session) {
       stop(session, reached ? "run.stop_after" : "a signal", valid_loss);
       return Ended::stopped;
     }
-    session.checkpoints.after_step(session.position, valid_loss);
+    session.checkpoints.after_step({.position = session.position, .metric = valid_loss});
     session.tell_of_saves();
   }
   session.signs.pause_steps();
@@ -208,13 +185,14 @@ std::string Trainer::save_last(Session& session, std::optional<double> valid_los
                                std::optional<std::string> digest) {
   session.checkpoints.wait();
   session.tell_of_saves();
-  return session.checkpoints.save(session.position, valid_loss, std::move(digest));
+  bool last = digest.has_value();
+  return session.checkpoints.save({session.position, valid_loss, std::move(digest), last});
 }
 
 void Trainer::stop(Session& session, const std::string& why, std::optional<double> valid_loss) {
   std::string path = save_last(session, valid_loss, std::nullopt);
   int64_t done = session.step.steps_done();
-  session.record({{"step", done}, {"stopped", true}});
+  session.record({MetricRecord::Kind::stopped, done});
   session.say(
       fmt::format("stopped by {} after step {} of {}\ncheckpoint {}\nrun.resume=auto "
                   "run.dir={} goes on",
@@ -239,12 +217,12 @@ double Trainer::validate(TrainStep& step) {
 }
 
 void Trainer::finish(Session& session) {
-  nlohmann::json last{{"final", true}, {"step", config_.run.steps}};
+  MetricRecord last{MetricRecord::Kind::final, config_.run.steps};
   std::optional<double> valid_loss;
   if (data_.valid) {
     valid_loss = validate(session.step);
-    last["valid_loss"] = *valid_loss;
-    session.progress.say("validation loss " + in_words(*valid_loss));
+    last.metrics.push_back({"valid_loss", *valid_loss});
+    session.terminal.say("validation loss " + loss_in_words(*valid_loss));
   }
   std::string hash;
   {
@@ -257,19 +235,19 @@ void Trainer::finish(Session& session) {
     // What was trained is not lost, and not taken for an end.
     throw SharedError(
         fmt::format("the validation loss after the last step is {}; {} has the weights",
-                    in_words(*valid_loss), path));
+                    loss_in_words(*valid_loss), path));
   }
-  last["digest"] = hash;
-  last["seconds"] = seconds_since(session.start);
-  last["peak_rss_bytes"] = peak_rss_bytes();
-  session.record_last(last);
+  last.metrics.push_back({"digest", hash});
+  last.metrics.push_back({"seconds", seconds_since(session.start)});
+  last.metrics.push_back({"peak_rss_bytes", peak_rss_bytes()});
+  session.record(last);
   session.log.append(fmt::format("done: {} steps, digest {}", config_.run.steps, hash));
-  session.progress.say(fmt::format("checkpoint {}\ndigest {}", path, hash));
+  session.terminal.say(fmt::format("checkpoint {}\ndigest {}", path, hash));
 }
 
 // Puts model and optimizer where the run begins.
 void Trainer::start(Session& session, const StartPlan& plan) {
-  RunCheckpoints::Start start = session.checkpoints.start(plan);
+  Checkpointer::Start start = session.checkpoints.resume(resume_from(plan));
   for (const std::string& note : start.notes) session.say(note);
   if (!start.from.empty()) {
     session.position = start.position;
@@ -305,8 +283,7 @@ Trainer::Ended Trainer::run(Communicator& comm) {
       gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job(), lock)) : "")[0]);
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
-  RunCheckpoints checkpoints({config_, *model_, *optimizer_, step, mesh.control(), data_identity_},
-                             directory);
+  Checkpointer checkpoints = make_checkpointer(config_, step, data_identity_, directory);
   std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
   Session session{mesh.control(),
@@ -314,15 +291,16 @@ Trainer::Ended Trainer::run(Communicator& comm) {
                   directory,
                   checkpoints,
                   LenientFile(directory.log(comm.rank()), LineFileMode::extend, who),
+                  TerminalSink({config_.run.steps, config_.log.every, !first}),
                   std::nullopt,
-                  Progress(!first, config_.log.every, data_section_.unit()),
+                  {},
                   ProgressSigns()};
   session.log.append(fmt::format("rank {} of {}, {} threads, process {}", comm.rank(), comm.size(),
                                  num_threads(), process_id()));
   session.log.append("launcher: " + describe_launcher());
   try {
     if (first) {
-      session.progress.say(fmt::format(
+      session.terminal.say(fmt::format(
           "{}: {} parameters, {} {} of {} {} a step, {} rank{} of {} thread{}, in {}",
           config_.run.name, model_->num_parameters(), data_section_.leaves,
           data_section_.leaves == 1 ? "leaf" : "leaves", batch_units() / data_section_.leaves,
@@ -332,6 +310,7 @@ Trainer::Ended Trainer::run(Communicator& comm) {
     start(session, plan);
     if (first) {
       session.metrics.emplace(directory.metrics(), mode, who);
+      session.sinks = {&*session.metrics, &session.terminal};
       write_text(directory.config(), dump_yaml(config_));
     }
     Ended ended = train_all(session);

@@ -7,8 +7,7 @@
 #include <string>
 
 #include "distributed/train_step.h"
-#include "launcher/experiment/components.h"
-#include "launcher/experiment/progress.h"
+#include "launcher/experiment/components/components.h"
 #include "launcher/experiment/run_directory.h"
 #include "launcher/experiment/start_plan.h"
 

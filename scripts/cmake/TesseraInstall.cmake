@@ -6,7 +6,7 @@ get_property(modules GLOBAL PROPERTY TESSERA_MODULES)
 install(TARGETS ${modules} EXPORT tesseraTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS tessera tessera_pmix RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/tessera.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera)
-foreach(folder core autograd nn distributed launcher/experiment)
+foreach(folder core autograd nn distributed launcher/experiment launcher/job)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera/${folder}
           FILES_MATCHING PATTERN "*.h" PATTERN "*-inl.h" EXCLUDE)

@@ -1,6 +1,6 @@
 // Any text as a config: a tree, or an Error that names the place.
 #include "core/error.h"
-#include "launcher/experiment/yaml_tree.h"
+#include "launcher/experiment/config/yaml_tree.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tessera::experiment;

@@ -42,6 +42,19 @@ source_file distributed/comm/direct/mpi.cpp '#include "distributed/comm/direct/m
 source_file distributed/bucket.cpp '#include "distributed/comm/direct/mpi.h"' \
   '#include "distributed/comm/call.h"' '#include "nn/module.h"'
 source_file launcher/main.cpp '#include "proto/rendezvous.pb.h"' '#include "nn/module.h"'
+source_file core/signals.cpp '#include "core/signals.h"' '#include "core/error.h"'
+source_file launcher/job/board.cpp '#include "launcher/job/board.h"' '#include "core/io/file_system.h"'
+source_file launcher/agent/agent.cpp '#include "launcher/agent/agent.h"' '#include "core/descriptor.h"' \
+  '#include "launcher/rendezvous/client.h"' '#include "launcher/job/board.h"'
+source_file launcher/experiment/config/config.h '#include "launcher/job/board.h"'
+source_file launcher/experiment/components/models/gpt.cpp '#include "nn/module.h"' \
+  '#include "launcher/experiment/config/config.h"' \
+  '#include "launcher/experiment/components/components.h"'
+source_file launcher/experiment/trainer.cpp '#include "launcher/experiment/formats/gpt2.h"' \
+  '#include "distributed/bucket.h"'
+source_file launcher/experiment/run.cpp '#include "launcher/commands/train.h"'
+source_file launcher/commands/launch.cpp '#include "launcher/agent/agent.h"' \
+  '#include "launcher/experiment/trainer.h"'
 source_file tests/core/array_test.cpp '#include "nn/module.h"'
 expect 0 "" "$tree"
 
@@ -61,5 +74,26 @@ wrong_line distributed/comm/direct/bad.h '#include "distributed/bucket.h"' \
   'distributed/comm/direct may not include "distributed/bucket.h"'
 wrong_line distributed/bad.cpp '#include "proto/rendezvous.pb.h"' \
   'distributed may not include "proto/rendezvous.pb.h"'
+wrong_line core/error.cpp '#include "core/array.h"' 'core/base may not include "core/array.h"'
+wrong_line launcher/job/bad.h '#include "launcher/experiment/trainer.h"' \
+  'launcher/job may not include "launcher/experiment/trainer.h"'
+wrong_line launcher/job/bad.cpp '#include "core/array.h"' \
+  'launcher/job may not include "core/array.h"'
+wrong_line launcher/agent/bad.cpp '#include "launcher/experiment/config/config.h"' \
+  'launcher/agent may not include "launcher/experiment/config/config.h"'
+wrong_line launcher/agent/pmix_server/bad.cpp '#include "core/parallel.h"' \
+  'launcher/agent may not include "core/parallel.h"'
+wrong_line launcher/rendezvous/bad.h '#include "launcher/agent/agent.h"' \
+  'launcher/rendezvous may not include "launcher/agent/agent.h"'
+wrong_line launcher/experiment/config/bad.h \
+  '#include "launcher/experiment/components/components.h"' \
+  'launcher/experiment/config may not include "launcher/experiment/components/components.h"'
+wrong_line launcher/experiment/components/datasets/bad.cpp \
+  '#include "launcher/experiment/formats/gpt2.h"' \
+  'launcher/experiment/components may not include "launcher/experiment/formats/gpt2.h"'
+wrong_line launcher/experiment/bad.cpp '#include "launcher/agent/agent.h"' \
+  'launcher/experiment may not include "launcher/agent/agent.h"'
+wrong_line launcher/experiment/bad.h '#include "launcher/commands/commands.h"' \
+  'launcher/experiment may not include "launcher/commands/commands.h"'
 expect 0 "" "$tree"
 echo "ok"

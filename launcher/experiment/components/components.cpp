@@ -1,0 +1,54 @@
+#include "launcher/experiment/components/components.h"
+
+#include "core/allocator.h"
+#include "nn/optim/ema.h"
+
+namespace tessera::experiment {
+
+void DataSection::visit(FieldVisitor& v) {
+  v("micro_batch", micro_batch, "samples of a leaf", in_range(1, 1 << 24));
+  v("leaves", leaves, "leaves of a global batch; at least one for every rank",
+    in_range(1, 1 << 24));
+}
+
+std::string identity(const DataSets& sets) {
+  std::string text = "training: " + sets.train->identity();
+  return sets.valid ? text + "\nvalidation: " + sets.valid->identity() : text;
+}
+
+DataSets open_data(const DataSection& section, const ModelSection& model) {
+  DataSets sets = section.open(model);
+  TESSERA_CHECK(sets.train && sets.train->size() >= 1, "data: there are no samples to train on");
+  TESSERA_CHECK(!sets.valid || sets.valid->size() >= 1,
+                "data: there are no samples to validate on");
+  return sets;
+}
+
+DataSection::Example DataSection::example(const ModelSection& model) const {
+  int64_t before = allocator::stats().current_bytes;
+  DataSets sets = open_data(*this, model);
+  int64_t data_bytes = allocator::stats().current_bytes - before;
+  std::vector<int64_t> indices(static_cast<size_t>(micro_batch));
+  for (size_t i = 0; i < indices.size(); ++i) {
+    indices[i] = static_cast<int64_t>(i) % sets.train->size();
+  }
+  data::Batch batch = sets.train->batch(indices);
+  Device meta{DeviceType::meta};
+  return {{batch.inputs.data().to(meta), batch.targets.data().to(meta)}, data_bytes};
+}
+
+void OptimSection::visit(FieldVisitor& v) {
+  v("lr", lr, "highest learning rate", greater_than(0).in_f32());
+  v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0).in_f32());
+  v("ema", ema, "decay of a moving average of every parameter, kept beside it; 0: none",
+    at_least_and_below(0, 1).in_f32());
+}
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
+                                                 const nn::Module& module) {
+  auto optimizer = section.make(module);
+  if (section.ema == 0) return optimizer;
+  return std::make_unique<optim::Ema>(std::move(optimizer), section.ema);
+}
+
+}  // namespace tessera::experiment

@@ -1,0 +1,86 @@
+// What a config can choose: the sections `model`, `data`, `optim` and `schedule` that know how to
+// make what they describe. A program adds its own to a Catalog.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "launcher/experiment/config/config.h"
+#include "nn/data/dataset.h"
+#include "nn/models/model.h"
+#include "nn/optim/optimizer.h"
+
+namespace tessera::experiment {
+
+class ModelSection : public Section {
+ public:
+  // Parameters start from the calling thread's manual_seed.
+  virtual std::unique_ptr<nn::Model> make() const = 0;
+  // How many tokens of text the model sees at once, and how many kinds of them it knows; 0 for a
+  // model of something else.
+  virtual int64_t context() const { return 0; }
+  virtual int64_t vocabulary() const { return 0; }
+  // How many numbers a sample has, and how many kinds of samples there are, for a model that data
+  // can be checked against before it runs; 0: not known.
+  virtual int64_t inputs() const { return 0; }
+  virtual int64_t classes() const { return 0; }
+};
+
+struct DataSets {
+  std::unique_ptr<data::Dataset> train;
+  std::unique_ptr<data::Dataset> valid;  // null: nothing to validate on
+};
+
+// The Dataset::identity of each, a line for one.
+std::string identity(const DataSets& sets);
+
+// A global batch is `leaves` micro-batches of `micro_batch` samples.
+class DataSection : public Section {
+ public:
+  int64_t micro_batch = 4;
+  int64_t leaves = 1;
+
+  void visit(FieldVisitor& v) override;
+  // Throws ConfigError if the model cannot use the data, Error if they cannot be read.
+  virtual DataSets open(const ModelSection& model) const = 0;
+  // A micro-batch without elements, on the device meta, as `open` would give, and how much of the
+  // allocator's memory the data take: for plans. Errors as of open_data, as far as the data are
+  // here.
+  struct Example {
+    data::Batch batch;
+    int64_t data_bytes = 0;
+  };
+  virtual Example example(const ModelSection& model) const;
+  // What throughput counts, and how many of them a sample has.
+  virtual std::string unit() const { return "samples"; }
+  virtual int64_t units_per_sample(const ModelSection&) const { return 1; }
+};
+
+// The section's data; an Error where there are no samples to train on, or none to validate on.
+DataSets open_data(const DataSection& section, const ModelSection& model);
+
+class OptimSection : public Section {
+ public:
+  double lr = 1e-3;
+  double clip_norm = 1.0;
+  double ema = 0;
+
+  void visit(FieldVisitor& v) override;
+  virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
+};
+
+// The section's optimizer, with the moving averages that it asks for.
+std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
+                                                 const nn::Module& module);
+
+class ScheduleSection : public Section {
+ public:
+  // The learning rate of a step, counted from 0, in a run of `steps`.
+  virtual double lr_at(int64_t step, int64_t steps, double lr) const = 0;
+};
+
+// All that launcher/CMakeLists.txt lists: a file of models/, datasets/, optimizers/ or schedules/
+// each, with a function of the file's name that gives its Option.
+Catalog builtin_catalog();
+
+}  // namespace tessera::experiment

@@ -1,0 +1,203 @@
+#include "launcher/experiment/components/components.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "autograd/context.h"
+#include "tests/support/error_of.h"
+#include "tests/support/temp_dir.h"
+
+namespace tessera::experiment {
+namespace {
+
+using test::contains;
+using test::error_of;
+
+Config load(const std::string& yaml) {
+  return load_config(yaml, "test.yaml", {}, builtin_catalog());
+}
+
+// An IDX file of unsigned bytes, all of them 7.
+void write_idx(const std::string& path, const std::vector<unsigned char>& sizes) {
+  std::string bytes{0, 0, 8, static_cast<char>(sizes.size())};
+  size_t count = 1;
+  for (unsigned char size : sizes) {
+    bytes += std::string{0, 0, 0, static_cast<char>(size)};
+    count *= size;
+  }
+  std::ofstream(path, std::ios::binary) << bytes << std::string(count, 7);
+}
+
+TEST(Components, EveryModelOfTheCatalogCanBeMadeFromItsDefaults) {
+  Catalog catalog = builtin_catalog();
+  for (const Option& entry : catalog.model) {
+    Config config = load("model: {name: " + entry.name + "}");
+    EXPECT_GT(config.model.as<ModelSection>().make()->num_parameters(), 0) << entry.name;
+  }
+}
+
+TEST(Components, HeadsThatDoNotDivideTheWidthAreAConfigError) {
+  Config config = load("model: {name: gpt, heads: 3, width: 128}");
+  EXPECT_THROW(config.model.as<ModelSection>().make(), ConfigError);
+}
+
+TEST(Components, TextNeedsALanguageModelThatKnowsAllBytes) {
+  Config images = load("model: {name: mlp}");
+  EXPECT_THROW(images.data.as<DataSection>().open(images.model.as<ModelSection>()), ConfigError);
+  Config small = load("model: {name: gpt, vocabulary: 128}");
+  EXPECT_THROW(small.data.as<DataSection>().open(small.model.as<ModelSection>()), ConfigError);
+}
+
+TEST(Components, ImagesThatDoNotFitTheModelAreAConfigError) {
+  test::TempDir folder;
+  for (const char* part : {"train", "t10k"}) {
+    write_idx(folder.path() + "/" + part + "-images-idx3-ubyte", {3, 2, 2});
+    write_idx(folder.path() + "/" + part + "-labels-idx1-ubyte", {3});
+  }
+  std::string data = "data: {name: idx, path: " + folder.path() + "}\nmodel: ";
+  auto open = [&](const std::string& model) {
+    Config config = load(data + model);
+    return config.data.as<DataSection>().open(config.model.as<ModelSection>()).train->size();
+  };
+  EXPECT_EQ(open("{name: mlp, inputs: 4, classes: 8}"), 3);
+  EXPECT_THROW(open("{name: mlp, inputs: 5, classes: 8}"), ConfigError);
+  EXPECT_THROW(open("{name: mlp, inputs: 4, classes: 7}"), ConfigError);
+  EXPECT_THROW(open("{name: gpt}"), ConfigError);
+}
+
+TEST(Components, DataWithoutSamplesAreNoData) {
+  for (const char* empty : {"train", "t10k"}) {
+    test::TempDir folder;
+    for (const char* part : {"train", "t10k"}) {
+      unsigned char count = part == std::string(empty) ? 0 : 3;
+      write_idx(folder.path() + "/" + part + "-images-idx3-ubyte", {count, 2, 2});
+      write_idx(folder.path() + "/" + part + "-labels-idx1-ubyte", {count});
+    }
+    Config config = load("data: {name: idx, path: " + folder.path() +
+                         "}\nmodel: {name: mlp, inputs: 4, classes: 8}");
+    const auto& data = config.data.as<DataSection>();
+    const auto& model = config.model.as<ModelSection>();
+    std::string expected = folder.path() + "/" + empty + "-images-idx3-ubyte: no images in it";
+    EXPECT_EQ(error_of([&] { open_data(data, model); }), expected);
+    EXPECT_EQ(error_of([&] { data.example(model); }), expected);
+  }
+}
+
+// What the plan of another machine cannot know, it does not ask for.
+TEST(Components, AnExampleOfTextNeedsNoText) {
+  test::TempDir folder;
+  std::string path = folder / "text";
+  Config config = load("model: {name: gpt, context: 16}\ndata: {name: text, path: " + path + "}");
+  const auto& data = config.data.as<DataSection>();
+  const auto& model = config.model.as<ModelSection>();
+  EXPECT_EQ(data.example(model).batch.inputs.shape(), (Dims{4, 16}));
+  for (const std::string& text : {std::string(), std::string(100, 'a')}) {
+    folder.write("text", text);  // a tenth of a hundred bytes holds no window
+    std::string error = error_of([&] { data.example(model); });
+    EXPECT_TRUE(contains(error, "do not hold one window of context 16")) << text.size();
+    EXPECT_NE(error_of([&] { open_data(data, model); }), "");
+  }
+  folder.write("text", std::string(1000, 'a'));
+  EXPECT_EQ(error_of([&] { data.example(model); }), "");
+}
+
+class EmptySection final : public DataSection {
+ public:
+  struct Nothing final : data::Dataset {
+    explicit Nothing(int64_t count) : count_(count) {}
+    int64_t size() const override { return count_; }
+    data::Batch batch(std::span<const int64_t>) const override { return {}; }
+    int64_t count_;
+  };
+  EmptySection(int64_t train, int64_t valid) : train_(train), valid_(valid) {}
+  DataSets open(const ModelSection&) const override {
+    return {train_ < 0 ? nullptr : std::make_unique<Nothing>(train_),
+            valid_ < 0 ? nullptr : std::make_unique<Nothing>(valid_)};
+  }
+
+ private:
+  int64_t train_;
+  int64_t valid_;
+};
+
+TEST(Components, DataOfOnesOwnNeedSamplesToo) {
+  Config config = load("model: {name: gpt}");
+  const auto& model = config.model.as<ModelSection>();
+  auto error = [&](int64_t train, int64_t valid) {
+    return error_of([&] { open_data(EmptySection(train, valid), model); });
+  };
+  EXPECT_EQ(error(1, -1), "");
+  EXPECT_EQ(error(1, 1), "");
+  EXPECT_EQ(error(0, 1), "data: there are no samples to train on");
+  EXPECT_EQ(error(-1, 1), "data: there are no samples to train on");
+  EXPECT_EQ(error(1, 0), "data: there are no samples to validate on");
+}
+
+TEST(Components, TheIdentityOfDataIsThatOfTheirSamples) {
+  test::TempDir folder;
+  auto of = [&](const std::string& text, const std::string& more = "") {
+    Config config = load("model: {name: gpt, context: 16}\ndata: {name: text, path: " +
+                         folder.write("text", text) + more + "}");
+    return identity(open_data(config.data.as<DataSection>(), config.model.as<ModelSection>()));
+  };
+  std::string text(1000, 'a');
+  std::string whole = of(text);
+  EXPECT_TRUE(contains(whole, "training: 56 samples, 900 bytes, xxh3:"));
+  EXPECT_TRUE(contains(whole, "\nvalidation: 6 samples, 100 bytes, xxh3:"));
+  EXPECT_EQ(of(text), whole);
+  EXPECT_NE(of(text, ", valid: 0.2"), whole);
+  text[950] = 'b';
+  std::string changed = of(text);
+  EXPECT_NE(changed, whole);
+  EXPECT_EQ(changed.substr(0, changed.find('\n')), whole.substr(0, whole.find('\n')));
+  EXPECT_NE(of(text.substr(0, 990)), changed);
+}
+
+TEST(Components, MissingDataAreNamed) {
+  Config text = load("data: {name: text, path: no/such/text}");
+  EXPECT_TRUE(
+      contains(error_of([&] { text.data.as<DataSection>().open(text.model.as<ModelSection>()); }),
+               "no/such/text"));
+  Config idx = load("data: {name: idx, path: no/such/folder}\nmodel: {name: mlp}");
+  EXPECT_TRUE(
+      contains(error_of([&] { idx.data.as<DataSection>().open(idx.model.as<ModelSection>()); }),
+               "no/such/folder/train-images-idx3-ubyte"));
+}
+
+TEST(Components, OnlyTensorsOfTwoDimsOrMoreDecay) {
+  Config config = load("optim: {name: adamw, weight_decay: 0.25}");
+  auto model = config.model.as<ModelSection>().make();
+  auto optimizer = config.optim.as<OptimSection>().make(*model);
+  size_t count = 0;
+  for (const optim::ParamGroup& group : optimizer->groups()) {
+    for (const Tensor& param : group.params) {
+      EXPECT_EQ(group.weight_decay, param.dim() >= 2 ? 0.25 : 0.0);
+      ++count;
+    }
+  }
+  EXPECT_EQ(count, model->parameters().size());
+}
+
+TEST(Components, TheSameSeedMakesTheSameModel) {
+  Config config = load("model: {name: gpt, layers: 1, width: 16, heads: 2}");
+  auto first_value = [&](uint64_t seed) {
+    manual_seed(seed);
+    return config.model.as<ModelSection>().make()->parameters()[0].data().to_vector<float>();
+  };
+  EXPECT_EQ(first_value(1), first_value(1));
+  EXPECT_NE(first_value(1), first_value(2));
+}
+
+TEST(Components, SchedulesFollowTheirSettings) {
+  Config config = load("schedule: {name: cosine, warmup: 10, final_fraction: 0.1}");
+  const auto& cosine = config.schedule.as<ScheduleSection>();
+  EXPECT_DOUBLE_EQ(cosine.lr_at(0, 100, 1.0), 0.1);
+  EXPECT_DOUBLE_EQ(cosine.lr_at(9, 100, 1.0), 1.0);
+  EXPECT_NEAR(cosine.lr_at(99, 100, 1.0), 0.1, 1e-12);
+  Config constant = load("schedule: {name: constant}");
+  EXPECT_DOUBLE_EQ(constant.schedule.as<ScheduleSection>().lr_at(57, 100, 0.5), 0.5);
+}
+
+}  // namespace
+}  // namespace tessera::experiment

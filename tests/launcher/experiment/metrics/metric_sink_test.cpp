@@ -1,0 +1,33 @@
+#include "launcher/experiment/metrics/metric_sink.h"
+
+#include <gtest/gtest.h>
+
+namespace tessera::experiment {
+namespace {
+
+TEST(MetricRecord, GivesNumbersByName) {
+  MetricRecord record{
+      .metrics = {{"loss", 2.5}, {"count", int64_t{3}}, {"good", true}, {"digest", "ab"}}};
+  EXPECT_EQ(record.number("loss"), 2.5);
+  EXPECT_EQ(record.number("count"), 3.0);
+  for (const char* name : {"good", "digest", "lr", ""}) {
+    EXPECT_FALSE(record.number(name)) << name;
+  }
+}
+
+TEST(MetricRecord, OfAStepHasWhatTheStepGave) {
+  StepResult result{.loss = 1.5, .weight = 8, .grad_norm = 0.25};
+  MetricRecord record = step_record(12, result, 1e-3, 0.5, 64, "tokens");
+  EXPECT_EQ(record.kind, MetricRecord::Kind::step);
+  EXPECT_EQ(record.step, 12);
+  EXPECT_EQ(record.number("loss"), 1.5);
+  EXPECT_EQ(record.number("grad_norm"), 0.25);
+  EXPECT_EQ(record.number("lr"), 1e-3);
+  EXPECT_EQ(record.number("tokens_per_second"), 128.0);
+  EXPECT_EQ(record.number("step_ms"), 500.0);
+  EXPECT_GE(record.number("memory_bytes"), 0.0);
+  EXPECT_GT(record.number("since_start_s"), 0.0);
+}
+
+}  // namespace
+}  // namespace tessera::experiment

@@ -1,0 +1,78 @@
+#include "launcher/experiment/step_options.h"
+
+#include <gtest/gtest.h>
+
+#include "core/cuda/cuda.h"
+#include "launcher/experiment/components/components.h"
+#include "tests/support/error_of.h"
+
+namespace tessera::experiment {
+namespace {
+
+using test::contains;
+using test::error_of;
+
+Config config_of(std::vector<std::string> overrides) {
+  return load_config("{}", "q.yaml", overrides, builtin_catalog());
+}
+
+TEST(StepOptions, AreWhatTheConfigSays) {
+  Config config = config_of({"parallel.strategy=hybrid", "parallel.group=2",
+                             "parallel.bucket_mib=3", "parallel.unused_parameters=zero",
+                             "parallel.start=broadcast", "data.leaves=6", "optim.clip_norm=0.5",
+                             "run.seed=9", "compute.dtype=bf16", "compute.recompute=blocks",
+                             "compute.device=cpu"});
+  MeshShape shape = mesh_shape(config, 4);
+  EXPECT_EQ(shape.group, 2);
+  EXPECT_EQ(shape.machine, 4);
+  StepOptions options = step_options(config);
+  EXPECT_EQ(options.strategy, Strategy::hybrid);
+  EXPECT_EQ(options.bucket_bytes, 3 << 20);
+  EXPECT_EQ(options.unused, UnusedParameters::zero);
+  EXPECT_EQ(options.start, Start::broadcast);
+  EXPECT_EQ(options.leaves, 6);
+  EXPECT_EQ(options.clip_norm, 0.5);
+  EXPECT_EQ(options.seed, 9);
+  EXPECT_EQ(options.dtype, DType::bf16);
+  EXPECT_TRUE(options.recompute);
+  EXPECT_EQ(options.reduction, ReductionMode::exact);
+}
+
+TEST(StepOptions, TheReductionAndItsDtypeAreOneMode) {
+  auto mode = [](std::vector<std::string> overrides) {
+    return step_options(config_of(std::move(overrides))).reduction;
+  };
+  EXPECT_EQ(mode({"parallel.reduction=fast"}), ReductionMode::fast);
+  EXPECT_EQ(mode({"parallel.reduction=fast", "parallel.gradient_dtype=bf16"}),
+            ReductionMode::fast_bf16);
+  EXPECT_TRUE(contains(error_of([&] { mode({"parallel.gradient_dtype=bf16"}); }),
+                       "parallel.gradient_dtype: bf16 rounds sums"));
+}
+
+TEST(StepOptions, ADeviceThatCannotTrainIsAnErrorThatSaysWhatIsMissing) {
+  std::string error = error_of([] { step_options(config_of({"compute.device=cuda"})); });
+  const cuda::Availability& available = cuda::availability();
+  EXPECT_TRUE(contains(error, "compute.device: cuda: "));
+  EXPECT_TRUE(contains(error, available.num_devices == 0 ? available.reason
+                                                         : "a training step runs on the CPU only"));
+  EXPECT_TRUE(contains(error_of([] { config_of({"compute.device=cudo"}); }),
+                       "expected one of cpu, cuda, got 'cudo'; did you mean 'cuda'?"));
+  EXPECT_TRUE(contains(error_of([] { config_of({"compute.device=meta"}); }),
+                       "expected one of cpu, cuda, got 'meta'"));
+}
+
+TEST(StepOptions, AutoStandsForTheRanksOfAMachine) {
+  Config config = config_of({"parallel.strategy=hybrid"});
+  EXPECT_EQ(mesh_shape(config, 4).group, 4);
+  EXPECT_TRUE(contains(error_of([&] { mesh_shape(config, 0); }), "parallel.group: auto"));
+}
+
+TEST(StepOptions, RanksShareTheLeavesOrAreTooMany) {
+  Config config = config_of({"data.leaves=3"});
+  check_ranks(config, 3);
+  EXPECT_EQ(error_of([&] { check_ranks(config, 4); }),
+            "data.leaves: 3 leaves cannot be shared by 4 ranks; every rank needs one");
+}
+
+}  // namespace
+}  // namespace tessera::experiment
