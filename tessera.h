@@ -36,6 +36,7 @@
 #include "distributed/mesh.h"
 #include "distributed/train_step.h"
 #include "nn/block.h"
+#include "nn/callable.h"
 #include "nn/data/dataset.h"
 #include "nn/data/image_dataset.h"
 #include "nn/data/sampler.h"
@@ -50,3 +51,4 @@
 #include "nn/optim/ema.h"
 #include "nn/optim/optimizer.h"
 #include "nn/optim/schedule.h"
+#include "nn/summary.h"

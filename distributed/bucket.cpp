@@ -46,10 +46,11 @@ class Packing {
           const ShardGrid& grid)
       : options_(options), gathers_blocks_(grid.gathers_blocks()) {
     std::unordered_map<Key, int> blocks = blocks_of_parameters(module);
-    TESSERA_CHECK(!shards_blocks(grid.strategy()) || !blocks.empty(),
-                  "{}: the model has no blocks whose parameters could be sharded; make_block() "
-                  "and run_block() of nn/block.h say what they are",
-                  name(grid.strategy()));
+    TESSERA_CHECK(
+        !shards_blocks(grid.strategy()) || !blocks.empty(),
+        "{}: the model has no blocks whose parameters could be sharded; Module::make_block() "
+        "says what they are",
+        name(grid.strategy()));
     auto decays = weight_decays(optimizer);
     int64_t chunk = 0;
     for (const auto& [name, parameter] : module.named_parameters()) {

@@ -66,7 +66,7 @@ void RoundSchedule::make_lists() {
 size_t RoundSchedule::index_of(const nn::Module& block) const {
   auto found = std::find_if(blocks_.begin(), blocks_.end(),
                             [&](const Block& own) { return own.module == &block; });
-  TESSERA_CHECK(found != blocks_.end(), "[run_block] '{}' is no block of the model", block.path());
+  TESSERA_CHECK(found != blocks_.end(), "[Module] '{}' is no block of the model", block.path());
   return static_cast<size_t>(found - blocks_.begin());
 }
 

@@ -11,6 +11,11 @@ namespace tessera::nn {
 struct Loss {
   Tensor sum;         // zero-dimensional
   double weight = 0;  // what the sums of all leaves are divided by
+
+  template <class F>
+  void visit_tensors(F&& f) {
+    f(sum);
+  }
 };
 
 // Of logits (..., C) against targets i64 of the leading shape. The weight is how many targets

@@ -1,120 +1,151 @@
-// Module: named parameters in a tree of named parts.
+// Module: named parameters in a tree of named children.
 #pragma once
 
 #include <concepts>
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
+#include "autograd/ops/shape.h"
 #include "autograd/tensor.h"
 #include "core/call_place.h"
+#include "nn/hooks.h"
+#include "nn/init.h"
 
 namespace tessera::nn {
 
-// How a parameter starts. The values are a function of (seed, name, element) alone.
-struct Init {
-  // out, a flat array, becomes the elements from `first` on, the same ones however they are cut.
-  using Fill = std::function<void(int64_t first, const Array& out)>;
-
-  enum class Kind { constant, normal, uniform, custom };
-  Kind kind = Kind::constant;
-  double value = 0;  // the constant, the standard deviation, or the bound of (-bound, bound)
-  Fill fill = {};    // of a custom one
-  // Elements [zeros_begin, zeros_end), row-major, start at zero all the same: a padding row.
-  int64_t zeros_begin = 0;
-  int64_t zeros_end = 0;
-
-  static Init constant(double value) { return {Kind::constant, value}; }
-  static Init normal(double std) { return {Kind::normal, std}; }
-  static Init uniform(double bound) { return {Kind::uniform, bound}; }
-  static Init custom(Fill fill) { return {Kind::custom, 0, std::move(fill)}; }
-  Init with_zeros(int64_t begin, int64_t end) && {
-    zeros_begin = begin;
-    zeros_end = end;
-    return std::move(*this);
-  }
-};
-
-// The first values of a parameter, any run of which can be made by itself.
-struct InitialValues {
-  std::string name;  // full
-  uint64_t seed = 0;
-  Init init;
-  // out, a flat array, becomes the elements from `first` on.
-  void fill(int64_t first, const Array& out) const;
-};
-
-// While one lives, parameters are made without memory, on the device meta: whoever needs their
-// values, or a shard of them, makes them by initial_values(). So a constructor says how parameters
-// start by Init or set_initial_values(); writing to one that has no memory is an error.
-class DeferInit {
- public:
-  DeferInit();
-  ~DeferInit();
-  DeferInit(const DeferInit&) = delete;
-  DeferInit& operator=(const DeferInit&) = delete;
-
- private:
-  bool before_;
-};
-
+class BlockRunner;
 class Module;
 
-// Takes what is no Wanted. Constructors of parts that begin with one are deleted, so that the
+// Takes what is no Wanted. Constructors of children that begin with one are deleted, so that the
 // compiler's message about `Linear fc{"fc", 4, 2}` says by this name what is missing.
 template <class Wanted>
-class PartsBeginWithThisAndAName {
+class ChildrenBeginWithThisAndAName {
  public:
   template <class T>
-  requires(!std::convertible_to<T, Wanted>) PartsBeginWithThisAndAName(T&&);
+  requires(!std::convertible_to<T, Wanted>) ChildrenBeginWithThisAndAName(T&&);
 };
-using NotThis = PartsBeginWithThisAndAName<Module*>;
-using NotAName = PartsBeginWithThisAndAName<std::string>;
+using NotThis = ChildrenBeginWithThisAndAName<Module*>;
+using NotAName = ChildrenBeginWithThisAndAName<std::string>;
 
-class BlockRunner;
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 using StateDict = std::vector<std::pair<std::string, Array>>;
 
-// Parts are members that are given `this` and their name:
+// For calls of which nobody says where they are made.
+inline constexpr CallSite kNowhere{nullptr, 0};
+
+struct LoadOptions {
+  // Whether names that are missing, or that the module has not, are an error.
+  bool strict = true;
+};
+
+// What load_state_dict did not find, and had no use for; by name.
+struct LoadResult {
+  std::vector<std::string> missing;
+  std::vector<std::string> unexpected;
+};
+
+// Children are members that are given `this` and their name; forward, of any signature, says what
+// a module computes, and it is called as a function (nn/callable.h):
 //
-//   struct Net : nn::Module {
+//   struct Net : nn::Callable<Net> {
 //     nn::Linear fc1{this, "fc1", 784, 128};
 //     nn::Linear fc2{this, "fc2", 128, 10};
 //     Tensor forward(const Tensor& x) { return fc2(relu(fc1(x))); }
 //   };
+//   Net net;
+//   Tensor logits = net(images);
 //
-// A module neither moves nor is copied, so that its parts can point to it.
+// A child may also be made by itself, by nullptr in the place of `this` or make<T>(...), and
+// attached later: its parameters get their full names then, and those that were not changed since
+// they were made start anew, as if they had been made there.
+//
+// A module neither moves nor is copied, so that its children can point to it.
 class Module {
  public:
   Module() = default;  // a root
-  // A part of `parent`, which must outlive it. Names hold no dot or slash and are
-  // unique in their parent.
+  // A child of `parent`, which must outlive it; null: a root, to be attached. Names hold no dot or
+  // slash and are unique in their parent.
   Module(Module* parent, std::string name);
   template <class... Rest>
   Module(NotThis, Rest&&...) = delete;
   template <class... Rest>
   Module(Module*, NotAName, Rest&&...) = delete;
   virtual ~Module();
-  Module(const Module&) = delete;
-  Module& operator=(const Module&) = delete;
+  Module(const Module&) = delete;             // modules are not copied: hold a std::unique_ptr
+  Module& operator=(const Module&) = delete;  // modules neither move nor are copied
+
+  // How a module that is no Callable answers a call.
+  template <class... Args>
+  void operator()(Args&&...) const {
+    static_assert(sizeof...(Args) > 1000,
+                  "a module is called through its base: struct Net : nn::Callable<Net> with a "
+                  "public forward(...), or nn::Layer, or nn::Model");
+  }
+
+  // ------------------------------------------------------------------------------------ the tree
 
   // "blocks.0.attn"; empty for a root.
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return *path_; }
+  // What its parent calls it; empty for a root.
+  const std::string& name() const { return name_; }
+  Module* parent() const { return parent_; }
+  // In the order of construction, those that were attached last.
+  std::vector<Module*> children() const;
+  // This module and all below it, depth first.
+  std::vector<Module*> modules();
+  std::vector<const Module*> modules() const;
+  // By its path from here, "" being this one; null if there is none.
+  Module* find(std::string_view path);
+  const Module* find(std::string_view path) const;
+  // The same as an M; an Error that names the children there are, or the type that it has.
+  template <class M>
+  M& get(std::string_view path);
 
-  // Depth first, a module's own before its parts', each in the order of construction; names are
-  // full paths. A tensor that several parts share appears once, under its first name.
+  // Makes a module without a parent a child of this one, which keeps it. An Error for a name that
+  // is taken, for a module that has a parent or is above this one, and while a TrainStep has the
+  // model.
+  template <class M>
+  M& attach(std::string name, std::unique_ptr<M> child) {
+    M& added = *child;
+    attach_owned(std::move(name), std::move(child));
+    return added;
+  }
+  // The same for one that somebody else keeps, as long as this one lives.
+  void attach(std::string name, Module& child);
+  // Puts a module without a parent in the place of the one at `path`: calls of that one reach it,
+  // and its parameters stand where the other's stood. The one that is replaced leaves the tree, but
+  // not the memory: the other's forward may call it. An Error as of attach, and where calls of the
+  // one would not fit the other: a Layer takes a Layer's place.
+  template <class M>
+  M& replace(std::string_view path, std::unique_ptr<M> other) {
+    M& added = *other;
+    replace_by(path, std::move(other));
+    return added;
+  }
+
+  // fn(module) for all below this module and then itself.
+  void apply(const std::function<void(Module&)>& fn);
+
+  // -------------------------------------------------------------------------- parameters and state
+
+  // Depth first, a module's own before its children's, each in the order of construction; names are
+  // full paths. A tensor that several modules share appears once, under its first name.
   NamedTensors named_parameters() const;
   // The same with shared tensors under each of their names.
   NamedTensors all_named_parameters() const;
-  // How a parameter of this module or its parts started. An Error for another tensor, and for one
-  // that was changed in place before it had memory.
+  // How a parameter of this module or below started. An Error for another tensor, and for one that
+  // was changed in place before it had memory.
   const InitialValues& initial_values(const Tensor& parameter) const;
-  // A parameter of this module or its parts starts otherwise: it gets those values now, or where it
-  // was made under DeferInit, when it gets its memory. An Error for another tensor.
+  // A parameter of this module or below starts otherwise: it gets those values now, or where it was
+  // made without memory, when it gets that. An Error for another tensor.
   void set_initial_values(const Tensor& parameter, Init init);
   // Gives parameters that were made under DeferInit their memory and values.
-  void materialize();
+  void materialize(Device device = {});
   // Tensors that are saved and loaded with the parameters, but not trained: running statistics.
   NamedTensors named_buffers() const;
   std::vector<Tensor> parameters() const;
@@ -125,11 +156,36 @@ class Module {
   // The data of parameters and buffers, a module's own parameters before its own buffers; it shares
   // their memory.
   StateDict state_dict() const;
-  // Copies values in. Names missing or unknown, wrong shapes and dtypes are errors, and then
-  // nothing has been changed.
-  void load_state_dict(const StateDict& state);
+  // Copies values in. An Error lists every name that is missing, unknown or there twice, and every
+  // wrong shape and dtype; then nothing has been changed. Not strict: names may be missing or
+  // unknown, and are returned.
+  LoadResult load_state_dict(const StateDict& state, LoadOptions options = {});
 
-  // Makes this module a block (nn/block.h), unless it is part of one.
+  // Parameters, their gradients and buffers are on that device now; those without memory get it
+  // there. On meta they lose their values: materialize() makes their first ones.
+  void to(Device device);
+  // Floating parameters, their gradients and buffers are of that floating dtype now, rounded.
+  void to(DType dtype);
+  // Of all parameters.
+  void requires_grad_(bool wanted = true);
+  // Drops all gradients.
+  void zero_grad();
+
+  // --------------------------------------------------------------------------------- being called
+
+  // Training mode (the start) or evaluation, for this module and those below.
+  void train(bool training = true);
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
+  // Around each call of this module, on the outside of what a block's runner does.
+  HookHandle register_forward_pre_hook(ForwardPreHook hook);
+  HookHandle register_forward_hook(ForwardHook hook);
+
+  // Makes this module a block, unless it is part of one: it is gathered, released and recomputed as
+  // a whole (nn/block.h). What goes in and out of it goes through forward's arguments and result,
+  // its parameters are used inside forward only, and forward uses no tensor with a history from
+  // elsewhere.
   void make_block() { is_block_ = true; }
   // The outermost blocks, in the order of named_parameters.
   std::vector<const Module*> blocks() const;
@@ -139,14 +195,10 @@ class Module {
   // another block.
   BlockRunner* block_runner() const;
 
-  // Training mode (the start) or evaluation, for this module and its parts.
-  void train(bool training = true);
-  void eval() { train(false); }
-  bool training() const { return training_; }
-  // Drops all gradients.
-  void zero_grad();
-
  protected:
+  // The function of tensors, which the members of this name would hide from a forward.
+  static Tensor to(TensorArg x, DType dtype) { return tessera::to(x, dtype); }
+
   // A new parameter of f32.
   Tensor add_parameter(std::string name, const Dims& shape, Init init);
   // A parameter of another module under a name of this one: tied weights.
@@ -154,41 +206,97 @@ class Module {
   // A new buffer with these first values, of any dtype.
   Tensor add_buffer(std::string name, const Array& data);
 
+  // To its users this module is one operation: errors inside of it name the line of their call.
+  void keep_callers_place() { keeps_callers_place_ = true; }
+
+  // Whether `other` may be called where this module is.
+  virtual bool can_be_replaced_by(const Module& other) const;
+  // The module that is called in the place of one that was replaced, unless it is that which calls;
+  // null: itself.
+  static Module* called_instead(const Module& module);
+  const ForwardHooks* hooks() const { return hooks_ && !hooks_->empty() ? hooks_.get() : nullptr; }
+  void run_pre_hooks(std::vector<Tensor>& inputs) const;
+  void run_hooks(const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) const;
+
  private:
-  void check_name(const std::string& name) const;
-  std::string full_name(const std::string& name) const;
+  friend class ModuleScope;
+  friend class CallScope;
   enum class Kind { parameters, buffers, all };
+
+  void check_name(const std::string& name) const;
+  void check_children() const;
+  void check_attachable(const Module& child) const;
+  std::string full_name(const std::string& name) const;
+  void attach_owned(std::string name, std::unique_ptr<Module> child);
+  void replace_by(std::string_view path, std::unique_ptr<Module> other);
+  // Full names of this module and those below, from the parent's on, and the values that go with
+  // them.
+  void resolve_names();
+  [[noreturn]] void throw_not_found(std::string_view path) const;
+  [[noreturn]] void throw_of_type(std::string_view path, const std::type_info& wanted) const;
+
   void collect(Kind kind, NamedTensors& out) const;
   void collect_blocks(std::vector<const Module*>& out) const;
   InitialValues* find_initial_values(const Tensor& parameter);
   NamedTensors collect_once(Kind kind) const;
+  template <class Change>
+  void change_data(const Change& change);
 
   Module* parent_ = nullptr;
   std::string name_;
-  std::string path_;
+  std::shared_ptr<const std::string> path_ = no_path();
   NamedTensors parameters_;
   std::vector<InitialValues> initial_values_;  // of parameters_
   NamedTensors buffers_;
-  std::vector<Module*> parts_;
+  std::vector<Module*> children_;
+  std::vector<std::string> lost_;               // children that are gone
+  std::vector<std::unique_ptr<Module>> owned_;  // those that were attached
+  Module* replacement_ = nullptr;
+  Module* replaced_ = nullptr;  // the one in whose place this is
   bool training_ = true;
   bool is_block_ = false;
+  bool keeps_callers_place_ = false;
   BlockRunner* block_runner_ = nullptr;
+  std::shared_ptr<ForwardHooks> hooks_;
+
+  static std::shared_ptr<const std::string> no_path();
 };
 
-// While one lives, random numbers are drawn as `module`'s, and errors name it.
+template <class M>
+M& Module::get(std::string_view path) {
+  Module* found = find(path);
+  if (!found) throw_not_found(path);
+  auto* wanted = dynamic_cast<M*>(found);
+  if (!wanted) found->throw_of_type(path, typeid(M));
+  return *wanted;
+}
+
+// A module without a parent, to be attached: make<Linear>(784, 128).
+template <class M, class... Args>
+std::unique_ptr<M> make(Args&&... args) {
+  return std::make_unique<M>(nullptr, std::string(), std::forward<Args>(args)...);
+}
+
+// While one lives, random numbers are drawn as `module`'s, and graph nodes and errors name it.
 class ModuleScope {
  public:
   explicit ModuleScope(const Module& module);
   ~ModuleScope();
   ModuleScope(const ModuleScope&) = delete;
   ModuleScope& operator=(const ModuleScope&) = delete;
+  // Whether the thread is inside of it.
+  static bool is_in(const Module& module);
 
  private:
-  std::shared_ptr<const std::string> before_;
+  static const ModuleScope*& innermost();
+
+  const Module& module_;
+  const ModuleScope* outer_;
+  std::shared_ptr<const std::string> path_before_;
   InModule here_;
 };
 
-// Parts of one kind, named "0", "1", ....
+// Modules of one kind, named "0", "1", ....
 template <class T>
 class ModuleList : public Module {
  public:
@@ -203,6 +311,7 @@ class ModuleList : public Module {
   }
   size_t size() const { return items_.size(); }
   T& operator[](size_t i) { return *items_[i]; }
+  const T& operator[](size_t i) const { return *items_[i]; }
 
  private:
   std::vector<std::unique_ptr<T>> items_;

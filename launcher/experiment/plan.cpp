@@ -38,8 +38,8 @@ class DryRun {
   void run(const data::Batch& batch) {
     calls_before_ = comm_.calls().size();
     sent_before_ = comm_.sent_bytes();
-    data::Batch cast = data::with_inputs_of(batch, dtype_);
-    step_->run(1, [&](Leaf) { return model_->loss(cast); });
+    data::Batch cast = data::with_images_of(batch, dtype_);
+    step_->run(1, [&](Leaf) { return model_->loss(cast, nn::kNowhere); });
   }
   void run_idle() {
     calls_before_ = comm_.calls().size();

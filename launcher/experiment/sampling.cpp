@@ -46,7 +46,7 @@ void sample_text(nn::Model& model, int64_t context, const std::string& prompt,
   for (int64_t i = 0; i < options.length; ++i) {
     auto seen = std::min<int64_t>(static_cast<int64_t>(tokens.size()), context);
     std::vector<int64_t> window(tokens.end() - seen, tokens.end());
-    Tensor logits = model.forward(Tensor(Array::from(window, {1, seen})));
+    Tensor logits = model({.tokens = Array::from(window, {1, seen})}, nn::kNowhere);
     auto last = logits.data().select(0, 0).select(0, -1).to(DType::f32).to_vector<float>();
     tokens.push_back(draw(last, options.temperature, uniform.data<double>()[i]));
     TESSERA_CHECK(tokens.back() < 256,

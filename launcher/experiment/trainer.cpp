@@ -111,7 +111,8 @@ int64_t Trainer::batch_units() const {
 }
 
 nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const {
-  return model_->loss(data::with_inputs_of(dataset.batch(indices), config_.compute.dtype));
+  return model_->loss(data::with_images_of(dataset.batch(indices), config_.compute.dtype),
+                      nn::kNowhere);
 }
 
 StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) {

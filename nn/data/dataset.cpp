@@ -4,9 +4,19 @@
 
 namespace tessera::data {
 
-Batch with_inputs_of(const Batch& batch, DType dtype) {
-  if (!batch.inputs.defined() || !is_floating(batch.inputs.dtype())) return batch;
-  return {to(batch.inputs, dtype), batch.targets};
+Batch with_images_of(const Batch& batch, DType dtype) {
+  Batch out = batch;
+  bool floating = batch.images.defined() && is_floating(batch.images.dtype());
+  if (floating) out.images = tessera::to(batch.images, dtype);
+  return out;
+}
+
+Batch to(const Batch& batch, Device device) {
+  Batch out = batch;
+  out.visit_tensors([&](Tensor& field) {
+    if (field.defined()) field = Tensor(field.data().to(device));
+  });
+  return out;
 }
 
 std::string Dataset::identity() const { return fmt::format("{} samples", size()); }

@@ -94,7 +94,7 @@ Batch ImageDataset::batch(std::span<const int64_t> indices) const {
     for (int64_t i = 0; i < pixels(); ++i) to[i] = static_cast<float>(from[i]) / 255.0F;
     targets.data<int64_t>()[row] = labels_.data<uint8_t>()[index];
   }
-  return {Tensor(inputs), Tensor(targets)};
+  return {.images = Tensor(inputs), .targets = Tensor(targets)};
 }
 
 }  // namespace tessera::data

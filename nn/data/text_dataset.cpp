@@ -43,7 +43,7 @@ Batch TextDataset::batch(std::span<const int64_t> indices) const {
       y[row * context_ + t] = from[t + 1];
     }
   }
-  return {Tensor(inputs), Tensor(targets)};
+  return {.tokens = Tensor(inputs), .targets = Tensor(targets)};
 }
 
 TextDataset::Text load_text(const std::string& path) {

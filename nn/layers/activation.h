@@ -16,17 +16,39 @@ class Activation : public OwnLayer {
   Tensor forward(const Tensor& x) const override { return kFunction(x); }
 };
 
-using Relu = Activation<relu>;
-using Relu6 = Activation<relu6>;
-using Selu = Activation<selu>;
-using Silu = Activation<silu>;
-using Mish = Activation<mish>;
-using Hardswish = Activation<hardswish>;
-using Hardsigmoid = Activation<hardsigmoid>;
-using Softsign = Activation<softsign>;
-using LogSigmoid = Activation<logsigmoid>;
-using Sigmoid = Activation<sigmoid>;
-using Tanh = Activation<tanh>;
+struct Relu : Activation<relu> {
+  using Activation::Activation;
+};
+struct Relu6 : Activation<relu6> {
+  using Activation::Activation;
+};
+struct Selu : Activation<selu> {
+  using Activation::Activation;
+};
+struct Silu : Activation<silu> {
+  using Activation::Activation;
+};
+struct Mish : Activation<mish> {
+  using Activation::Activation;
+};
+struct Hardswish : Activation<hardswish> {
+  using Activation::Activation;
+};
+struct Hardsigmoid : Activation<hardsigmoid> {
+  using Activation::Activation;
+};
+struct Softsign : Activation<softsign> {
+  using Activation::Activation;
+};
+struct LogSigmoid : Activation<logsigmoid> {
+  using Activation::Activation;
+};
+struct Sigmoid : Activation<sigmoid> {
+  using Activation::Activation;
+};
+struct Tanh : Activation<tanh> {
+  using Activation::Activation;
+};
 
 class Gelu : public OwnLayer {
  public:

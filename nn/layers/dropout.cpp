@@ -9,9 +9,6 @@ Dropout::Dropout(Module* parent, std::string name, double p)
   TESSERA_CHECK(p >= 0 && p <= 1, "[Dropout] expected a probability in [0, 1], got {}", p);
 }
 
-Tensor Dropout::forward(const Tensor& x) const {
-  ModuleScope scope(*this);
-  return dropout(x, p_, training());
-}
+Tensor Dropout::forward(const Tensor& x) const { return dropout(x, p_, training()); }
 
 }  // namespace tessera::nn

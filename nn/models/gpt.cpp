@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "autograd/ops.h"
-#include "nn/block.h"
 
 namespace tessera::nn {
 namespace {
@@ -26,7 +25,7 @@ const GptOptions& checked(const GptOptions& o) {
 }  // namespace
 
 GptBlock::GptBlock(Module* parent, std::string name, const GptOptions& options)
-    : Module(parent, std::move(name)),
+    : OwnLayer({parent, std::move(name)}),
       ln1_(this, "ln1", options.width),
       attn_(this, "attn", options.width, options.heads,
             {.dropout = options.dropout,
@@ -41,9 +40,7 @@ GptBlock::GptBlock(Module* parent, std::string name, const GptOptions& options)
   make_block();
 }
 
-Tensor GptBlock::operator()(const Tensor& x) const {
-  const Composed scope;
-  const InModule here(path());
+Tensor GptBlock::forward(const Tensor& x) const {
   Tensor y = x + attn_(ln1_(x));
   return y + dropout_(c_proj_(gelu(c_fc_(ln2_(y)), activation_)));
 }
@@ -55,16 +52,19 @@ Gpt::Gpt(const GptOptions& options)
       dropout_(this, "dropout", options.dropout),
       blocks_(this, "blocks"),
       ln_f_(this, "ln_f", options.width) {
+  keep_callers_place();
   for (int64_t i = 0; i < options.layers; ++i) blocks_.emplace_back(options);
 }
 
-Tensor Gpt::compute(const Tensor& tokens) {
+Tensor Gpt::forward(const data::Batch& batch) {
+  const Tensor& tokens = batch.tokens;
+  TESSERA_CHECK(tokens.defined(), "[gpt] expected a batch with tokens");
   TESSERA_CHECK(tokens.dim() == 2 && tokens.size(1) <= options_.context,
                 "[gpt] expected tokens (B, T) with T up to {}, got {}", options_.context,
                 tokens.shape());
   Tensor x = wte_(tokens) + slice(wpe_.weight, 0, 0, tokens.size(1));
   x = dropout_(x);
-  for (size_t i = 0; i < blocks_.size(); ++i) x = run_block(blocks_[i], x);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x);
   return linear(ln_f_(x), wte_.weight);
 }
 

@@ -18,10 +18,10 @@ struct GptOptions {
 };
 
 // x + attn(ln1(x)), then x + mlp(ln2(x)) with a hidden layer of 4 widths.
-class GptBlock : public Module {
+class GptBlock : public OwnLayer {
  public:
   GptBlock(Module* parent, std::string name, const GptOptions& options);
-  Tensor operator()(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
  private:
   LayerNorm ln1_;
@@ -35,15 +35,14 @@ class GptBlock : public Module {
 
 // Pre-norm, learned positions, the output layer tied to the token embedding (Radford et al. 2019).
 // Weights start normal with 0.02, those of residual projections with 0.02 / sqrt(2 layers).
-class Gpt final : public OwnModel {
+class Gpt final : public Model {
  public:
-  // forward: i64 (B, T) with T up to the context -> logits (B, T, vocabulary).
   explicit Gpt(const GptOptions& options);
+  // batch.tokens i64 (B, T) with T up to the context -> logits (B, T, vocabulary).
+  Tensor forward(const data::Batch& batch) override;
   const GptOptions& options() const { return options_; }
 
  private:
-  Tensor compute(const Tensor& tokens) override;
-
   GptOptions options_;
   Embedding wte_;
   Embedding wpe_;

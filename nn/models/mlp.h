@@ -14,14 +14,13 @@ struct MlpOptions {
 };
 
 // Two hidden layers with ReLU.
-class Mlp final : public OwnModel {
+class Mlp final : public Model {
  public:
-  // forward: (B, ...) with `inputs` numbers a sample -> logits (B, classes).
   explicit Mlp(const MlpOptions& options);
+  // batch.images (B, ...) with `inputs` numbers a sample -> logits (B, classes).
+  Tensor forward(const data::Batch& batch) override;
 
  private:
-  Tensor compute(const Tensor& images) override;
-
   MlpOptions options_;
   Linear fc1_;
   Linear fc2_;

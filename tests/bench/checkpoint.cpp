@@ -168,7 +168,9 @@ void bench_step(const std::string& folder) {
   std::vector<int64_t> tokens(12 * 256);
   for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int64_t>(i * i % 251);
   Array batch = Array::from(tokens, {12, 256});
-  auto run = [&] { step.run(1e-4, [&](Leaf) { return model.loss({batch, batch}); }); };
+  auto run = [&] {
+    step.run(1e-4, [&](Leaf) { return model.loss({.tokens = batch, .targets = batch}); });
+  };
   run();
   run();
   CheckpointSaver saver(CheckpointFolder(folder), 0, {.keep = 1});

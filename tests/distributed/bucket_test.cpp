@@ -229,8 +229,8 @@ TEST(Buckets, RefuseToGatherBlocksThatAreNone) {
           error_of([&] {
             tessera::make_buckets(module, optimizer, {kLarge, {}}, grid);
           }),
-          "zero3: the model has no blocks whose parameters could be sharded; make_block() and "
-          "run_block() of nn/block.h say what they are");
+          "zero3: the model has no blocks whose parameters could be sharded; Module::make_block() "
+          "says what they are");
     });
   }
 }

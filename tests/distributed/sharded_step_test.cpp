@@ -56,8 +56,8 @@ TEST(TrainStep, NamesAParameterWithoutGradient) {
       Tensor x(Array::full({1, 2}, 1));
       auto loss_with = [&](int64_t leaf_that_uses) {
         return [&, leaf_that_uses](Leaf leaf) {
-          Tensor y = run_block(net.used, x);
-          if (leaf.index == leaf_that_uses) y = run_block(net.unused, y);
+          Tensor y = net.used(x);
+          if (leaf.index == leaf_that_uses) y = net.unused(y);
           return nn::Loss{sum(y), 1};
         };
       };
@@ -81,7 +81,7 @@ TEST(TrainStep, CountsAnUnusedParameterAsZeroWhereThatIsAsked) {
       nn::StateDict before;
       for (const auto& [name, array] : step.state()) before.emplace_back(name, array.clone());
       Tensor x(Array::full({1, 2}, 1));
-      auto loss = [&](Leaf) { return nn::Loss{sum(run_block(net.used, x)), 1}; };
+      auto loss = [&](Leaf) { return nn::Loss{sum(net.used(x)), 1}; };
       EXPECT_TRUE(step.run(kLr, loss).finite);
       nn::StateDict after = step.state();
       for (size_t i = 0; i < after.size(); ++i) {
@@ -180,7 +180,7 @@ struct SkippingTask : test::Task {
     // Bit i says whether layer i is used: every pattern in sixteen leaves.
     Tensor x(Array::full({2, 4}, 0.1 * static_cast<double>(leaf.index + 1)));
     for (size_t i = 0; i < net.layers.size(); ++i) {
-      if ((leaf.index >> i & 1) != 0) x = run_block(net.layers[i], x);
+      if ((leaf.index >> i & 1) != 0) x = net.layers[i](x);
     }
     return {sum(net.head(x)), 1};
   }
@@ -232,8 +232,8 @@ TEST(Zero3, RefusesABlockThatRunsTwice) {
     Tensor x(Array::full({1, 2}, 1));
     std::string error = error_of([&] {
       step.run(kLr, [&](Leaf) {
-        Tensor y = run_block(net.unused, run_block(net.used, x));
-        return nn::Loss{sum(run_block(net.used, y)), 1};
+        Tensor y = net.unused(net.used(x));
+        return nn::Loss{sum(net.used(y)), 1};
       });
     });
     EXPECT_TRUE(contains(error, "the forward of block 'used' came a second time in one leaf"))

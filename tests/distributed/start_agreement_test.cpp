@@ -31,7 +31,7 @@ struct Net : nn::Module {
   }
   nn::Loss loss(Leaf leaf) {
     Tensor x(test::random_array({2, 4}, DType::f32, static_cast<uint64_t>(leaf.index)));
-    Tensor y = run_block(second, run_block(first, to(x, first.weight.dtype())));
+    Tensor y = second(first(to(x, first.weight.dtype())));
     return {sum(y * y), 2};
   }
 };

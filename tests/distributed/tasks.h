@@ -44,7 +44,7 @@ struct GptTask : Task {
       x.push_back((leaf.step * 71 + leaf.index * 13 + i * i) % 256);
       y.push_back((x.back() * 5 + 1) % 256);
     }
-    return model.loss({Array::from(x, {rows, 8}), Array::from(y, {rows, 8})});
+    return model.loss({.tokens = Array::from(x, {rows, 8}), .targets = Array::from(y, {rows, 8})});
   }
 };
 
@@ -67,8 +67,8 @@ struct DropoutTask : Task {
     auto seed = static_cast<uint64_t>(leaf.step * 100 + leaf.index);
     Tensor x(random_array({3, 30}, DType::f32, seed));
     Array targets = Array::from(std::vector<int64_t>{leaf.index % 4, 1, 2}, {3});
-    Tensor hidden = net.drop1(relu(run_block(net.fc1, x)));
-    hidden = net.drop2(relu(run_block(net.fc2, hidden)));
+    Tensor hidden = net.drop1(relu(net.fc1(x)));
+    hidden = net.drop2(relu(net.fc2(hidden)));
     return nn::cross_entropy_loss(net.fc3(hidden), targets);
   }
 };
@@ -102,13 +102,13 @@ struct ConvTask : Task {
   nn::Loss loss(Leaf leaf) override {
     int64_t rows = leaf.index == 2 ? 1 : 3;
     Tensor x = to(conv_input(leaf, rows), net.conv.weight.dtype());
-    Tensor hidden = net.norm(run_block(net.conv, x));
+    Tensor hidden = net.norm(net.conv(x));
     // A leaf without it: its block is gathered, dropped and counts as zero.
-    Tensor other = leaf.index == 1 ? hidden : run_block(net.sometimes, hidden * 2 + 1);
+    Tensor other = leaf.index == 1 ? hidden : net.sometimes(hidden * 2 + 1);
     Array targets =
         Array::from(std::vector<int64_t>(static_cast<size_t>(rows), leaf.index % 3), {rows});
     Tensor features = mean(relu(other), {2, 3});
-    return nn::cross_entropy_loss(run_block(net.head, features), targets);
+    return nn::cross_entropy_loss(net.head(features), targets);
   }
 };
 

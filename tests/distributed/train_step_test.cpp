@@ -463,7 +463,7 @@ TEST(TrainStep, OnMetaAnOptimizerMayReadTheScale) {
     Mesh mesh(comm);
     TrainStep step(task.model, optimizer, mesh, {.leaves = 2});
     Array tokens = Array::empty({2, 8}, DType::i64, kMeta);
-    step.run(1, [&](Leaf) { return task.model.loss({tokens, tokens}); });
+    step.run(1, [&](Leaf) { return task.model.loss({.tokens = tokens, .targets = tokens}); });
     EXPECT_EQ(step.update_left_out(), gradients ? "an array on meta has no elements" : "");
   }
 }

@@ -48,12 +48,12 @@ TEST(Gpt, SeesNoLaterToken) {
   manual_seed(1);
   Gpt model(kSmall);
   Array before = tokens(2, 12);
-  Array logits = model.forward(before).data();
+  Array logits = model({.tokens = before}).data();
   EXPECT_EQ(logits.shape(), (Dims{2, 12, 256}));
   for (int64_t changed : {0, 5, 11}) {
     Array after = before.clone();
     after.select(1, changed).fill_(99);
-    Array other = model.forward(after).data();
+    Array other = model({.tokens = after}).data();
     EXPECT_TRUE(same_bits(other.slice(1, 0, changed), logits.slice(1, 0, changed)));
     // Every position from there on sees it.
     for (int64_t t = changed; t < 12; ++t) {
@@ -66,8 +66,8 @@ TEST(Gpt, TakesShorterTexts) {
   manual_seed(1);
   Gpt model(kSmall);
   Array whole = tokens(2, 12);
-  Array logits = model.forward(whole).data();
-  Array begun = model.forward(whole.slice(1, 0, 5).contiguous()).data();
+  Array logits = model({.tokens = whole}).data();
+  Array begun = model({.tokens = whole.slice(1, 0, 5).contiguous()}).data();
   EXPECT_TRUE(test::close_to(test::doubles(begun), test::doubles(logits.slice(1, 0, 5)), 1e-6, 0));
 }
 
@@ -75,14 +75,14 @@ TEST(Gpt, KnowsPositions) {
   manual_seed(1);
   Gpt model(kSmall);
   Array same = Array::full({1, 12}, 7, DType::i64);
-  Array logits = model.forward(same).data();
+  Array logits = model({.tokens = same}).data();
   EXPECT_FALSE(same_bits(logits.select(1, 3), logits.select(1, 4)));
 }
 
 TEST(Gpt, StartsKnowingNothing) {
   manual_seed(1);
   Gpt model({.layers = 2, .heads = 2, .width = 64, .context = 32, .vocabulary = 256});
-  Loss loss = model.loss({tokens(4, 32), tokens(4, 32, 31)});
+  Loss loss = model.loss({.tokens = tokens(4, 32), .targets = tokens(4, 32, 31)});
   EXPECT_EQ(loss.weight, 128);
   EXPECT_NEAR(loss.sum.item<double>() / loss.weight, std::log(256), 0.1);
 }
@@ -90,7 +90,7 @@ TEST(Gpt, StartsKnowingNothing) {
 TEST(Gpt, LearnsOneBatchByHeart) {
   manual_seed(1);
   Gpt model(kSmall);
-  data::Batch batch{tokens(2, 12), tokens(2, 12, 31)};
+  data::Batch batch{.tokens = tokens(2, 12), .targets = tokens(2, 12, 31)};
   optim::AdamW optimizer({{model.parameters()}}, {});
   double loss = 0;
   for (int step = 0; step < 60; ++step) {
@@ -109,17 +109,17 @@ TEST(Gpt, DropsInTrainingOnly) {
   options.dropout = 0.5;
   Gpt model(options);
   Array x = tokens(1, 12);
-  EXPECT_FALSE(same_bits(model.forward(x).data(), model.forward(x).data()));
+  EXPECT_FALSE(same_bits(model({.tokens = x}).data(), model({.tokens = x}).data()));
   model.eval();
-  EXPECT_TRUE(same_bits(model.forward(x).data(), model.forward(x).data()));
+  EXPECT_TRUE(same_bits(model({.tokens = x}).data(), model({.tokens = x}).data()));
 }
 
 TEST(Gpt, RefusesWhatItCannotRead) {
   Gpt model(kSmall);
-  EXPECT_EQ(error_of([&] { model.forward(tokens(1, 13)); }),
+  EXPECT_EQ(error_of([&] { model({.tokens = tokens(1, 13)}); }),
             "[gpt] expected tokens (B, T) with T up to 12, got (1, 13)");
-  EXPECT_TRUE(contains(error_of([&] { model.forward(Array::arange(5)); }), "got (5,)"));
-  EXPECT_NE(error_of([&] { model.forward(Array::full({1, 2}, 256, DType::i64)); }), "");
+  EXPECT_TRUE(contains(error_of([&] { model({.tokens = Array::arange(5)}); }), "got (5,)"));
+  EXPECT_NE(error_of([&] { model({.tokens = Array::full({1, 2}, 256, DType::i64)}); }), "");
 }
 
 TEST(Gpt, RefusesBadOptions) {

@@ -110,10 +110,10 @@ TEST_F(ReadIdx, MakesADataset) {
   ImageDataset data(images, labels);
   EXPECT_EQ(data.size(), 3);
   Batch batch = data.batch(Indices{2, 1});
-  EXPECT_EQ(batch.inputs.shape(), (Dims{2, 1, 2, 2}));
-  EXPECT_EQ(batch.inputs.dtype(), DType::f32);
+  EXPECT_EQ(batch.images.shape(), (Dims{2, 1, 2, 2}));
+  EXPECT_EQ(batch.images.dtype(), DType::f32);
   EXPECT_EQ(batch.targets.data().to_vector<int64_t>(), (Indices{0, 255}));
-  std::vector<float> pixels = batch.inputs.data().to_vector<float>();
+  std::vector<float> pixels = batch.images.data().to_vector<float>();
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(pixels[i], static_cast<float>(static_cast<uint8_t>((8 + i) * 37)) / 255.0F);
   }
@@ -125,8 +125,8 @@ TEST_F(ReadIdx, MakesADataset) {
 
 TEST(ImageDataset, ScalesBytesToOne) {
   ImageDataset data(Array::from(Bytes{0, 255}, {1, 1, 2}), Array::from(Bytes{1}, {1}));
-  EXPECT_EQ(doubles(data.batch(Indices{0}).inputs.data()), (std::vector<double>{0, 1}));
-  EXPECT_EQ(data.batch({}).inputs.shape(), (Dims{0, 1, 1, 2}));
+  EXPECT_EQ(doubles(data.batch(Indices{0}).images.data()), (std::vector<double>{0, 1}));
+  EXPECT_EQ(data.batch({}).images.shape(), (Dims{0, 1, 1, 2}));
 }
 
 TEST(ImageDataset, TakesStridedArrays) {
@@ -135,8 +135,8 @@ TEST(ImageDataset, TakesStridedArrays) {
   ImageDataset data(images.slice(0, 0, 3, 2).transpose(1, 2), labels.slice(0, 1, 4, 2));
   ASSERT_EQ(data.size(), 2);
   Batch batch = data.batch(Indices{0, 1});
-  EXPECT_EQ(batch.inputs.shape(), (Dims{2, 1, 1, 2}));
-  EXPECT_EQ(batch.inputs.data().to_vector<float>(), (std::vector<float>{0, 0.2F, 0.8F, 1}));
+  EXPECT_EQ(batch.images.shape(), (Dims{2, 1, 1, 2}));
+  EXPECT_EQ(batch.images.data().to_vector<float>(), (std::vector<float>{0, 0.2F, 0.8F, 1}));
   EXPECT_EQ(batch.targets.data().to_vector<int64_t>(), (Indices{2, 4}));
 }
 

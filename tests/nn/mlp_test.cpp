@@ -37,7 +37,7 @@ TEST(Mlp, GivesTheNaiveValues) {
   Mlp model(kSmall);
   EXPECT_EQ(model.num_parameters(), 12 * 8 + 8 + 8 * 6 + 6 + 6 * 4 + 4);
   Array images = random_array({5, 1, 3, 4});
-  Array logits = model.forward(images).data();
+  Array logits = model({.images = images}).data();
   EXPECT_EQ(logits.shape(), (Dims{5, 4}));
   StateDict state = model.state_dict();
   for (int64_t row = 0; row < 5; ++row) {
@@ -51,16 +51,16 @@ TEST(Mlp, TakesSamplesOfAnyShape) {
   manual_seed(1);
   Mlp model(kSmall);
   Array images = random_array({2, 12});
-  Array logits = model.forward(images).data();
-  EXPECT_TRUE(same_bits(model.forward(images.view({2, 3, 1, 4})).data(), logits));
-  EXPECT_EQ(model.forward(Array::zeros({0, 12})).shape(), (Dims{0, 4}));
+  Array logits = model({.images = images}).data();
+  EXPECT_TRUE(same_bits(model({.images = images.view({2, 3, 1, 4})}).data(), logits));
+  EXPECT_EQ(model({.images = Array::zeros({0, 12})}).shape(), (Dims{0, 4}));
 }
 
 TEST(Mlp, LearnsOneBatchByHeart) {
   manual_seed(1);
   Mlp model(kSmall);
-  data::Batch batch{random_array({8, 12}),
-                    Array::from(std::vector<int64_t>{0, 1, 2, 3, 3, 2, 1, 0}, {8})};
+  data::Batch batch{.images = random_array({8, 12}),
+                    .targets = Array::from(std::vector<int64_t>{0, 1, 2, 3, 3, 2, 1, 0}, {8})};
   optim::AdamW optimizer({{model.parameters()}}, {});
   double first = 0;
   double last = 0;
@@ -80,10 +80,10 @@ TEST(Mlp, LearnsOneBatchByHeart) {
 TEST(Mlp, RefusesOtherSamples) {
   Mlp model(kSmall);
   EXPECT_EQ(error_of([&] {
-              model.forward(Array::zeros({2, 11}));
+              model({.images = Array::zeros({2, 11})});
             }),
             "[mlp] expected 12 numbers a sample, got (2, 11)");
-  EXPECT_NE(error_of([&] { model.forward(Array::zeros({})); }), "");
+  EXPECT_NE(error_of([&] { model({.images = Array::zeros({})}); }), "");
   EXPECT_NE(error_of([] { Mlp{MlpOptions{.inputs = 0}}; }), "");
 }
 

@@ -114,14 +114,15 @@ TEST(Module, RefusesBadNames) {
   EXPECT_EQ(error_of([&] { root.add("part", {1}); }), "[Module] 'part' is there twice");
   part.add("w", {1});
   EXPECT_EQ(error_of([&] { part.add("w", {1}); }), "[Module] 'part.w' is there twice");
-  EXPECT_TRUE(contains(error_of([] { Free(nullptr, "lost"); }), "'lost' has no parent"));
   EXPECT_EQ(names(root), (std::vector<std::string>{"w", "part.w"}));
 }
 
-TEST(Module, APartThatIsGoneLeavesItsNameFree) {
+TEST(Module, AChildThatIsGoneBeforeItsParentIsMissed) {
   Free root;
   { Free part(&root, "part"); }
-  EXPECT_TRUE(names(root).empty());
+  std::string error = error_of([&] { names(root); });
+  EXPECT_TRUE(contains(error, "'part' was destroyed before its parent")) << error;
+  // Another one takes its place.
   Free part(&root, "part");
   part.add("w", {1});
   EXPECT_EQ(names(root), (std::vector<std::string>{"part.w"}));
@@ -193,7 +194,9 @@ TEST(Module, ARefusedStateChangesNothing) {
   StateDict missing = good;
   missing.pop_back();
   refused(missing, "'fc2.bias' is missing");
-  refused({}, "'fc1.weight' is missing");
+  refused({},
+          "'fc1.weight' is missing; 'fc1.bias' is missing; 'fc2.weight' is missing; "
+          "'fc2.bias' is missing");
 
   StateDict unknown = good;
   unknown.emplace_back("fc3.bias", Array::zeros({2}));
@@ -364,7 +367,7 @@ struct Blocks : Module {
     first.make_block();
     second.make_block();
   }
-  Tensor forward(const Tensor& x) { return run_block(second, run_block(first, in(x))); }
+  Tensor forward(const Tensor& x) { return second(first(in(x))); }
 };
 
 TEST(DeferInit, LeavesValuesToWhoeverWantsThem) {
@@ -489,7 +492,7 @@ TEST(Blocks, InsideOfBlocksArePartOfThem) {
   EXPECT_EQ(outer.blocks()[0], &outer);
   Recorder recorder;
   outer.set_block_runner(&recorder);
-  run_block(outer.part.layer, Tensor(Array::full({1, 2}, 1)));
+  outer.part.layer(Tensor(Array::full({1, 2}, 1)));
   EXPECT_TRUE(recorder.paths.empty());
 }
 

@@ -17,16 +17,16 @@ TextDataset::Text text_of(const std::string& bytes) {
 }
 
 Values batch_inputs(const TextDataset& data, const Values& indices) {
-  return data.batch(indices).inputs.data().to_vector<int64_t>();
+  return data.batch(indices).tokens.data().to_vector<int64_t>();
 }
 
 TEST(TextDataset, CutsWindowsThatFollowEachOther) {
   TextDataset data(text_of("abcdefgh"), 0, 8, 3);
   EXPECT_EQ(data.size(), 2);
   Batch batch = data.batch(Values{1, 0});
-  EXPECT_EQ(batch.inputs.shape(), (Dims{2, 3}));
-  EXPECT_EQ(batch.inputs.dtype(), DType::i64);
-  EXPECT_EQ(batch.inputs.data().to_vector<int64_t>(), (Values{'d', 'e', 'f', 'a', 'b', 'c'}));
+  EXPECT_EQ(batch.tokens.shape(), (Dims{2, 3}));
+  EXPECT_EQ(batch.tokens.dtype(), DType::i64);
+  EXPECT_EQ(batch.tokens.data().to_vector<int64_t>(), (Values{'d', 'e', 'f', 'a', 'b', 'c'}));
   EXPECT_EQ(batch.targets.data().to_vector<int64_t>(), (Values{'e', 'f', 'g', 'b', 'c', 'd'}));
 }
 
@@ -50,7 +50,7 @@ TEST(TextDataset, TakesBytesAsUnsigned) {
 
 TEST(TextDataset, GivesAnEmptyBatch) {
   TextDataset data(text_of("abcd"), 0, 4, 2);
-  EXPECT_EQ(data.batch({}).inputs.shape(), (Dims{0, 2}));
+  EXPECT_EQ(data.batch({}).tokens.shape(), (Dims{0, 2}));
 }
 
 TEST(TextDataset, RefusesTextsTooShort) {

@@ -5,7 +5,6 @@
 #include "autograd/context.h"
 #include "autograd/ops.h"
 #include "launcher/experiment/run.h"
-#include "nn/block.h"
 #include "nn/layers.h"
 
 namespace {
@@ -26,9 +25,9 @@ class Own final : public nn::Model {
                          }
                        }));
   }
-  Tensor forward(const Tensor& images) override {
-    Tensor x = reshape(images, {images.size(0), 784});
-    return nn::run_block(second_, relu(nn::run_block(first_, x)));
+  Tensor forward(const data::Batch& batch) override {
+    Tensor x = reshape(batch.images, {batch.images.size(0), 784});
+    return second_(relu(first_(x)));
   }
 
  private:

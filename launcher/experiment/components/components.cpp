@@ -34,7 +34,7 @@ DataSection::Example DataSection::example(const ModelSection& model) const {
   }
   data::Batch batch = sets.train->batch(indices);
   Device meta{DeviceType::meta};
-  return {{batch.inputs.data().to(meta), batch.targets.data().to(meta)}, data_bytes};
+  return {data::to(batch, meta), data_bytes};
 }
 
 void OptimSection::visit(FieldVisitor& v) {

@@ -1,4 +1,4 @@
-// expect: PartsBeginWithThisAndAName
+// expect: ChildrenBeginWithThisAndAName
 #include "tessera.h"
 
 using namespace tessera;

@@ -1,4 +1,4 @@
-// expect: PartsBeginWithThisAndAName|NotThis
+// expect: ChildrenBeginWithThisAndAName|NotThis
 #include "tessera.h"
 
 using namespace tessera;

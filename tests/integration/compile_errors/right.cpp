@@ -7,10 +7,10 @@ using namespace tessera;
 
 struct Own : nn::Layer {
   using nn::Layer::Layer;
-  Tensor operator()(const Tensor& x) const override { return relu(x); }
+  Tensor forward(const Tensor& x) const override { return relu(x); }
 };
 
-struct Net : nn::Module {
+struct Net : nn::Callable<Net> {
   nn::Conv2d conv{this, "conv", 1, 8, 3};
   nn::Conv2d strided{this, "strided", 8, 8, 3, {.stride = {2}, .padding = {1}}};
   nn::ConvTranspose2d back{this, "back", 8, 1, {3, 3}};
@@ -24,12 +24,14 @@ struct Net : nn::Module {
     list.emplace_back(2, 2);
     body.add<nn::Linear>(2, 2).add<nn::Relu>().add<Own>();
   }
-  Tensor operator()(const Tensor& x) {
+  Tensor forward(const Tensor& x) {
     return body(list[0](fc(flatten(all(pool(own(back(strided(conv(x))))))))));
   }
 };
 
 int main() {
+  Net net;
+  net(zeros({1, 1, 8, 8}));
   Tensor x = zeros(3) + ones(3) + randn(3) + rand(3) + full(3, 1.5);
   std::cout << x << " " << reshape(x, 3).shape() << " " << x.dtype() << " " << x.device() << " "
             << x.data() << "\n";

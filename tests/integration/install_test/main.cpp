@@ -8,9 +8,8 @@ int main() {
   tessera::optim::AdamW optimizer({{model.parameters(), 0.01}}, {});
   // A loss that is no number ends the program, and not the model.
   optimizer.on_nonfinite(tessera::optim::NonFinite::refuse);
-  tessera::data::Batch batch{
-      tessera::Tensor(tessera::Array::from(std::vector<float>{0, 1, 1, 0}, {2, 2})),
-      tessera::Tensor(tessera::Array::from(std::vector<int64_t>{0, 1}, {2}))};
+  tessera::data::Batch batch{.images = tessera::Array::from(std::vector<float>{0, 1, 1, 0}, {2, 2}),
+                             .targets = tessera::Array::from(std::vector<int64_t>{0, 1}, {2})};
   tessera::nn::Loss loss = model.loss(batch);
   loss.sum.backward();
   optimizer.step(1e-2);

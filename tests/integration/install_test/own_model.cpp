@@ -9,8 +9,8 @@ using namespace tessera;
 class Line final : public nn::Model {
  public:
   Line(int64_t inputs, int64_t classes) : inputs_(inputs), layer_(this, "layer", inputs, classes) {}
-  Tensor forward(const Tensor& images) override {
-    return layer_(reshape(images, {images.size(0), inputs_}));
+  Tensor forward(const data::Batch& batch) override {
+    return layer_(reshape(batch.images, {batch.images.size(0), inputs_}));
   }
 
  private:

@@ -35,7 +35,7 @@ class TextSection final : public DataSection {
       if (valid_ > 0) data::TextDataset::num_windows(valid_bytes, model.context());
     }
     Array tokens = Array::empty({micro_batch, model.context()}, DType::i64, {DeviceType::meta});
-    return {{tokens, tokens}, 0};
+    return {{.tokens = tokens, .targets = tokens}, 0};
   }
   std::string unit() const override { return "tokens"; }
   int64_t units_per_sample(const ModelSection& model) const override { return model.context(); }

@@ -91,7 +91,7 @@ TEST(Components, AnExampleOfTextNeedsNoText) {
   Config config = load("model: {name: gpt, context: 16}\ndata: {name: text, path: " + path + "}");
   const auto& data = config.data.as<DataSection>();
   const auto& model = config.model.as<ModelSection>();
-  EXPECT_EQ(data.example(model).batch.inputs.shape(), (Dims{4, 16}));
+  EXPECT_EQ(data.example(model).batch.tokens.shape(), (Dims{4, 16}));
   for (const std::string& text : {std::string(), std::string(100, 'a')}) {
     folder.write("text", text);  // a tenth of a hundred bytes holds no window
     std::string error = error_of([&] { data.example(model); });

@@ -1,0 +1,113 @@
+// What of a module is saved, loaded and moved.
+#include <algorithm>
+#include <map>
+
+#include "nn/module.h"
+
+namespace tessera::nn {
+namespace {
+
+// Collects what is wrong, for one error about all of it.
+class Complaints {
+ public:
+  void add(std::string text) { texts_.push_back(std::move(text)); }
+  void check(std::string_view op) const {
+    if (texts_.empty()) return;
+    std::string all;
+    for (const std::string& text : texts_) all += (all.empty() ? "" : "; ") + text;
+    throw_error(fmt::format("[{}] {}", op, all));
+  }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+}  // namespace
+
+StateDict Module::state_dict() const {
+  StateDict state;
+  for (const auto& [name, tensor] : named_state()) state.emplace_back(name, tensor.data());
+  return state;
+}
+
+LoadResult Module::load_state_dict(const StateDict& state, LoadOptions options) {
+  Complaints complaints;
+  LoadResult result;
+  std::map<std::string, Array> given;
+  for (const auto& [name, value] : state) {
+    if (!given.emplace(name, value).second)
+      complaints.add(fmt::format("'{}' is there twice", name));
+  }
+  NamedTensors own = named_state();
+  std::map<std::string, Array> unused = given;
+  for (const auto& [name, tensor] : own) {
+    auto found = given.find(name);
+    unused.erase(name);
+    if (found == given.end()) {
+      result.missing.push_back(name);
+      if (options.strict) complaints.add(fmt::format("'{}' is missing", name));
+      continue;
+    }
+    const Array& value = found->second;
+    if (value.shape() == tensor.shape() && value.dtype() == tensor.dtype()) continue;
+    complaints.add(fmt::format("'{}': expected {} {}, got {} {}", name, tensor.dtype(),
+                               tensor.shape(), value.dtype(), value.shape()));
+  }
+  for (const auto& [name, value] : unused) {
+    result.unexpected.push_back(name);
+    if (options.strict) complaints.add(fmt::format("the module has no '{}'", name));
+  }
+  complaints.check("load_state_dict");
+  for (const auto& [name, tensor] : own) {
+    auto found = given.find(name);
+    if (found == given.end()) continue;
+    tensor.data().copy_(found->second);
+    tensor.data().storage()->mark_changed("load_state_dict");
+  }
+  return result;
+}
+
+// Each tensor that change(data) gives another array for has that one now, its gradient likewise.
+template <class Change>
+void Module::change_data(const Change& change) {
+  for (const auto& [name, tensor] : named_state()) {
+    Array data = change(tensor.data());
+    if (data.storage() == tensor.data().storage()) continue;
+    Tensor grad = tensor.grad();
+    tensor.set_grad({});
+    if (data.dtype() == tensor.dtype()) tensor.set_data(data);
+    else tensor.set_data_of_dtype(data);
+    if (grad.defined()) tensor.set_grad(Tensor(change(grad.data())));
+  }
+}
+
+void Module::to(Device device) {
+  if (device.type == DeviceType::meta) {
+    zero_grad();
+    return change_data([](const Array& data) {
+      bool there = data.device().type == DeviceType::meta;
+      return there ? data : without_memory(data.shape(), data.dtype());
+    });
+  }
+  materialize(device);
+  change_data([&](const Array& data) { return data.to(device); });
+}
+
+void Module::to(DType dtype) {
+  TESSERA_CHECK(is_floating(dtype), "[Module::to] expected a floating dtype, got {}", dtype);
+  change_data([&](const Array& data) {
+    if (!is_floating(data.dtype()) || data.dtype() == dtype) return data;
+    bool deferred = data.device().type == DeviceType::meta;
+    return deferred ? without_memory(data.shape(), dtype) : data.to(dtype);
+  });
+}
+
+void Module::requires_grad_(bool wanted) {
+  for (const Tensor& parameter : parameters()) parameter.set_requires_grad(wanted);
+}
+
+void Module::zero_grad() {
+  for (const Tensor& parameter : parameters()) parameter.set_grad({});
+}
+
+}  // namespace tessera::nn
