@@ -14,12 +14,13 @@ int64_t chunks_of(int64_t numel) { return (numel + kChunkElements - 1) / kChunkE
 using Key = const void*;
 Key key_of(const Tensor& tensor) { return tensor.shared().get(); }
 
-std::unordered_map<Key, double> weight_decays(const optim::Optimizer& optimizer) {
-  std::unordered_map<Key, double> decays;
+using GroupOf = std::unordered_map<Key, const optim::ParamGroup*>;
+GroupOf groups_of_parameters(const optim::Optimizer& optimizer) {
+  GroupOf groups;
   for (const optim::ParamGroup& group : optimizer.groups()) {
-    for (const Tensor& param : group.params) decays.emplace(key_of(param), group.weight_decay);
+    for (const Tensor& param : group.params) groups.emplace(key_of(param), &group);
   }
-  return decays;
+  return groups;
 }
 
 // The block of each parameter; one that appears anywhere else too is in none.
@@ -44,33 +45,39 @@ class Packing {
  public:
   Packing(const nn::Module& module, const optim::Optimizer& optimizer, const BucketOptions& options,
           const ShardGrid& grid)
-      : options_(options), gathers_blocks_(grid.gathers_blocks()) {
+      : options_(options), grid_(grid), gathers_blocks_(grid.gathers_blocks()) {
     std::unordered_map<Key, int> blocks = blocks_of_parameters(module);
     TESSERA_CHECK(
         !shards_blocks(grid.strategy()) || !blocks.empty(),
         "{}: the model has no blocks whose parameters could be sharded; Module::make_block() "
         "says what they are",
         name(grid.strategy()));
-    auto decays = weight_decays(optimizer);
+    GroupOf groups = groups_of_parameters(optimizer);
     int64_t chunk = 0;
     for (const auto& [name, parameter] : module.named_parameters()) {
-      auto decay = decays.extract(key_of(parameter));
-      TESSERA_CHECK(!decay.empty() || !parameter.requires_grad(),
+      auto group = groups.extract(key_of(parameter));
+      TESSERA_CHECK(!group.empty() || !parameter.requires_grad(),
                     "[make_buckets] '{}' requires a gradient and is in no group of the optimizer",
                     name);
       auto found = blocks.find(key_of(parameter));
       int block = found == blocks.end() ? Bucket::kRoot : found->second;
-      bool trained = !decay.empty() && parameter.requires_grad();
+      bool trained = !group.empty() && parameter.requires_grad();
       if (!trained && !(gathers_blocks_ && block != Bucket::kRoot)) {
         frozen_.push_back(parameter);
         continue;
       }
-      double weight_decay = trained ? decay.mapped() : 0;
-      items_.push_back(
-          {block, trained, {name, parameter, 0, 0, weight_decay, items_.size(), chunk}});
-      if (trained) chunk += chunks_of(parameter.numel());
+      Item& item = items_.emplace_back(Item{block, trained, {}});
+      item.segment.name = name;
+      item.segment.parameter = parameter;
+      item.segment.index = items_.size() - 1;
+      item.segment.first_chunk = chunk;
+      if (!trained) continue;
+      item.segment.rule = group.mapped()->rule;
+      item.segment.lr_scale = group.mapped()->lr_scale;
+      item.segment.weight_decay = group.mapped()->weight_decay;
+      chunk += chunks_of(parameter.numel());
     }
-    TESSERA_CHECK(decays.empty(),
+    TESSERA_CHECK(groups.empty(),
                   "[make_buckets] the optimizer has a parameter that is not the module's");
   }
 
@@ -102,6 +109,7 @@ class Packing {
     for (auto& [block, buckets] : by_block) {
       for (Bucket& bucket : buckets) all.push_back(std::move(bucket));
     }
+    cut(all);
     return all;
   }
 
@@ -118,7 +126,7 @@ class Packing {
   Bucket* find_open(std::vector<Bucket>& buckets, const Item& item, int64_t max_bytes) const {
     const Tensor& parameter = item.segment.parameter;
     auto last = std::find_if(buckets.rbegin(), buckets.rend(), [&](const Bucket& bucket) {
-      return bucket.trained == item.trained &&
+      return bucket.trained == item.trained && bucket.segments[0].rule == item.segment.rule &&
              bucket.segments[0].parameter.dtype() == parameter.dtype();
     });
     if (last == buckets.rend()) return nullptr;
@@ -127,7 +135,55 @@ class Packing {
     return size <= std::min(max_bytes, options_.max_bytes) ? &*last : nullptr;
   }
 
+  // Says who updates what. Whole parameters of one owner lie together, in an order that follows
+  // from the shapes, so a bucket needs no more than other shards.
+  void cut(std::vector<Bucket>& buckets) const {
+    std::unordered_map<size_t, size_t> owners = owners_of_whole_parameters();
+    for (Bucket& bucket : buckets) {
+      if (!bucket.trained || bucket.rule_cut() == optim::Cut::anywhere) {
+        bucket.cut = ShardCut::even(bucket.numel, grid_.owners());
+        continue;
+      }
+      std::stable_sort(bucket.segments.begin(), bucket.segments.end(),
+                       [&](const Segment& a, const Segment& b) {
+                         return owners.at(a.index) < owners.at(b.index);
+                       });
+      std::vector<int64_t> sizes(static_cast<size_t>(grid_.owners().size()));
+      int64_t begin = 0;
+      for (Segment& segment : bucket.segments) {
+        int64_t size = chunks_of(segment.parameter.numel()) * kChunkElements;
+        segment.begin = begin;
+        segment.end = begin + segment.parameter.numel();
+        sizes[owners.at(segment.index)] += size;
+        begin += size;
+      }
+      bucket.cut = ShardCut(sizes, grid_.owners());
+    }
+  }
+
+  // Of each, by its index, the owner's place in the order of ShardCut: who has least so far, the
+  // longest parameter first.
+  std::unordered_map<size_t, size_t> owners_of_whole_parameters() const {
+    std::vector<const Segment*> whole;
+    for (const Item& item : items_) {
+      bool is_whole = item.trained && item.segment.rule->cut() == optim::Cut::whole_parameter;
+      if (is_whole) whole.push_back(&item.segment);
+    }
+    std::stable_sort(whole.begin(), whole.end(), [](const Segment* a, const Segment* b) {
+      return a->parameter.numel() > b->parameter.numel();
+    });
+    std::vector<int64_t> load(static_cast<size_t>(grid_.owners().size()));
+    std::unordered_map<size_t, size_t> owners;
+    for (const Segment* segment : whole) {
+      auto least = std::min_element(load.begin(), load.end());
+      *least += chunks_of(segment->parameter.numel());
+      owners[segment->index] = static_cast<size_t>(least - load.begin());
+    }
+    return owners;
+  }
+
   const BucketOptions& options_;
+  const ShardGrid& grid_;
   bool gathers_blocks_;
   std::vector<Item> items_;
   std::vector<Tensor> frozen_;
@@ -136,13 +192,12 @@ class Packing {
 // Gives buckets their buffers, and these the parameters' values.
 class Filling {
  public:
-  Filling(const nn::Module& module, size_t num_states, std::optional<DType> dtype,
-          const ShardGrid& grid)
-      : module_(module), num_states_(num_states), dtype_(dtype), grid_(grid) {}
+  Filling(const nn::Module& module, std::optional<DType> dtype, const ShardGrid& grid)
+      : module_(module), dtype_(dtype), grid_(grid) {}
 
   void fill(Bucket& bucket) const {
     DType dtype = dtype_.value_or(bucket.segments[0].parameter.dtype());
-    bucket.own = grid_.owners().own_shard(bucket.numel);
+    bucket.own = bucket.cut.own();
     if (bucket.sharded) {
       bucket.own_params = grid_.data().allocate({bucket.own.size()}, dtype);
       bucket.params = Array::empty({bucket.numel}, dtype, bucket.own_params.device());
@@ -156,10 +211,8 @@ class Filling {
                         ? Array::zeros({bucket.own.size()}, bucket.sum_dtype(), device(bucket))
                         : bucket.own_params;
     if (bucket.trained) {
-      for (size_t i = 0; i < num_states_; ++i) {
-        bucket.state.push_back(
-            Array::zeros({bucket.own.size()}, bucket.sum_dtype(), device(bucket)));
-      }
+      bool anywhere = bucket.rule_cut() == optim::Cut::anywhere;
+      anywhere ? add_state_of_elements(bucket) : add_state_of_parameters(bucket);
     }
     (bucket.sharded ? bucket.own_params : bucket.params).fill_(0);
     for (const Segment& segment : bucket.segments) place(bucket, segment, has_master);
@@ -167,6 +220,41 @@ class Filling {
 
  private:
   static Device device(const Bucket& bucket) { return bucket.own_params.device(); }
+
+  // States are laid out as the own elements are.
+  static void add_state_of_elements(Bucket& bucket) {
+    const Segment& first = bucket.segments[0];
+    size_t num_states = first.rule->states(first.parameter.shape()).size();
+    for (size_t i = 0; i < num_states; ++i) {
+      bucket.state.push_back(Array::zeros({bucket.own.size()}, bucket.sum_dtype(), device(bucket)));
+    }
+    for (Segment& segment : bucket.segments) {
+      Run own = bucket.own_part_of(segment);
+      if (own.size() == 0) continue;
+      for (const Array& state : bucket.state) segment.state.push_back(part(state, own));
+    }
+  }
+
+  // One buffer has all states of those parameters that this rank owns; one without elements is
+  // everybody's.
+  static void add_state_of_parameters(Bucket& bucket) {
+    int64_t total = 0;
+    auto each_state = [&](auto&& fn) {
+      for (Segment& segment : bucket.segments) {
+        bool empty = segment.parameter.numel() == 0;
+        if (!empty && bucket.own_part_of(segment).size() == 0) continue;
+        for (const auto& info : segment.rule->states(segment.parameter.shape())) fn(segment, info);
+      }
+    };
+    each_state([&](Segment&, const optim::StateInfo& info) { total += num_elements(info.shape); });
+    bucket.state.push_back(Array::zeros({total}, bucket.sum_dtype(), device(bucket)));
+    int64_t begin = 0;
+    each_state([&](Segment& segment, const optim::StateInfo& info) {
+      int64_t end = begin + num_elements(info.shape);
+      segment.state.push_back(part(bucket.state[0], {begin, end}).view(info.shape));
+      begin = end;
+    });
+  }
 
   std::shared_ptr<const std::string> what(const Bucket& bucket) const {
     const nn::Module& block = *module_.blocks()[static_cast<size_t>(bucket.block)];
@@ -177,16 +265,14 @@ class Filling {
   void place(const Bucket& bucket, const Segment& segment, bool has_master) const {
     const Tensor& parameter = segment.parameter;
     Run whole{segment.begin, segment.end};
-    Run own{std::max(whole.begin, bucket.own.begin), std::min(whole.end, bucket.own.end)};
-    auto in_own = [&](const Array& array) {
-      return part(array, {own.begin - bucket.own.begin, own.end - bucket.own.begin});
-    };
+    Run in_own = bucket.own_part_of(segment);
+    Run own{in_own.begin + bucket.own.begin, in_own.end + bucket.own.begin};
     Array view = Array(bucket.params.storage(), bucket.params.dtype(), {whole.size()}, {1},
                        bucket.params.offset() + whole.begin);
     if (!bucket.sharded) copy_values(segment, whole, view);
-    if (own.begin < own.end) {
-      if (bucket.sharded) copy_values(segment, own, in_own(bucket.own_params));
-      if (has_master) copy_values(segment, own, in_own(bucket.master));
+    if (own.size() > 0) {
+      if (bucket.sharded) copy_values(segment, own, part(bucket.own_params, in_own));
+      if (has_master) copy_values(segment, own, part(bucket.master, in_own));
     }
     parameter.set_data_of_dtype(view.view(parameter.shape()));
   }
@@ -205,18 +291,23 @@ class Filling {
   }
 
   const nn::Module& module_;
-  size_t num_states_;
   std::optional<DType> dtype_;
   const ShardGrid& grid_;
 };
 
 }  // namespace
 
+Run Bucket::own_part_of(const Segment& segment) const {
+  int64_t begin = std::max(segment.begin, own.begin);
+  int64_t end = std::min(segment.end, own.end);
+  return begin < end ? Run{begin - own.begin, end - own.begin} : Run{};
+}
+
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,
                                  const BucketOptions& options, const ShardGrid& grid) {
   Packing packing(module, optimizer, options, grid);
   std::vector<Bucket> buckets = packing.pack();
-  Filling filling(module, optimizer.num_states(), options.dtype, grid);
+  Filling filling(module, options.dtype, grid);
   for (Bucket& bucket : buckets) filling.fill(bucket);
   bool on_meta = !buckets.empty() && buckets[0].own_params.device().type == DeviceType::meta;
   for (const Tensor& parameter : packing.frozen()) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/shard_cut.h"
 #include "distributed/shard_grid.h"
 #include "nn/module.h"
 #include "nn/optim/optimizer.h"
@@ -13,18 +14,25 @@ namespace tessera {
 
 // One parameter's place in its bucket.
 struct Segment {
-  std::string name;
-  Tensor parameter;
+  std::string name = {};
+  Tensor parameter = {};
   int64_t begin = 0;  // in elements, a multiple of kChunkElements
   int64_t end = 0;
+  // Of a trained one: how it is updated.
+  optim::RulePtr rule = {};
+  double lr_scale = 1;
   double weight_decay = 0;
+  // What this rank keeps of the rule's state, in the order of rule->states: of its part of the
+  // parameter, flat, or of a parameter that it has whole, in the state's shape; none where it has
+  // nothing of it.
+  std::vector<Array> state = {};
   size_t index = 0;         // among all parameters that are in buckets, in the module's order
   int64_t first_chunk = 0;  // among the chunks of those that are trained
 };
 
-// Parameters of one block (nn/block.h), or of none, of one dtype, all trained or all frozen, in one
-// buffer, with the optimizer's state for those elements that this rank updates. What lies between
-// segments is zero, in every buffer.
+// Parameters of one block (nn/block.h), or of none, of one dtype, all trained by one rule or all
+// frozen, in one buffer, with the optimizer's state for those elements that this rank updates. What
+// lies between segments is zero, in every buffer.
 struct Bucket {
   static constexpr int kRoot = -1;
 
@@ -36,11 +44,17 @@ struct Bucket {
   std::vector<Segment> segments;
   int64_t numel = 0;  // padding included: a multiple of kChunkElements
   Array params;       // whole
-  Run own;            // the elements that this rank updates
+  ShardCut cut;       // who of grid.owners() updates which elements
+  Run own;            // those that this rank updates
   Array own_params;
   Array master;              // of `own`, in sum_dtype; own_params itself where that is its dtype
-  std::vector<Array> state;  // of `own`, in sum_dtype
+  std::vector<Array> state;  // the buffers of all segments' states, in sum_dtype
 
+  // The rule's, of a trained one: where its parameters are whole, each has one owner, and those of
+  // one owner lie together.
+  optim::Cut rule_cut() const { return segments[0].rule->cut(); }
+  // Of a segment, what this rank updates: counted from the beginning of `own`. Empty: nothing.
+  Run own_part_of(const Segment& segment) const;
   // The dtype that gradients are summed in: f32, or f64 for f64.
   DType sum_dtype() const { return params.dtype() == DType::f64 ? DType::f64 : DType::f32; }
 };

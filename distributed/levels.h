@@ -2,10 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "distributed/comm/communicator.h"
-#include "distributed/shard.h"
 
 namespace tessera {
 
@@ -13,8 +11,8 @@ namespace tessera {
 std::unique_ptr<Communicator> rank_alone(Communicator& comm);
 
 // The ranks of a communicator, of which each `close` consecutive ones reach each other fast. What
-// is divided among all of them is divided among those first, and each part then among the machines:
-// so each byte crosses to another machine once, not once for every rank there.
+// is divided among all of them (shard_cut.h) is divided among those first, and each part then among
+// the machines: so each byte crosses to another machine once, not once for every rank there.
 class Levels {
  public:
   // close divides all's size, and all outlives this. A collective.
@@ -29,35 +27,11 @@ class Levels {
   Communicator& near() const { return near_ ? *near_ : all_; }
   Communicator& far() const { return *far_; }
 
-  // The elements of a flat array that a rank owns: whole chunks, uneven where they must be.
-  Run shard(int64_t elements, int rank) const;
-  Run own_shard(int64_t elements) const { return shard(elements, rank()); }
-  // Those that the ranks with its place on every machine own together, contiguous.
-  Run near_shard(int64_t elements) const;
-  // Views of every rank's.
-  std::vector<Array> cut(const Array& flat) const;
-
  private:
   std::unique_ptr<Communicator> owned_;
   Communicator& all_;
   std::unique_ptr<Communicator> near_;
   std::unique_ptr<Communicator> far_;
-};
-
-// Makes a flat array whole on every rank from everybody's shard, level by level.
-class Gather {
- public:
-  // Starts. `own` is this rank's shard of `whole`, or in its place there.
-  Gather(const Levels& levels, const Array& own, const Array& whole);
-  // The second level, when the first has arrived. Once between the start and wait, if anywhere.
-  void step();
-  void wait();
-
- private:
-  Communicator* near_;
-  Array near_part_;
-  std::vector<Array> near_parts_;  // empty once they are on their way
-  Work work_;
 };
 
 }  // namespace tessera

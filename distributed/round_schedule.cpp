@@ -165,7 +165,7 @@ void RoundSchedule::start_gather(Block& block) {
   for (size_t i : block.sharded) {
     const Bucket& bucket = buckets_[i];
     bucket.params.storage()->refill();
-    block.gathers.emplace_back(grid_.shards(), bucket.own_params, bucket.params);
+    block.gathers.emplace_back(grid_.shards(), bucket.cut, bucket.own_params, bucket.params);
   }
   block.state = State::arriving;
 }

@@ -5,6 +5,7 @@
 
 #include "distributed/levels.h"
 #include "distributed/mesh.h"
+#include "distributed/shard.h"
 
 namespace tessera {
 

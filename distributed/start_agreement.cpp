@@ -53,11 +53,11 @@ class Items {
  public:
   Items(const nn::Module& module, const optim::Optimizer& optimizer, const StepOptions& options,
         const MeshShape& shape)
-      : module_(module) {
+      : module_(module), all_rules_(optimizer.describe()) {
     add_settings(optimizer, options, shape);
     for (const optim::ParamGroup& group : optimizer.groups()) {
       for (const Tensor& param : group.params) {
-        decays_[param.shared().get()] = group.weight_decay;
+        groups_[param.shared().get()] = &group;
       }
     }
     for (const auto& [name, tensor] : module.named_parameters()) add_parameter(name, tensor);
@@ -97,21 +97,27 @@ class Items {
     add("recompute", o.recompute);
     add("unused", name(o.unused));
     add("start", name(o.start));
-    add("optimizer", fmt::format("{} with states {}", optimizer.describe(),
-                                 fmt::join(optimizer.state_names(), ", ")));
+    add("optimizer", optimizer.describe());
   }
 
   void add_parameter(const std::string& name, const Tensor& tensor) {
     std::string role = ", frozen";
     if (tensor.requires_grad()) {
-      auto found = decays_.find(tensor.shared().get());
-      role = found == decays_.end() || found->second == 0
-                 ? ""
-                 : fmt::format(", weight decay {}", found->second);
+      auto found = groups_.find(tensor.shared().get());
+      role = found == groups_.end() ? "" : settings_of(*found->second);
     }
     items_.push_back(
         {fmt::format("parameter '{}', {} {}{}", name, tensor.dtype(), tensor.shape(), role),
          values_of(tensor, true), tensor});
+  }
+
+  std::string settings_of(const optim::ParamGroup& group) const {
+    std::string text;
+    if (group.weight_decay != 0) text += fmt::format(", weight decay {}", group.weight_decay);
+    if (group.lr_scale != 1) text += fmt::format(", lr times {}", group.lr_scale);
+    std::string rule = group.rule->describe();
+    if (rule != all_rules_) text += ", " + rule;
+    return text;
   }
 
   std::string values_of(const Tensor& tensor, bool is_parameter) const {
@@ -121,7 +127,8 @@ class Items {
   }
 
   const nn::Module& module_;
-  std::unordered_map<const void*, double> decays_;
+  std::string all_rules_;
+  std::unordered_map<const void*, const optim::ParamGroup*> groups_;
   std::vector<Item> items_;
 };
 

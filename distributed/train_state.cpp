@@ -1,6 +1,7 @@
 #include "distributed/train_state.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace tessera {
@@ -15,18 +16,25 @@ Run moved(Run run, int64_t by) { return {run.begin + by, run.end + by}; }
 
 class Collector {
  public:
-  Collector(const optim::Optimizer& optimizer, const ShardGrid& grid)
-      : state_names_(optimizer.state_names()), grid_(grid) {}
+  explicit Collector(const ShardGrid& grid) : grid_(grid) {}
 
   void add(const Bucket& bucket) {
     // Those who own the same elements, and which of them this rank writes.
     const Levels& alike = &grid_.owners() == &grid_.replicas() ? grid_.shards() : grid_.replicas();
-    Run written = moved(alike.own_shard(bucket.own.size()), bucket.own.begin);
+    Run written = moved(shard_of(bucket.own.size(), alike), bucket.own.begin);
     for (const Segment& segment : bucket.segments) {
       add_segment(bucket, segment, written, segment.name, bucket.master);
-      for (size_t i = 0; i < bucket.state.size(); ++i) {
-        add_segment(bucket, segment, written, state_name(state_names_[i], segment.name),
-                    bucket.state[i]);
+      if (!bucket.trained) continue;
+      std::vector<optim::StateInfo> infos = segment.rule->states(segment.parameter.shape());
+      for (size_t i = 0; i < infos.size(); ++i) {
+        std::string name = state_name(infos[i].name, segment.name);
+        if (bucket.rule_cut() == optim::Cut::anywhere) {
+          add_segment(bucket, segment, written, name, bucket.state[i]);
+        } else if (segment.parameter.numel() == 0) {
+          add_replicated(name, segment.state[i]);
+        } else if (!segment.state.empty()) {
+          add_whole(name, segment.state[i], alike);
+        }
       }
     }
   }
@@ -35,13 +43,25 @@ class Collector {
   void add_replicated(const std::string& name, const Array& data) {
     Run whole{0, data.numel()};
     const Communicator& all = grid_.data();
-    Run written = shard_of(whole.size(), all.rank(), all.size());
+    Run written = tessera::shard_of(whole.size(), all.rank(), all.size());
     out_.push_back({name, data.shape(), whole, data.view({whole.size()}), written});
+  }
+
+  // What the ranks alike have whole.
+  void add_whole(const std::string& name, const Array& data, const Levels& alike) {
+    Run whole{0, data.numel()};
+    out_.push_back(
+        {name, data.shape(), whole, data.view({whole.size()}), shard_of(whole.size(), alike)});
   }
 
   std::vector<HeldTensor> take() { return std::move(out_); }
 
  private:
+  // This rank's of what the ranks alike divide for writing.
+  static Run shard_of(int64_t elements, const Levels& alike) {
+    return ShardCut::even(elements, alike).own();
+  }
+
   // `own` has the elements bucket.own of something laid out as the bucket.
   void add_segment(const Bucket& bucket, const Segment& segment, Run written,
                    const std::string& name, const Array& own) {
@@ -55,16 +75,15 @@ class Collector {
                     moved(intersection(held, written), -segment.begin)});
   }
 
-  std::vector<std::string> state_names_;
   const ShardGrid& grid_;
   std::vector<HeldTensor> out_;
 };
 
 }  // namespace
 
-std::vector<HeldTensor> held_state(const nn::Module& module, const optim::Optimizer& optimizer,
-                                   const std::vector<Bucket>& buckets, const ShardGrid& grid) {
-  Collector collector(optimizer, grid);
+std::vector<HeldTensor> held_state(const nn::Module& module, const std::vector<Bucket>& buckets,
+                                   const ShardGrid& grid) {
+  Collector collector(grid);
   std::unordered_set<const void*> in_buckets;
   for (const Bucket& bucket : buckets) {
     collector.add(bucket);
@@ -80,10 +99,10 @@ std::vector<HeldTensor> held_state(const nn::Module& module, const optim::Optimi
 
 void check_same_tensors(const Manifest& manifest, const nn::Module& module,
                         const optim::Optimizer& optimizer, const std::string& what) {
-  std::unordered_set<const void*> trained;
+  std::unordered_map<const void*, optim::RulePtr> trained;
   for (const optim::ParamGroup& group : optimizer.groups()) {
     for (const Tensor& param : group.params) {
-      if (param.requires_grad()) trained.insert(param.shared().get());
+      if (param.requires_grad()) trained.emplace(param.shared().get(), group.rule);
     }
   }
   std::unordered_set<std::string> names;
@@ -96,9 +115,10 @@ void check_same_tensors(const Manifest& manifest, const nn::Module& module,
   };
   for (const auto& [name, tensor] : module.named_state()) {
     expect(name, tensor.shape());
-    if (!trained.contains(tensor.shared().get())) continue;
-    for (const std::string& state : optimizer.state_names()) {
-      expect(state_name(state, name), tensor.shape());
+    auto rule = trained.find(tensor.shared().get());
+    if (rule == trained.end()) continue;
+    for (const optim::StateInfo& state : rule->second->states(tensor.shape())) {
+      expect(state_name(state.name, name), state.shape);
     }
   }
   for (const TensorRecord& tensor : manifest.tensors) {

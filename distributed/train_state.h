@@ -12,8 +12,8 @@ namespace tessera {
 // each, under state_name(); and buffers. Views of what is in buckets and in the module, as far as
 // this rank has it. Who writes what follows from who holds it: what ranks hold alike is divided
 // among them.
-std::vector<HeldTensor> held_state(const nn::Module& module, const optim::Optimizer& optimizer,
-                                   const std::vector<Bucket>& buckets, const ShardGrid& grid);
+std::vector<HeldTensor> held_state(const nn::Module& module, const std::vector<Bucket>& buckets,
+                                   const ShardGrid& grid);
 
 // An Error, beginning with `what`, that names the first tensor that a checkpoint has and this
 // training state has not, or the other way round, or that is of another shape.

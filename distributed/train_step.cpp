@@ -9,6 +9,7 @@
 #include "core/kernels.h"
 #include "core/tree.h"
 #include "distributed/agreement.h"
+#include "distributed/gradient_norm.h"
 #include "distributed/start_agreement.h"
 
 namespace tessera {
@@ -27,15 +28,12 @@ std::string nonfinite_in(const Bucket& bucket) {
   // A master may be finite, and too large for the parameter's own dtype.
   if (bucket.master.storage() != bucket.own_params.storage()) arrays.push_back(bucket.own_params);
   arrays.insert(arrays.end(), bucket.state.begin(), bucket.state.end());
-  for (const Array& array : arrays) {
-    if (all_finite(array)) continue;
-    for (const Segment& segment : bucket.segments) {
-      int64_t begin = std::max(segment.begin, bucket.own.begin);
-      int64_t end = std::min(segment.end, bucket.own.end);
-      if (begin >= end) continue;
-      Run run{begin - bucket.own.begin, end - bucket.own.begin};
-      if (!all_finite(part(array, run))) return segment.name;
-    }
+  if (std::all_of(arrays.begin(), arrays.end(), all_finite)) return {};
+  for (const Segment& segment : bucket.segments) {
+    Run own = bucket.own_part_of(segment);
+    std::vector<Array> parts{part(bucket.master, own), part(bucket.own_params, own)};
+    parts.insert(parts.end(), segment.state.begin(), segment.state.end());
+    if (!std::all_of(parts.begin(), parts.end(), all_finite)) return segment.name;
   }
   return {};
 }
@@ -59,10 +57,7 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh
   TESSERA_CHECK(options.leaves >= world_size,
                 "a global batch of {} leaves cannot be shared by {} ranks: every rank needs one",
                 options.leaves, world_size);
-  for (const Bucket& bucket : buckets_) {
-    num_parameters_ += bucket.segments.size();
-    if (bucket.trained) num_chunks_ += bucket.numel / kChunkElements;
-  }
+  for (const Bucket& bucket : buckets_) num_parameters_ += bucket.segments.size();
   module.set_block_runner(&schedule_);
 }
 
@@ -80,7 +75,7 @@ int64_t TrainStep::num_rounds(int64_t num_leaves) const {
 
 // One rank's failure is everybody's.
 template <class Body>
-auto TrainStep::guarded(const Body& body) {
+auto TrainStep::guarded(const Body& body) const {
   try {
     return body();
   } catch (const SharedError&) {
@@ -92,60 +87,109 @@ auto TrainStep::guarded(const Body& body) {
 }
 
 StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call) {
+  call.lr = lr;
+  return apply(lr, accumulate(loss_of_leaf, call));
+}
+
+void TrainStep::run_idle(double lr) {
+  guarded([&] { apply_collective(lr, sum_gradients(nullptr, {options_.leaves, false, lr})); });
+}
+
+StepGradients TrainStep::accumulate(const LossOfLeaf& loss_of_leaf, StepCall call) {
   if (call.leaves == 0) call.leaves = options_.leaves;
   return guarded([&] {
     TESSERA_CHECK(call.leaves >= 1 && call.leaves <= options_.leaves,
                   "[TrainStep] expected from 1 to {} leaves, got {}", options_.leaves, call.leaves);
-    TESSERA_CHECK(std::isfinite(lr), "[TrainStep] expected a finite learning rate, got {}", lr);
-    return run_collective(lr, &loss_of_leaf, call);
+    check_lr(call.lr.value_or(0));
+    return sum_gradients(&loss_of_leaf, call);
   });
 }
 
-void TrainStep::run_idle(double lr) {
-  guarded([&] { return run_collective(lr, nullptr, {options_.leaves, false}); });
+double TrainStep::norm(const StepGradients& gradients) const {
+  return guarded([&] {
+    check_gradients(gradients);
+    return gradient_norm(buckets_, gradients.sums, grid_) / gradients.weight;
+  });
+}
+
+StepResult TrainStep::apply(double lr, StepGradients gradients) {
+  return guarded([&] {
+    check_lr(lr);
+    check_gradients(gradients);
+    return apply_collective(lr, std::move(gradients));
+  });
+}
+
+void TrainStep::skip(const StepGradients& gradients) {
+  guarded([&] { check_gradients(gradients); });
+  ++steps_done_;
+}
+
+void TrainStep::check_lr(double lr) {
+  TESSERA_CHECK(std::isfinite(lr), "[TrainStep] expected a finite learning rate, got {}", lr);
+}
+
+void TrainStep::check_gradients(const StepGradients& gradients) const {
+  bool fits = gradients.sums.size() == buckets_.size() && gradients.step == steps_done_;
+  for (size_t i = 0; fits && i < buckets_.size(); ++i) {
+    const Array& sum = gradients.sums[i];
+    bool wanted = buckets_[i].trained;
+    fits = wanted == sum.defined() && (!wanted || sum.shape() == Dims{buckets_[i].own.size()});
+  }
+  TESSERA_CHECK(fits,
+                "[TrainStep] expected the gradients that accumulate gave in step {}, with their "
+                "shapes",
+                steps_done_ + 1);
 }
 
 std::vector<GradientSum> TrainStep::gradient_sums(int64_t num_leaves) const {
   std::vector<GradientSum> sums;
   for (const Bucket& bucket : buckets_) {
     if (!bucket.trained) continue;
-    sums.emplace_back(num_leaves, bucket.numel, bucket.sum_dtype(), options_.reduction, grid_);
+    sums.emplace_back(num_leaves, bucket.cut, bucket.sum_dtype(), options_.reduction, grid_);
   }
   return sums;
 }
 
-StepResult TrainStep::run_collective(double lr, const LossOfLeaf* loss_of_leaf, StepCall call) {
+StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall call) {
   std::vector<GradientSum> sums = gradient_sums(call.leaves);
   Leaves leaves = run_rounds(loss_of_leaf, call, sums);
-  for (std::vector<double>& row : leaves.rows) row[kLr] = lr;
-  LeafTable table(leaves.rows, num_columns(), call.leaves, group(), mesh_.data_control());
-  check_same_lr(table, call.leaves);
-  check_use(table, call.leaves);
-  std::vector<Array> gradients;
+  for (std::vector<double>& row : leaves.rows) row[kLr] = call.lr.value_or(0);
+  auto table = std::make_shared<const LeafTable>(leaves.rows, num_columns(), call.leaves, group(),
+                                                 mesh_.data_control());
+  check_same_lr(*table, call.leaves);
+  check_use(*table, call.leaves);
+  StepGradients out;
+  out.step = steps_done_;
   size_t next = 0;
   for (const Bucket& bucket : buckets_) {
-    gradients.push_back(bucket.trained ? sums[next++].result() : Array());
+    out.sums.push_back(bucket.trained ? sums[next++].result() : Array());
   }
-  sums.clear();
+  out.weight = table->sum(kWeight);
+  if (!(out.weight > 0)) throw SharedError("[TrainStep] the losses of a step have no weight");
+  out.loss = table->sum(kLoss) / out.weight;
+  out.stop = table->max(kStop) > 0;
+  out.move_statistics_ = [this, table, leaves = call.leaves,
+                          observed = std::move(leaves.observed)] {
+    statistics_.move(observed, *table, kNumColumns, leaves, group(), mesh_.data_control());
+  };
+  return out;
+}
 
+StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
   StepResult result;
-  result.weight = table.sum(kWeight);
-  if (!(result.weight > 0)) {
-    throw SharedError("[TrainStep] the losses of a step have no weight");
-  }
-  result.loss = table.sum(kLoss) / result.weight;
-  result.stop = table.max(kStop) > 0;
-  result.grad_norm = norm_of(gradients) / result.weight;
+  result.weight = gradients.weight;
+  result.loss = gradients.loss;
+  result.stop = gradients.stop;
+  result.grad_norm = gradient_norm(buckets_, gradients.sums, grid_) / result.weight;
   result.finite = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
   if (result.finite) {
     bool clip = options_.clip_norm > 0;
     double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
     ++updates_done_;
-    update(lr, gradients, factor / result.weight);
+    update(lr, gradients.sums, factor / result.weight);
     gather_parameters();
-    if (!on_meta())
-      statistics_.move(leaves.observed, table, kNumColumns, call.leaves, group(),
-                       mesh_.data_control());
+    if (!on_meta()) gradients.move_statistics_();
   }
   ++steps_done_;
   return result;
@@ -239,57 +283,6 @@ void TrainStep::check_use(const LeafTable& table, int64_t num_leaves) const {
       unused->name));
 }
 
-// One sum of squares per chunk, folded over all chunks of all parameters in one tree: how the
-// parameters are cut into buckets, and these into shards, changes nothing.
-double TrainStep::norm_of(const std::vector<Array>& gradients) const {
-  const Levels& owners = grid_.owners();
-  auto own = static_cast<size_t>(owners.rank());
-  std::vector<Array> parts;  // of each rank: its chunks of every trained bucket
-  for (int rank = 0; rank < owners.size(); ++rank) {
-    int64_t count = 0;
-    for (const Bucket& bucket : buckets_) {
-      if (bucket.trained) count += owners.shard(bucket.numel, rank).size();
-    }
-    parts.push_back(
-        Array::empty({count / kChunkElements}, DType::f64, buckets_[0].own_params.device()));
-  }
-  int64_t filled = 0;
-  for (size_t i = 0; i < buckets_.size(); ++i) {
-    if (!buckets_[i].trained) continue;
-    int64_t count = buckets_[i].own.size() / kChunkElements;
-    kernels(parts[own].device())
-        .reduce()
-        .chunk_square_sums(gradients[i], part(parts[own], {filled, filled + count}));
-    filled += count;
-  }
-  if (owners.size() > 1) owners.all().all_gather(parts[own], parts).join();
-  return on_meta() ? 0 : std::sqrt(tree_sum(chunks_in_order(parts)));
-}
-
-// From what ranks have of every bucket to the order of the parameters.
-std::vector<double> TrainStep::chunks_in_order(const std::vector<Array>& parts) const {
-  const Levels& owners = grid_.owners();
-  std::vector<double> chunks(static_cast<size_t>(num_chunks_));
-  std::vector<const double*> next;  // of each rank
-  for (const Array& sums : parts) next.push_back(sums.data<double>());
-  for (const Bucket& bucket : buckets_) {
-    if (!bucket.trained) continue;
-    std::vector<double> of_bucket(static_cast<size_t>(bucket.numel / kChunkElements));
-    for (size_t rank = 0; rank < parts.size(); ++rank) {
-      Run shard = owners.shard(bucket.numel, static_cast<int>(rank));
-      int64_t count = shard.size() / kChunkElements;
-      std::copy_n(next[rank], count, of_bucket.begin() + shard.begin / kChunkElements);
-      next[rank] += count;
-    }
-    for (const Segment& segment : bucket.segments) {
-      auto first = of_bucket.begin() + segment.begin / kChunkElements;
-      int64_t count = (segment.end - segment.begin + kChunkElements - 1) / kChunkElements;
-      std::copy_n(first, count, chunks.begin() + segment.first_chunk);
-    }
-  }
-  return chunks;
-}
-
 // On meta it has its value all the same, for optimizers that read it.
 Array TrainStep::scale_on_device(double scale) const {
   if (!on_meta()) return Array::scalar(scale, DType::f64).to(buckets_[0].own_params.device());
@@ -298,9 +291,11 @@ Array TrainStep::scale_on_device(double scale) const {
   return {std::move(storage), DType::f64, {}, {}, 0};
 }
 
-void TrainStep::update_segment(const optim::Slice& slice, const Array& grad_scale, double lr) {
+void TrainStep::update_segment(const Segment& segment, const optim::Slice& slice,
+                               const Array& grad_scale, double lr) {
   try {
-    optimizer_.update(slice, grad_scale, lr, updates_done_);
+    segment.rule->update(slice, grad_scale,
+                         {lr * segment.lr_scale, segment.weight_decay, updates_done_});
   } catch (const Error& error) {
     // It may need to know elements, which meta has not.
     if (!on_meta()) throw;
@@ -314,15 +309,15 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
     const Bucket& bucket = buckets_[i];
     if (!bucket.trained) continue;
     for (const Segment& segment : bucket.segments) {
-      int64_t begin = std::max(segment.begin, bucket.own.begin);
-      int64_t end = std::min(segment.end, bucket.own.end);
-      if (begin >= end) continue;
-      auto cut = [&](const Array& own) {
-        return part(own, {begin - bucket.own.begin, end - bucket.own.begin});
-      };
-      optim::Slice slice{cut(bucket.master), cut(gradients[i]), {}, segment.weight_decay};
-      for (const Array& state : bucket.state) slice.state.push_back(cut(state));
-      update_segment(slice, grad_scale, lr);
+      Run own = bucket.own_part_of(segment);
+      if (own.size() == 0) continue;
+      optim::Slice slice{part(bucket.master, own), part(gradients[i], own), segment.state};
+      if (bucket.rule_cut() == optim::Cut::whole_parameter) {
+        for (Array* array : {&slice.param, &slice.grad}) {
+          *array = array->view(segment.parameter.shape());
+        }
+      }
+      update_segment(segment, slice, grad_scale, lr);
     }
     if (bucket.master.dtype() != bucket.params.dtype()) bucket.own_params.copy_(bucket.master);
     bucket.params.storage()->mark_changed("TrainStep::run");
@@ -335,7 +330,7 @@ void TrainStep::gather_parameters(bool frozen_too) const {
   std::vector<Gather> gathers;
   for (const Bucket& bucket : buckets_) {
     if (bucket.sharded || !(bucket.trained || frozen_too)) continue;
-    gathers.emplace_back(owners, bucket.own_params, bucket.params);
+    gathers.emplace_back(owners, bucket.cut, bucket.own_params, bucket.params);
   }
   for (Gather& gather : gathers) gather.step();
   for (Gather& gather : gathers) gather.wait();
@@ -352,16 +347,24 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
                         {{"the step to go on from",
                           fmt::format("{} steps with {} updates", steps_done, updates)}});
     }
-    for (const Bucket& bucket : buckets_) {
-      if (bucket.master.storage() != bucket.own_params.storage()) {
-        bucket.own_params.copy_(bucket.master);
-      }
-      bucket.params.storage()->mark_changed("TrainStep::restored");
-    }
-    gather_parameters(true);
+    take_masters("TrainStep::restored");
     steps_done_ = steps_done;
     updates_done_ = updates;
   });
+}
+
+void TrainStep::masters_changed() {
+  guarded([&] { take_masters("TrainStep::masters_changed"); });
+}
+
+void TrainStep::take_masters(const char* op) {
+  for (const Bucket& bucket : buckets_) {
+    if (bucket.master.storage() != bucket.own_params.storage()) {
+      bucket.own_params.copy_(bucket.master);
+    }
+    bucket.params.storage()->mark_changed(op);
+  }
+  gather_parameters(true);
 }
 
 std::string TrainStep::nonfinite_parameter() {
@@ -416,7 +419,7 @@ nn::StateDict TrainStep::state() {
       Array values = bucket.params;
       if (bucket.sharded || bucket.master.dtype() != bucket.params.dtype()) {
         values = Array::empty({bucket.numel}, bucket.master.dtype());
-        Gather(grid_.owners(), bucket.master, values).wait();
+        Gather(grid_.owners(), bucket.cut, bucket.master, values).wait();
       }
       for (const Segment& segment : bucket.segments) {
         Array data = part(values, {segment.begin, segment.end});

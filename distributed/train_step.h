@@ -49,12 +49,30 @@ struct StepOptions {
   Start start = Start::compare;
 };
 
-// What is particular to one call of TrainStep::run.
+// What is particular to one step.
 struct StepCall {
   // Of this batch, the same on every rank: the last one may have fewer than StepOptions::leaves, or
   // fewer than ranks. 0: as many as that. Which rank takes which leaf follows from it.
   int64_t leaves = 0;
   bool stop_requested = false;
+  // Compared between the ranks where it is given, as run() does.
+  std::optional<double> lr = {};
+};
+
+// What TrainStep::accumulate gives: the sums over all leaves, and what belongs to them.
+struct StepGradients {
+  // Of each bucket (TrainStep::buckets) what this rank updates, Bucket::own, in Bucket::sum_dtype:
+  // sums, to be divided by `weight`; nothing of buckets that are not trained. They may be changed
+  // before they are applied.
+  std::vector<Array> sums;
+  double loss = 0;    // mean over the global batch
+  double weight = 0;  // samples or tokens in it
+  bool stop = false;  // whether some rank asked to stop
+  int64_t step = 0;   // counted from 0
+
+ private:
+  friend class TrainStep;
+  std::function<void()> move_statistics_;  // running ones, to what the leaves observed
 };
 
 struct StepResult {
@@ -80,8 +98,8 @@ class TrainStep {
   using LossOfLeaf = std::function<nn::Loss(Leaf)>;
 
   // All of them outlive this. The ranks of mesh.data() share the work, and several steps, of
-  // different modules, may share a mesh. The optimizer's settings are used, not its own step().
-  // Ranks compare what they start from (start_agreement.h). A collective.
+  // different modules, may share a mesh. The optimizer's groups are used, not its own step(). Ranks
+  // compare what they start from (start_agreement.h). A collective.
   TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh& mesh,
             const StepOptions& options);
   ~TrainStep();
@@ -92,6 +110,19 @@ class TrainStep {
   // divided by the total weight, clipping, the update. lr is finite and the same on every rank. A
   // collective. What loss_of_leaf throws is passed on, and fails the step on the other ranks too.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
+
+  // The two halves of run, for what goes between them. The first gives the gradients; it may be
+  // called several times in one step, with the same random numbers. The second divides, clips and
+  // updates: what run does, or, where a loss or gradient is not finite, does not do. skip ends the
+  // step without that. lr and gradients' changes are the same on every rank; collectives but skip.
+  StepGradients accumulate(const LossOfLeaf& loss_of_leaf, StepCall call = {});
+  StepResult apply(double lr, StepGradients gradients);
+  void skip(const StepGradients& gradients);
+  // Of the mean gradient, before clipping. A collective.
+  double norm(const StepGradients& gradients) const;
+  // To be called when this rank's Bucket::master were changed, on all ranks alike: the parameters
+  // follow. A collective.
+  void masters_changed();
   // The collectives of such a step, with nothing computed on this rank.
   void run_idle(double lr);
 
@@ -99,7 +130,8 @@ class TrainStep {
   // bits on any number of ranks. A SharedError where they have no weight. A collective.
   double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
 
-  // Runs body with all parameters whole on every rank. A collective, which body must not be.
+  // Runs body with all parameters whole on every rank. A collective; body may be one of other steps
+  // on the same mesh.
   void whole_parameters(const std::function<void()>& body);
 
   // The module's state_dict with parameters in the dtype that they are updated in, whole on every
@@ -107,7 +139,7 @@ class TrainStep {
   nn::StateDict state();
 
   // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
-  std::vector<HeldTensor> held() const { return held_state(module_, optimizer_, buckets_, grid_); }
+  std::vector<HeldTensor> held() const { return held_state(module_, buckets_, grid_); }
   // To be called when held() has been overwritten: the parameters follow, and the next step is the
   // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. A
   // SharedError where ranks disagree about them. A collective.
@@ -141,8 +173,12 @@ class TrainStep {
   };
 
   template <class Body>
-  auto guarded(const Body& body);
-  StepResult run_collective(double lr, const LossOfLeaf* loss_of_leaf, StepCall call);
+  auto guarded(const Body& body) const;
+  static void check_lr(double lr);
+  void check_gradients(const StepGradients& gradients) const;
+  StepGradients sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall call);
+  StepResult apply_collective(double lr, StepGradients gradients);
+  void take_masters(const char* op);
   Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
   void check_same_lr(const LeafTable& table, int64_t num_leaves) const;
@@ -155,11 +191,10 @@ class TrainStep {
   int64_t num_columns() const;
   void add_use_columns(std::vector<double>& row) const;
   void check_use(const LeafTable& table, int64_t num_leaves) const;
-  double norm_of(const std::vector<Array>& gradients) const;
-  std::vector<double> chunks_in_order(const std::vector<Array>& parts) const;
   Array scale_on_device(double scale) const;
   void update(double lr, const std::vector<Array>& gradients, double scale);
-  void update_segment(const optim::Slice& slice, const Array& grad_scale, double lr);
+  void update_segment(const Segment& segment, const optim::Slice& slice, const Array& grad_scale,
+                      double lr);
   // Makes whole what is not sharded, of trained parameters or of all.
   void gather_parameters(bool frozen_too = false) const;
 
@@ -172,7 +207,6 @@ class TrainStep {
   Statistics statistics_;
   RoundSchedule schedule_;
   size_t num_parameters_ = 0;  // in buckets
-  int64_t num_chunks_ = 0;     // of trained ones
   std::vector<bool> got_;      // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
   int64_t updates_done_ = 0;

@@ -9,56 +9,47 @@
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
 
-template <class T>
-struct AdamWFactors {
-  Vec<T> decay, step_size, rsqrt_correction2, eps, beta1, rest1, beta2, rest2, grad_scale;
-};
+namespace update_rules {
+#define TESSERA_FUNCTION HWY_INLINE
+#include "core/update_rules.inc"
+#undef TESSERA_FUNCTION
+}  // namespace update_rules
 
-template <class T>
-AdamWFactors<T> adamw_factors(const AdamWArgs& args, double grad_scale) {
-  auto set = [](double value)
-                 HWY_ATTR { return hn::Set(hn::ScalableTag<T>(), static_cast<T>(value)); };
-  auto t = static_cast<double>(args.step);
-  double correction1 = 1 - std::pow(args.beta1, t);
-  double correction2 = 1 - std::pow(args.beta2, t);
-  return {set(1 - args.lr * args.weight_decay),
-          set(args.lr / correction1),
-          set(1 / std::sqrt(correction2)),
-          set(args.eps),
-          set(args.beta1),
-          set(1 - args.beta1),
-          set(args.beta2),
-          set(1 - args.beta2),
-          set(grad_scale)};
-}
-
-template <class T>
-void adamw_typed(const AdamWArgs& args, const Array& param, const Array& grad, double grad_scale,
-                 const Array& m, const Array& v) {
+template <class Rule, class T>
+void update_typed(const UpdateArgs& args, const Array& param, const Array& grad, double grad_scale,
+                  std::span<const Array> states) {
+  constexpr int kStates = Rule::kStates;
   parallel_tiles(param.numel(), 16384, [&](int64_t begin, int64_t end) HWY_ATTR {
-    const AdamWFactors<T> f = adamw_factors<T>(args, grad_scale);
+    const VectorMath<T> m;
+    Vec<T> factors[Rule::kFactors];
+    for (size_t k = 0; k < Rule::kFactors; ++k) factors[k] = m.constant(args.factors[k]);
+    const Vec<T> scale = m.constant(grad_scale);
     T* p = param.data<T>() + begin;
     const T* dp = grad.data<T>() + begin;
-    T* first = m.data<T>() + begin;
-    T* second = v.data<T>() + begin;
+    T* s[kStates + 1];
+    for (size_t k = 0; k < kStates; ++k) s[k] = states[k].template data<T>() + begin;
     for_each_vector<T>(static_cast<size_t>(end - begin), [&](size_t i, size_t lanes) HWY_ATTR {
-      Vec<T> g = load_lanes(dp + i, lanes) * f.grad_scale;
-      Vec<T> mi = hn::MulAdd(f.rest1, g, f.beta1 * load_lanes(first + i, lanes));
-      Vec<T> vi = hn::MulAdd(f.rest2, g * g, f.beta2 * load_lanes(second + i, lanes));
-      Vec<T> denominator = hn::MulAdd(hn::Sqrt(vi), f.rsqrt_correction2, f.eps);
-      Vec<T> pi = load_lanes(p + i, lanes) * f.decay - f.step_size * (mi / denominator);
-      store_lanes(mi, lanes, first + i);
-      store_lanes(vi, lanes, second + i);
-      store_lanes(pi, lanes, p + i);
+      Vec<T> g = load_lanes(dp + i, lanes) * scale;
+      Vec<T> value = load_lanes(p + i, lanes);
+      Vec<T> state[kStates + 1];
+      for (int k = 0; k < kStates; ++k) state[k] = load_lanes(s[k] + i, lanes);
+      Rule::apply(m, value, g, state, factors);
+      for (int k = 0; k < kStates; ++k) store_lanes(state[k], lanes, s[k] + i);
+      store_lanes(value, lanes, p + i);
     });
   });
 }
 
-void run_adamw(const AdamWArgs& args, const Array& param, const Array& grad, double grad_scale,
-               const Array& m, const Array& v) {
-  visit_f32_f64(param.dtype(), "adamw", [&](auto tag) {
-    adamw_typed<typename decltype(tag)::type>(args, param, grad, grad_scale, m, v);
+void run_update(const UpdateArgs& args, const Array& param, const Array& grad, double grad_scale,
+                std::span<const Array> states) {
+  bool known = update_rules::visit_update_rule(args.rule, [&](auto rule) {
+    using Rule = decltype(rule);
+    TESSERA_ASSERT(states.size() == Rule::kStates);
+    visit_f32_f64(param.dtype(), "optimizer", [&](auto tag) {
+      update_typed<Rule, typename decltype(tag)::type>(args, param, grad, grad_scale, states);
+    });
   });
+  TESSERA_CHECK(known, "[optimizer] there is no rule '{}' in core/update_rules.inc", args.rule);
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE
@@ -67,15 +58,15 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tessera::cpu {
 
-HWY_EXPORT(run_adamw);
+HWY_EXPORT(run_update);
 
 namespace {
 
 class Optimizer final : public OptimizerFamily {
  public:
-  void adamw(const AdamWArgs& args, const Array& param, const Array& grad, const Array& grad_scale,
-             const Array& m, const Array& v) const override {
-    HWY_DYNAMIC_DISPATCH(run_adamw)(args, param, grad, grad_scale.item<double>(), m, v);
+  void update(const UpdateArgs& args, const Array& param, const Array& grad,
+              const Array& grad_scale, std::span<const Array> states) const override {
+    HWY_DYNAMIC_DISPATCH(run_update)(args, param, grad, grad_scale.item<double>(), states);
   }
 };
 

@@ -1,27 +1,31 @@
 // The update of parameters. core/kernels.h has the rules for every family.
 #pragma once
 
+#include <array>
+#include <span>
+#include <string_view>
+
 #include "core/array.h"
 
 namespace tessera {
 
-struct AdamWArgs {
-  double lr = 0;
-  double beta1 = 0;
-  double beta2 = 0;
-  double eps = 0;
-  double weight_decay = 0;
-  int64_t step = 1;  // counted from 1
+// One of the rules of core/update_rules.inc, by its name, with what all elements share, in the
+// rule's order.
+struct UpdateArgs {
+  static constexpr size_t kMaxFactors = 12;
+  static constexpr size_t kMaxStates = 4;
+
+  std::string_view rule;
+  std::array<double, kMaxFactors> factors{};
 };
 
 class OptimizerFamily {
  public:
   virtual ~OptimizerFamily() = default;
-  // Decoupled weight decay (Loshchilov and Hutter 2019), on flat arrays of one dtype (f32, f64):
-  // g = grad * grad_scale; m, v = moving means of g, g^2; param -= lr * weight_decay * param;
-  // param -= lr * m_hat / (sqrt(v_hat) + eps). grad_scale is a 0-d f64 array on the device.
-  virtual void adamw(const AdamWArgs& args, const Array& param, const Array& grad,
-                     const Array& grad_scale, const Array& m, const Array& v) const = 0;
+  // param and states, in place, from grad * grad_scale: flat arrays of one length and dtype (f32,
+  // f64), of which states has as many as the rule. grad_scale is a 0-d f64 array on the device.
+  virtual void update(const UpdateArgs& args, const Array& param, const Array& grad,
+                      const Array& grad_scale, std::span<const Array> states) const = 0;
 };
 
 }  // namespace tessera

@@ -141,8 +141,8 @@ class MetaNormalizeFamily final : public NormalizeFamily {
 
 class MetaOptimizerFamily final : public OptimizerFamily {
  public:
-  void adamw(const AdamWArgs&, const Array&, const Array&, const Array&, const Array&,
-             const Array&) const override {}
+  void update(const UpdateArgs&, const Array&, const Array&, const Array&,
+              std::span<const Array>) const override {}
 };
 
 class MetaPoolFamily final : public PoolFamily {

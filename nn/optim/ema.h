@@ -7,23 +7,30 @@
 
 namespace tessera::optim {
 
-// Another optimizer, and beside it the moving average of every parameter as one more state, "ema":
+// Another rule, and beside it the moving average of the parameter as one more state, "ema":
 //   ema = decay * ema + (1 - decay) * param
 // after each update, beginning with the parameter before the first (Polyak and Juditsky 1992).
+class EmaRule final : public UpdateRule {
+ public:
+  // decay is in (0, 1).
+  EmaRule(RulePtr inner, double decay);
+
+  Cut cut() const override { return inner_->cut(); }
+  std::vector<StateInfo> states(const Dims& shape) const override;
+  std::string describe() const override;
+  void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const override;
+
+ private:
+  RulePtr inner_;
+  double decay_;
+};
+
+// Another optimizer with such averages of all its parameters.
 class Ema final : public Optimizer {
  public:
   static constexpr const char* kState = "ema";
 
-  // decay is in (0, 1).
-  Ema(std::unique_ptr<Optimizer> inner, double decay);
-
-  std::vector<std::string> state_names() const override;
-  std::string describe() const override;
-  void update(const Slice& slice, const Array& grad_scale, double lr, int64_t step) const override;
-
- private:
-  std::unique_ptr<Optimizer> inner_;
-  double decay_;
+  Ema(const Optimizer& inner, double decay);
 };
 
 }  // namespace tessera::optim

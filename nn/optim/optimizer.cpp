@@ -1,6 +1,7 @@
 #include "nn/optim/optimizer.h"
 
 #include <cmath>
+#include <map>
 #include <unordered_set>
 
 #include "core/finite.h"
@@ -11,25 +12,65 @@ namespace tessera::optim {
 namespace {
 
 constexpr int64_t kChunk = 256;
+constexpr const char* kStep = "step";
 
 Array flat(const Array& x) { return x.view({x.numel()}); }
 
+std::string key(std::string_view state, std::string_view param) {
+  return fmt::format("{}/{}", state, param);
+}
+
 }  // namespace
 
-Optimizer::Optimizer(std::vector<ParamGroup> groups) : groups_(std::move(groups)) {
+Optimizer::Optimizer(std::vector<ParamGroup> groups, const RulePtr& rule)
+    : groups_(std::move(groups)) {
   std::unordered_set<const void*> seen;
   bool any_trained = false;
-  for (const ParamGroup& group : groups_) {
+  for (ParamGroup& group : groups_) {
+    if (!group.rule) group.rule = rule;
+    TESSERA_CHECK(group.rule || group.params.empty(), "[Optimizer] expected a rule for each group");
+    TESSERA_CHECK(group.names.empty() || group.names.size() == group.params.size(),
+                  "[Optimizer] expected a name for each of {} parameters, got {}",
+                  group.params.size(), group.names.size());
+    TESSERA_CHECK(std::isfinite(group.lr_scale) && std::isfinite(group.weight_decay),
+                  "[Optimizer] expected a finite lr_scale and weight_decay, got {} and {}",
+                  group.lr_scale, group.weight_decay);
     for (const Tensor& param : group.params) {
       TESSERA_CHECK(param.is_leaf(), "[Optimizer] expected leaves, got the result of an operation");
       TESSERA_CHECK(seen.insert(param.shared().get()).second,
                     "[Optimizer] a parameter is listed twice");
       any_trained = any_trained || param.requires_grad();
     }
+    add_items(static_cast<size_t>(&group - groups_.data()));
   }
   TESSERA_CHECK(any_trained || seen.empty(),
                 "[Optimizer] expected parameters that require a gradient, and none of {} does",
                 seen.size());
+}
+
+void Optimizer::add_items(size_t index) {
+  const ParamGroup& group = groups_[index];
+  for (size_t i = 0; i < group.params.size(); ++i) {
+    const Tensor& param = group.params[i];
+    std::string name = group.names.empty() ? std::to_string(items_.size()) : group.names[i];
+    std::vector<StateInfo> infos = group.rule->states(param.shape());
+    for (const StateInfo& info : infos) {
+      bool fits = group.rule->cut() == Cut::whole_parameter || info.shape == param.shape();
+      TESSERA_CHECK(fits, "[Optimizer] a rule for any cut has state '{}' of shape {} for {}",
+                    info.name, info.shape, param.shape());
+    }
+    items_.push_back({std::move(name), index, param, std::move(infos)});
+  }
+}
+
+std::string Optimizer::describe() const {
+  std::vector<std::string> texts;
+  for (const ParamGroup& group : groups_) {
+    if (!group.rule) continue;
+    std::string text = group.rule->describe();
+    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+  }
+  return fmt::format("{}", fmt::join(texts, "; "));
 }
 
 bool Optimizer::step(double lr) { return step(lr, Array::scalar(1.0, DType::f64)); }
@@ -37,17 +78,14 @@ bool Optimizer::step(double lr) { return step(lr, Array::scalar(1.0, DType::f64)
 // What is not finite of a step's numbers; empty: all are.
 std::string Optimizer::nonfinite(double lr, const Array& grad_scale) const {
   if (!std::isfinite(lr)) return fmt::format("the learning rate is {}", lr);
-  size_t index = 0;
-  for (const ParamGroup& group : groups_) {
-    for (const Tensor& param : group.params) {
-      ++index;
-      if (!param.requires_grad() || !param.grad().defined()) continue;
-      int64_t count = count_nonfinite(param.grad().data());
-      if (count == 0) continue;
-      return fmt::format(
-          "the gradient of parameter {}, of shape {}, is NaN or infinite in {} of {} elements",
-          index, param.shape(), count, param.numel());
-    }
+  for (size_t i = 0; i < items_.size(); ++i) {
+    const Tensor& param = items_[i].param;
+    if (!param.requires_grad() || !param.grad().defined()) continue;
+    int64_t count = count_nonfinite(param.grad().data());
+    if (count == 0) continue;
+    return fmt::format(
+        "the gradient of parameter {}, of shape {}, is NaN or infinite in {} of {} elements", i + 1,
+        param.shape(), count, param.numel());
   }
   if (all_finite(grad_scale)) return {};
   return fmt::format("the gradients' scale is {}", grad_scale.item<double>());
@@ -60,26 +98,77 @@ bool Optimizer::step(double lr, const Array& grad_scale) {
                   "[Optimizer] {}; nothing was updated", reason);
     if (!reason.empty()) return false;
   }
-  size_t index = 0;
-  for (const ParamGroup& group : groups_) {
-    for (const Tensor& param : group.params) {
-      if (states_.size() == index) states_.emplace_back();
-      State& state = states_[index++];
-      if (!param.requires_grad() || !param.grad().defined()) continue;
-      while (state.arrays.size() < num_states()) {
-        state.arrays.push_back(Array::zeros({param.numel()}, param.dtype(), param.device()));
-      }
-      update({flat(param.data()), flat(param.grad().data()), state.arrays, group.weight_decay},
-             grad_scale, lr, ++state.steps);
-    }
+  for (Item& item : items_) {
+    if (item.param.requires_grad() && item.param.grad().defined()) update(item, lr, grad_scale);
   }
   return true;
 }
 
-void Optimizer::zero_grad() {
-  for (const ParamGroup& group : groups_) {
-    for (const Tensor& param : group.params) param.set_grad({});
+void Optimizer::update(Item& item, double lr, const Array& grad_scale) {
+  const ParamGroup& group = groups_[item.group];
+  const Array& param = item.param.data();
+  Array grad = item.param.grad().data().contiguous();
+  State& state = item.state;
+  for (size_t i = state.arrays.size(); i < item.infos.size(); ++i) {
+    state.arrays.push_back(Array::zeros(item.infos[i].shape, param.dtype(), param.device()));
   }
+  Slice slice{param, grad, state.arrays};
+  if (group.rule->cut() == Cut::anywhere) {
+    slice = {flat(param), flat(grad), {}};
+    for (const Array& array : state.arrays) slice.state.push_back(flat(array));
+  }
+  group.rule->update(slice, grad_scale, {lr * group.lr_scale, group.weight_decay, ++state.steps});
+  param.storage()->mark_changed("Optimizer::step");
+}
+
+void Optimizer::zero_grad() {
+  for (const Item& item : items_) item.param.set_grad({});
+}
+
+nn::StateDict Optimizer::state_dict() const {
+  nn::StateDict state;
+  for (const Item& item : items_) {
+    if (item.state.steps == 0) continue;
+    state.emplace_back(key(kStep, item.name),
+                       Array::scalar(static_cast<double>(item.state.steps), DType::i64));
+    for (size_t i = 0; i < item.infos.size(); ++i) {
+      state.emplace_back(key(item.infos[i].name, item.name), item.state.arrays[i]);
+    }
+  }
+  return state;
+}
+
+void Optimizer::load_state_dict(const nn::StateDict& state) {
+  std::map<std::string, Array> given(state.begin(), state.end());
+  std::vector<std::string> wrong;
+  if (given.size() != state.size()) wrong.emplace_back("a name is there twice");
+  std::vector<State> loaded;
+  for (const Item& item : items_) {
+    State& own = loaded.emplace_back();
+    auto steps = given.extract(key(kStep, item.name));
+    if (!steps.empty() && steps.mapped().numel() == 1) own.steps = steps.mapped().item<int64_t>();
+    for (const StateInfo& info : item.infos) {
+      auto found = given.extract(key(info.name, item.name));
+      if (found.empty() && steps.empty()) continue;
+      DType dtype = item.param.dtype();
+      if (found.empty() || steps.empty() || own.steps < 1) {
+        wrong.push_back(fmt::format("of '{}' only a part is there", item.name));
+        break;
+      }
+      const Array& value = found.mapped();
+      if (value.shape() != info.shape || value.dtype() != dtype) {
+        wrong.push_back(fmt::format("'{}': expected {} {}, got {} {}", found.key(), dtype,
+                                    info.shape, value.dtype(), value.shape()));
+      } else {
+        own.arrays.push_back(value.to(item.param.device()).clone());
+      }
+    }
+  }
+  for (const auto& [name, value] : given) {
+    wrong.push_back(fmt::format("the optimizer has no '{}'", name));
+  }
+  TESSERA_CHECK(wrong.empty(), "[Optimizer::load_state_dict] {}", fmt::join(wrong, "; "));
+  for (size_t i = 0; i < items_.size(); ++i) items_[i].state = std::move(loaded[i]);
 }
 
 Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double* norm) {

@@ -1,51 +1,41 @@
-// Optimizers: how parameters follow their gradients.
+// Optimizers: groups of parameters, each with a rule and its settings, and the rules' state.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "autograd/tensor.h"
+#include "nn/module.h"
+#include "nn/optim/update_rule.h"
 
 namespace tessera::optim {
 
 // Parameters that share their settings.
 struct ParamGroup {
-  std::vector<Tensor> params;
+  std::vector<Tensor> params = {};
   double weight_decay = 0;
-};
-
-// A run of elements to update: flat arrays of one length.
-struct Slice {
-  Array param;
-  Array grad;
-  std::vector<Array> state;  // num_states() of them, zeros before the first step
-  double weight_decay = 0;
+  double lr_scale = 1;                  // times the rate of a step
+  RulePtr rule = {};                    // none: the optimizer's
+  std::vector<std::string> names = {};  // of params, as many of them; none: their numbers
 };
 
 // What step() does about gradients that, times their scale, are not finite: nothing at all, so that
 // they reach the parameters; leaves everything as it is and returns false; or throws Error.
 enum class NonFinite { take, skip, refuse };
 
-// An optimizer that treats every element alike, so that parameters may be cut anywhere: a whole
-// parameter here, or a segment of a bucket in a sharded run.
+// Owns groups, and the state of their rules for programs that call step() themselves; a TrainStep
+// keeps the state of its own run.
 class Optimizer {
  public:
   // The parameters are leaves, each listed once. Frozen ones, which require no gradient, are left
-  // alone for as long as they do not; one at least requires a gradient.
-  explicit Optimizer(std::vector<ParamGroup> groups);
+  // alone for as long as they do not; one at least requires a gradient. Groups without a rule get
+  // this one; an Error where there is none.
+  explicit Optimizer(std::vector<ParamGroup> groups, const RulePtr& rule = {});
   virtual ~Optimizer() = default;
 
   const std::vector<ParamGroup>& groups() const { return groups_; }
-  // The names of its state arrays, each of a parameter's size: how checkpoints call them.
-  virtual std::vector<std::string> state_names() const = 0;
-  size_t num_states() const { return state_names().size(); }
-  // Its settings in words, those of the groups aside: what ranks compare before they train
-  // together.
-  virtual std::string describe() const { return {}; }
-  // Updates param and state in place from grad * grad_scale, a 0-d f64 array. Steps count from 1,
-  // and only those that update: one that was skipped is none.
-  virtual void update(const Slice& slice, const Array& grad_scale, double lr,
-                      int64_t step) const = 0;
+  // Its rules in words: what ranks compare before they train together.
+  std::string describe() const;
 
   // `take` unless set. Looking costs one more reading of the gradients.
   void on_nonfinite(NonFinite wanted) { on_nonfinite_ = wanted; }
@@ -56,17 +46,44 @@ class Optimizer {
   bool step(double lr, const Array& grad_scale);
   void zero_grad();
 
+  // The state as tensors named "exp_avg/fc1.weight", and of each parameter the steps that updated
+  // it, "step/fc1.weight", of i64. A parameter that was never updated has neither.
+  nn::StateDict state_dict() const;
+  // Takes copies. An Error lists every name that is not this optimizer's, every parameter of which
+  // only a part is there, and every wrong shape and dtype; then nothing has been changed. What
+  // is not there at all is as before the first step.
+  void load_state_dict(const nn::StateDict& state);
+
  private:
   struct State {
     std::vector<Array> arrays;
     int64_t steps = 0;  // that updated this parameter
   };
+  // A parameter and what belongs to it, in the order of the groups.
+  struct Item {
+    std::string name;
+    size_t group;
+    Tensor param;
+    std::vector<StateInfo> infos;
+    State state = {};
+  };
 
+  void add_items(size_t group);
   std::string nonfinite(double lr, const Array& grad_scale) const;
+  void update(Item& item, double lr, const Array& grad_scale);
 
   std::vector<ParamGroup> groups_;
-  std::vector<State> states_;  // by parameter, in the order of the groups
+  std::vector<Item> items_;
   NonFinite on_nonfinite_ = NonFinite::take;
+};
+
+// The optimizer of one rule: AdamW optimizer({{model.parameters(), 0.01}}, {.beta2 = 0.95}).
+template <class Rule>
+class OptimizerOf final : public Optimizer {
+ public:
+  using Options = typename Rule::Options;
+  OptimizerOf(std::vector<ParamGroup> groups, Options options)
+      : Optimizer(std::move(groups), std::make_shared<Rule>(options)) {}
 };
 
 // The factor min(1, max_norm / (norm + 1e-6)) as a 0-d f64 array, norm being that of all gradients

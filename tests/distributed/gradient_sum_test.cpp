@@ -51,7 +51,7 @@ Array naive_sum(int64_t leaves, int64_t size, DType dtype) {
 
 // This rank's part of the sum, after all its rounds.
 Array sum_on(const ShardGrid& grid, int64_t leaves, int64_t size, DType dtype, ReductionMode mode) {
-  GradientSum sum(leaves, size, dtype, mode, grid);
+  GradientSum sum(leaves, ShardCut::even(size, grid.owners()), dtype, mode, grid);
   int group = grid.shards().size();
   Communicator& data = grid.data();
   int64_t run = part_of_rank(leaves, data.rank() / group, data.size() / group).size();
@@ -72,7 +72,7 @@ std::string describe(const ShardGrid& grid, int64_t leaves) {
 // Of `expected`, the sum, what this rank ends with.
 Array own_part(const ShardGrid& grid, const Array& expected) {
   if (grid.strategy() == Strategy::ddp) return expected;
-  return part(expected, grid.owners().own_shard(expected.numel())).contiguous();
+  return part(expected, ShardCut::even(expected.numel(), grid.owners()).own()).contiguous();
 }
 
 void expect_exact(Communicator& comm, Strategy strategy, MeshShape shape, int64_t leaves,
@@ -209,15 +209,16 @@ TEST(Levels, DivideChunksAmongRanksOfMachines) {
       for (int64_t elements : {0, 256, 1000, 7000}) {
         std::vector<int> owners(static_cast<size_t>(elements));
         for (int rank = 0; rank < 6; ++rank) {
-          auto shard = levels.shard(elements, rank);
+          auto shard = ShardCut::even(elements, levels).of(rank);
           EXPECT_EQ(shard.begin % kChunkElements, shard.size() == 0 ? shard.begin % 256 : 0);
           for (int64_t i = shard.begin; i < shard.end; ++i) ++owners[static_cast<size_t>(i)];
         }
         EXPECT_EQ(owners, std::vector<int>(static_cast<size_t>(elements), 1));
         Array whole = random_array({elements}, DType::f32, 3);
-        Array own = part(whole, levels.own_shard(elements)).clone();
+        ShardCut cut = ShardCut::even(elements, levels);
+        Array own = part(whole, cut.own()).clone();
         Array gathered = Array::zeros({elements});
-        Gather(levels, own, gathered).wait();
+        Gather(levels, cut, own, gathered).wait();
         EXPECT_TRUE(same_bits(gathered, whole)) << close;
       }
     }

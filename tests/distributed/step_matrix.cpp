@@ -19,12 +19,13 @@ constexpr int64_t kLeaves = 9;
 constexpr int64_t kWholeBuckets = int64_t{25} << 20;
 
 const std::vector<std::string> kTasks{"gpt", "conv"};
+const std::vector<std::string> kOptimizers{"adamw", "muon", "adafactor"};
 const std::vector<std::string> kBackends{"thread", "mpi"};
 const std::vector<int> kRanks{1, 2, 3, 4, 6, 8};
 const std::vector<int64_t> kBucketBytes{1, kWholeBuckets};
 
 // How many values each factor of a Setting has.
-const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2, 2};
+const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2, 2, 3};
 
 Setting setting_of(const Levels& levels) {
   auto at = [&](size_t i) { return static_cast<size_t>(levels[i]); };
@@ -36,7 +37,8 @@ Setting setting_of(const Levels& levels) {
           .threads = 1 + levels[5],
           .bucket_bytes = kBucketBytes[at(6)],
           .recompute = levels[7] == 1,
-          .machines = levels[8] == 1};
+          .machines = levels[8] == 1,
+          .optimizer = kOptimizers[at(9)]};
 }
 
 std::unique_ptr<Task> make_task(const std::string& name) {
@@ -47,10 +49,10 @@ std::unique_ptr<Task> make_task(const std::string& name) {
 }  // namespace
 
 std::string to_string(const Setting& setting) {
-  return fmt::format("{} {} {} {} ranks={} threads={} bucket={} recompute={} machines={}",
-                     setting.task, setting.bf16 ? "bf16" : "f32", setting.backend,
-                     name(setting.strategy), setting.ranks, setting.threads, setting.bucket_bytes,
-                     setting.recompute, setting.machines);
+  return fmt::format("{} {} {} {} {} ranks={} threads={} bucket={} recompute={} machines={}",
+                     setting.task, setting.optimizer, setting.bf16 ? "bf16" : "f32",
+                     setting.backend, name(setting.strategy), setting.ranks, setting.threads,
+                     setting.bucket_bytes, setting.recompute, setting.machines);
 }
 
 const std::vector<Setting>& settings() {
@@ -68,7 +70,7 @@ std::string digest_after_training(Communicator& comm, const Setting& setting, Re
   set_num_threads(setting.threads);
   manual_seed(7);
   std::unique_ptr<Task> task = make_task(setting.task);
-  optim::AdamW optimizer = adamw_of(task->module());
+  auto optimizer = optimizer_of(setting.optimizer, task->module());
   StepOptions options{.leaves = kLeaves,
                       .clip_norm = 0.05,
                       .strategy = setting.strategy,
@@ -78,7 +80,7 @@ std::string digest_after_training(Communicator& comm, const Setting& setting, Re
   if (setting.bf16) options.dtype = DType::bf16;
   int machine = setting.machines && comm.size() % 2 == 0 ? 2 : 0;
   Mesh mesh(comm, shape_of(setting.strategy, comm.size(), machine));
-  TrainStep step(task->module(), optimizer, mesh, options);
+  TrainStep step(task->module(), *optimizer, mesh, options);
   for (int i = 0; i < kSteps; ++i) {
     StepResult result = step.run(0.01, [&](Leaf leaf) { return task->loss(leaf); });
     TESSERA_CHECK(result.finite && result.grad_norm > 0.05, "the test means to clip");
@@ -88,14 +90,15 @@ std::string digest_after_training(Communicator& comm, const Setting& setting, Re
 
 std::string expected_digest(const Setting& setting) {
   static std::mutex mutex;
-  static std::map<std::pair<std::string, bool>, std::string> known;
+  static std::map<std::tuple<std::string, std::string, bool>, std::string> known;
   std::lock_guard lock(mutex);
-  std::string& digest = known[{setting.task, setting.bf16}];
+  std::string& digest = known[{setting.task, setting.optimizer, setting.bf16}];
   if (digest.empty()) {
     Setting alone{.task = setting.task,
                   .bf16 = setting.bf16,
                   .backend = "thread",
-                  .bucket_bytes = kWholeBuckets};
+                  .bucket_bytes = kWholeBuckets,
+                  .optimizer = setting.optimizer};
     digest = digest_after_training(*make_self_communicator(), alone);
   }
   return digest;

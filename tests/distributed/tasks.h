@@ -11,7 +11,10 @@
 #include "nn/layers/conv.h"
 #include "nn/layers/normalize.h"
 #include "nn/models/gpt.h"
+#include "nn/optim/adafactor.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/groups.h"
+#include "nn/optim/muon.h"
 #include "tests/support/arrays.h"
 
 namespace tessera::test {
@@ -124,6 +127,25 @@ inline optim::AdamW adamw_of(const nn::Module& module) {
     (param.dim() >= 2 ? decayed : plain).params.push_back(param);
   }
   return {{decayed, plain}, {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8}};
+}
+
+// "adamw", "muon" for matrices that are no embeddings beside it, or "adafactor".
+inline std::unique_ptr<optim::Optimizer> optimizer_of(const std::string& name,
+                                                      const nn::Module& module) {
+  if (name == "adamw") return std::make_unique<optim::AdamW>(adamw_of(module));
+  if (name == "adafactor") {
+    return std::make_unique<optim::Adafactor>(optim::groups_of(module, {}),
+                                              optim::AdafactorRule::Options{});
+  }
+  TESSERA_CHECK(name == "muon", "there is no optimizer '{}'", name);
+  auto takes = [](const std::string& parameter, const Tensor& value) {
+    return value.dim() == 2 && !parameter.starts_with("wte") && !parameter.starts_with("wpe");
+  };
+  optim::ParamGroup muon{.weight_decay = 0.1,
+                         .rule = std::make_shared<optim::MuonRule>(optim::MuonRule::Options{})};
+  return std::make_unique<optim::Optimizer>(
+      optim::groups_of(module, {{"matrices", takes, muon}}),
+      std::make_shared<optim::AdamWRule>(optim::AdamWRule::Options{}));
 }
 
 // Of hybrid: two copies of the model where that is possible.

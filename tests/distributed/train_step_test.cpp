@@ -337,10 +337,7 @@ TEST(TrainStep, SkippedStepsAreNoneOfTheOptimizers) {
 TEST(TrainStep, SkippedStepsAreNoneOfTheAverages) {
   auto comm = make_self_communicator();
   LinearTask task([](Leaf leaf) { return leaf.step == 0 ? kInfinity : 1; });
-  optim::Ema optimizer(
-      std::make_unique<optim::AdamW>(std::vector{optim::ParamGroup{{task.net.w}, 0}},
-                                     optim::AdamW::Options{}),
-      0.75);
+  optim::Ema optimizer(optim::AdamW({{{task.net.w}}}, {}), 0.75);
   Mesh mesh(*comm);
   TrainStep step(task.net, optimizer, mesh, {.leaves = 1});
   for (int i = 0; i < 2; ++i) step.run(0.1, [&](Leaf leaf) { return task.loss(leaf); });
@@ -435,17 +432,18 @@ TEST(TrainStep, RefusesEvaluationsWithoutWeight) {
 }
 
 // An optimizer of one's own, which reads how gradients are scaled, and, if asked, what they are.
-class Reading final : public optim::Optimizer {
+class Reading final : public optim::UpdateRule {
  public:
-  Reading(std::vector<optim::ParamGroup> groups, bool gradients)
-      : Optimizer(std::move(groups)), gradients_(gradients) {}
-  std::vector<std::string> state_names() const override { return {}; }
-  void update(const optim::Slice& slice, const Array& grad_scale, double lr,
-              int64_t) const override {
+  explicit Reading(bool gradients) : gradients_(gradients) {}
+  optim::Cut cut() const override { return optim::Cut::anywhere; }
+  std::vector<optim::StateInfo> states(const Dims&) const override { return {}; }
+  std::string describe() const override { return "reading"; }
+  void update(const optim::Slice& slice, const Array& grad_scale,
+              const optim::UpdateStep& step) const override {
     NoGrad no_grad;
     double scale = grad_scale.item<double>();
     if (gradients_) scale /= 1 + slice.grad.to_vector<float>()[0];
-    sub_(Tensor(slice.param), Tensor(slice.grad) * (lr * scale));
+    sub_(Tensor(slice.param), Tensor(slice.grad) * (step.lr * scale));
   }
 
  private:
@@ -459,7 +457,7 @@ TEST(TrainStep, OnMetaAnOptimizerMayReadTheScale) {
     GptTask task;
     defer.reset();
     FakeCommunicator comm(0, 2, kMeta);
-    Reading optimizer({{task.model.parameters()}}, gradients);
+    optim::Optimizer optimizer({{task.model.parameters()}}, std::make_shared<Reading>(gradients));
     Mesh mesh(comm);
     TrainStep step(task.model, optimizer, mesh, {.leaves = 2});
     Array tokens = Array::empty({2, 8}, DType::i64, kMeta);

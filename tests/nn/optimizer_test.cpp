@@ -97,6 +97,7 @@ TEST(AdamW, CutsChangeNothing) {
   Tensor whole = parameter({1000});
   Tensor copy(whole.data().clone(), true);
   AdamW optimizer({{{whole}, 0.1}}, {});
+  const UpdateRule& rule = *optimizer.groups()[0].rule;
   Array m = Array::zeros({1000});
   Array v = Array::zeros({1000});
   for (int step = 1; step <= 3; ++step) {
@@ -104,8 +105,8 @@ TEST(AdamW, CutsChangeNothing) {
     for (int64_t begin = 0, end = 0; begin < 1000; begin = end) {
       end = std::min<int64_t>(begin + 123, 1000);
       auto cut = [&](const Array& x) { return x.slice(0, begin, end); };
-      optimizer.update({cut(copy.data()), cut(whole.grad().data()), {cut(m), cut(v)}, 0.1},
-                       Array::scalar(1, DType::f64), 0.01, step);
+      rule.update({cut(copy.data()), cut(whole.grad().data()), {cut(m), cut(v)}},
+                  Array::scalar(1, DType::f64), {0.01, 0.1, step});
     }
     optimizer.step(0.01);
   }
@@ -313,10 +314,11 @@ TEST(Ema, FollowsTheParameter) {
   Tensor plain = make();
   Tensor averaged = make();
   optim::AdamW adamw({{{plain}, 0.1}}, {});
-  optim::Ema ema(std::make_unique<optim::AdamW>(std::vector{optim::ParamGroup{{averaged}, 0.1}},
-                                                optim::AdamW::Options{}),
-                 0.75);
-  EXPECT_EQ(ema.state_names(), (std::vector<std::string>{"exp_avg", "exp_avg_sq", "ema"}));
+  optim::Ema ema(optim::AdamW({{{averaged}, 0.1}}, {}), 0.75);
+  const UpdateRule& rule = *ema.groups()[0].rule;
+  std::vector<std::string> names;
+  for (const StateInfo& state : rule.states({3})) names.push_back(state.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"exp_avg", "exp_avg_sq", "ema"}));
   Array state = Array::zeros({3});
   std::vector<double> expected{1, -2, 3};
   std::vector<Array> arrays{Array::zeros({3}), Array::zeros({3}), state};
@@ -324,7 +326,7 @@ TEST(Ema, FollowsTheParameter) {
     Array grad = Array::from(std::vector<float>{0.5F, 1, static_cast<float>(-step)}, {3});
     plain.set_grad(Tensor(grad));
     adamw.step(0.1);
-    ema.update({averaged.data(), grad, arrays, 0.1}, Array::scalar(1, DType::f64), 0.1, step);
+    rule.update({averaged.data(), grad, arrays}, Array::scalar(1, DType::f64), {0.1, 0.1, step});
     EXPECT_EQ(averaged.data().to_vector<float>(), plain.data().to_vector<float>());
     for (size_t i = 0; i < 3; ++i) {
       expected[i] = 0.75 * expected[i] + 0.25 * static_cast<double>(plain.data().data<float>()[i]);
@@ -332,9 +334,8 @@ TEST(Ema, FollowsTheParameter) {
     }
   }
   for (double decay : {0.0, 1.0, -0.5}) {
-    auto inner = std::make_unique<optim::AdamW>(std::vector{optim::ParamGroup{{make()}, 0}},
-                                                optim::AdamW::Options{});
-    EXPECT_EQ(test::error_of([&] { optim::Ema(std::move(inner), decay); }),
+    optim::AdamW inner({{{make()}}}, {});
+    EXPECT_EQ(test::error_of([&] { optim::Ema(inner, decay); }),
               fmt::format("[Ema] expected a decay in (0, 1), got {}", decay));
   }
 }

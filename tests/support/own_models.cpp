@@ -51,22 +51,24 @@ class OwnSection final : public experiment::ModelSection {
 };
 
 // param -= lr * scale * grad, the scale being read.
-class Reading final : public optim::Optimizer {
+class Reading final : public optim::UpdateRule {
  public:
-  using Optimizer::Optimizer;
-  std::vector<std::string> state_names() const override { return {}; }
-  void update(const optim::Slice& slice, const Array& grad_scale, double lr,
-              int64_t) const override {
+  optim::Cut cut() const override { return optim::Cut::anywhere; }
+  std::vector<optim::StateInfo> states(const Dims&) const override { return {}; }
+  std::string describe() const override { return "reading"; }
+  void update(const optim::Slice& slice, const Array& grad_scale,
+              const optim::UpdateStep& step) const override {
     NoGrad no_grad;
     double scale = grad_scale.item<double>();
-    sub_(Tensor(slice.param), Tensor(slice.grad) * (lr * scale));
+    sub_(Tensor(slice.param), Tensor(slice.grad) * (step.lr * scale));
   }
 };
 
 class ReadingSection final : public experiment::OptimSection {
  public:
   std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const override {
-    return std::make_unique<Reading>(std::vector{optim::ParamGroup{module.parameters(), 0}});
+    return std::make_unique<optim::Optimizer>(std::vector{optim::ParamGroup{module.parameters()}},
+                                              std::make_shared<Reading>());
   }
 };
 

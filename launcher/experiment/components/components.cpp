@@ -48,7 +48,7 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
                                                  const nn::Module& module) {
   auto optimizer = section.make(module);
   if (section.ema == 0) return optimizer;
-  return std::make_unique<optim::Ema>(std::move(optimizer), section.ema);
+  return std::make_unique<optim::Ema>(*optimizer, section.ema);
 }
 
 }  // namespace tessera::experiment

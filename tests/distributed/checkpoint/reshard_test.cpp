@@ -31,8 +31,9 @@ struct Layout {
 struct Kind {
   bool conv = false;  // batch norm's buffers; else a GPT with tied weights
   bool bf16 = false;
+  std::string optimizer = "adamw";  // of optimizer_of
   friend bool operator<(const Kind& a, const Kind& b) {
-    return std::pair(a.conv, a.bf16) < std::pair(b.conv, b.bf16);
+    return std::tie(a.conv, a.bf16, a.optimizer) < std::tie(b.conv, b.bf16, b.optimizer);
   }
 };
 
@@ -47,8 +48,7 @@ class Training {
       if (kind.conv) task_ = std::make_unique<ConvTask>();
       else task_ = std::make_unique<GptTask>(0.1);
     }
-    optimizer_ = std::make_unique<optim::Ema>(
-        std::make_unique<optim::AdamW>(adamw_of(task_->module())), 0.9);
+    optimizer_ = std::make_unique<optim::Ema>(*optimizer_of(kind.optimizer, task_->module()), 0.9);
     StepOptions options{.leaves = 9,
                         .clip_norm = 0.05,
                         .strategy = layout.strategy,
@@ -87,7 +87,8 @@ class Training {
 };
 
 std::string name_of(Kind kind) {
-  return fmt::format("{} {}", kind.conv ? "conv" : "gpt", kind.bf16 ? "bf16" : "f32");
+  return fmt::format("{} {} {}", kind.conv ? "conv" : "gpt", kind.bf16 ? "bf16" : "f32",
+                     kind.optimizer);
 }
 
 std::string name_of(Kind kind, Layout layout) {
@@ -162,6 +163,19 @@ TEST_F(Reshard, SavedUnderAnySettingGoesOnUnderAnyOther) {
       return Layout{static_cast<Strategy>(levels[i]), kRanks[static_cast<size_t>(levels[i + 1])]};
     };
     expect_to_go_on({levels[0] == 1, levels[1] == 1}, layout(2), layout(4));
+  }
+}
+
+// Their state has shapes of its own, and each parameter's is with one rank.
+TEST_F(Reshard, StateOfWholeParametersGoesOnUnderAnyOther) {
+  for (const char* optimizer : {"muon", "adafactor"}) {
+    for (bool bf16 : {false, true}) {
+      Kind kind{.bf16 = bf16, .optimizer = optimizer};
+      expect_to_go_on(kind, {Strategy::zero1, 2}, {Strategy::zero3, 3});
+      expect_to_go_on(kind, {Strategy::zero3, 4}, {Strategy::ddp, 2});
+      expect_to_go_on(kind, {Strategy::ddp, 3}, {Strategy::hybrid, 4});
+      expect_to_go_on(kind, {Strategy::hybrid, 4}, {Strategy::zero2, 1});
+    }
   }
 }
 

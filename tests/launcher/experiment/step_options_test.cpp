@@ -17,11 +17,11 @@ Config config_of(std::vector<std::string> overrides) {
 }
 
 TEST(StepOptions, AreWhatTheConfigSays) {
-  Config config = config_of({"parallel.strategy=hybrid", "parallel.group=2",
-                             "parallel.bucket_mib=3", "parallel.unused_parameters=zero",
-                             "parallel.start=broadcast", "data.leaves=6", "optim.clip_norm=0.5",
-                             "run.seed=9", "compute.dtype=bf16", "compute.recompute=blocks",
-                             "compute.device=cpu"});
+  Config config =
+      config_of({"parallel.strategy=hybrid", "parallel.group=2", "parallel.bucket_mib=3",
+                 "parallel.unused_parameters=zero", "parallel.start=broadcast", "data.leaves=6",
+                 "optim.clip_norm=0.5", "run.seed=9", "compute.dtype=bf16",
+                 "compute.recompute=blocks", "compute.device=cpu"});
   MeshShape shape = mesh_shape(config, 4);
   EXPECT_EQ(shape.group, 2);
   EXPECT_EQ(shape.machine, 4);

@@ -106,9 +106,8 @@ TEST(Layer, ModelsOfOursNameTheirCall) {
   EXPECT_TRUE(ends_with(error, place("", __LINE__ - 1))) << error;
   error = error_with_place([&] { gpt({.tokens = full({1, 3}, 7)}); });
   EXPECT_TRUE(ends_with(error, place("wte", __LINE__ - 1))) << error;
-  error = error_with_place([&] {
-    gpt.loss({.tokens = full({1, 3}, 1), .targets = full({1, 3, 1}, 1)});
-  });
+  data::Batch batch{.tokens = full({1, 3}, 1), .targets = full({1, 3, 1}, 1)};
+  error = error_with_place([&] { gpt.loss(batch); });
   EXPECT_TRUE(ends_with(error, place("", __LINE__ - 1))) << error;
   Model& model = gpt;
   error = error_with_place([&] { model({.tokens = full({1, 3}, 7)}); });

@@ -36,7 +36,7 @@ double distance(const std::string& folder, const std::string& golden_folder) {
   }
   LoadedModel loaded = load_model(folder, builtin_catalog());
   loaded.model->eval();
-  Array logits = loaded.model->forward(expected.at("tokens")).data();
+  Array logits = (*loaded.model)({.tokens = expected.at("tokens")}).data();
   EXPECT_EQ(logits.shape(), expected.at("logits").shape());
   std::vector<double> values = test::doubles(logits);
   std::vector<double> wanted = test::doubles(expected.at("logits"));

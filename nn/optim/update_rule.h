@@ -1,0 +1,73 @@
+// How parameters follow their gradients: rules, which keep no state of their own.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/array.h"
+#include "core/kernels/optimizer.h"
+
+namespace tessera::optim {
+
+// Where a parameter may be cut between those who update its parts.
+enum class Cut {
+  anywhere,        // every element by itself
+  whole_parameter  // nowhere: one rank has all of it
+};
+
+// An array that a rule keeps for a parameter, zeros before the first step. A rule with
+// Cut::anywhere has arrays of the parameter's shape only.
+struct StateInfo {
+  std::string name;  // how checkpoints call it
+  Dims shape;
+};
+
+// What is updated in place: with Cut::anywhere flat arrays of one length, a run of a parameter's
+// elements; with Cut::whole_parameter arrays of the parameter's shape and, of states, of their own.
+struct Slice {
+  Array param;
+  Array grad;
+  std::vector<Array> state;  // as states() lists them
+};
+
+// How, for all of a group.
+struct UpdateStep {
+  double lr = 0;
+  double weight_decay = 0;
+  int64_t step = 1;  // counted from 1; one that was skipped is none
+};
+
+class UpdateRule {
+ public:
+  virtual ~UpdateRule() = default;
+  virtual Cut cut() const = 0;
+  // Of a parameter of that shape. An Error for one that the rule is not for.
+  virtual std::vector<StateInfo> states(const Dims& shape) const = 0;
+  // Its name and settings in words: what ranks compare before they train together.
+  virtual std::string describe() const = 0;
+  // One step from grad * grad_scale, a 0-d f64 array. All arrays are of one dtype, f32 or f64.
+  virtual void update(const Slice& slice, const Array& grad_scale,
+                      const UpdateStep& step) const = 0;
+};
+using RulePtr = std::shared_ptr<const UpdateRule>;
+
+// A formula of core/update_rules.inc: to add one takes that and a class like AdamWRule.
+class ElementwiseRule : public UpdateRule {
+ public:
+  using Factors = std::array<double, UpdateArgs::kMaxFactors>;
+
+  Cut cut() const final { return Cut::anywhere; }
+  std::vector<StateInfo> states(const Dims& shape) const final;
+  void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const final;
+
+ protected:
+  virtual std::string_view formula() const = 0;
+  virtual std::vector<std::string> state_names() const = 0;
+  // In the formula's order; the rest is 0.
+  virtual Factors factors(const UpdateStep& step) const = 0;
+};
+
+}  // namespace tessera::optim

@@ -1,0 +1,230 @@
+// Every rule: as PyTorch has it (scripts/make_optimizer_golden.py), however it is cut, on meta, and
+// from its saved state.
+#include "nn/optim/update_rule.h"
+
+#include <gtest/gtest.h>
+
+#include "core/io/safetensors.h"
+#include "nn/optim/adafactor.h"
+#include "nn/optim/adamw.h"
+#include "nn/optim/ema.h"
+#include "nn/optim/muon.h"
+#include "tests/support/arrays.h"
+#include "tests/support/error_of.h"
+
+namespace tessera::optim {
+namespace {
+
+using test::close_to;
+using test::contains;
+using test::doubles;
+using test::error_of;
+using test::same_bits;
+
+struct RuleCase {
+  std::string name;
+  RulePtr rule;
+  double lr = 0.01;
+  double weight_decay = 0;
+  size_t fewest_dims = 1;
+  bool in_pytorch = true;
+};
+void PrintTo(const RuleCase& row, std::ostream* out) { *out << row.name; }
+
+template <class Rule>
+RulePtr rule(typename Rule::Options options = {}) {
+  return std::make_shared<Rule>(options);
+}
+
+const std::vector<RuleCase>& rule_cases() {
+  static const std::vector<RuleCase> cases{
+      {"adamw", rule<AdamWRule>({.beta1 = 0.9, .beta2 = 0.95}), 0.01, 0.1},
+      {"muon", rule<MuonRule>(), 0.001, 0.1, 2},
+      {"muon_plain", rule<MuonRule>({.nesterov = false}), 0.001, 0, 2},
+      {"muon_rms", rule<MuonRule>({.scale = MuonScale::match_rms_adamw}), 0.001, 0.1, 2},
+      {"adafactor", rule<AdafactorRule>(), 0.01},
+      {"adafactor_decay", rule<AdafactorRule>({.beta2_decay = -0.6, .clip = 2}), 0.05, 0.1},
+      {"averaged", std::make_shared<EmaRule>(rule<AdamWRule>(), 0.5), 0.01, 0.1, 1, false},
+      {"averaged_muon", std::make_shared<EmaRule>(rule<MuonRule>(), 0.5), 0.01, 0.1, 2, false},
+  };
+  return cases;
+}
+
+// What any language can make: see number() of the script.
+Array numbers(int64_t step, const Dims& shape, DType dtype = DType::f32) {
+  Array out = Array::empty(shape, DType::f64);
+  for (int64_t i = 0; i < out.numel(); ++i) {
+    auto whole = static_cast<double>((step * 37 + i * i * 11 + i * 5) % 101);
+    out.data<double>()[i] = whole / 64 - 0.75;
+  }
+  return out.to(dtype);
+}
+
+std::vector<Dims> shapes_of(const RuleCase& row) {
+  std::vector<Dims> shapes{{8, 24}, {24, 8}, {7}};
+  std::erase_if(shapes, [&](const Dims& shape) { return shape.size() < row.fewest_dims; });
+  return shapes;
+}
+
+// A parameter that a program's own loop trains.
+struct Loop {
+  Loop(const RuleCase& row_in, const Dims& shape, DType dtype = DType::f32)
+      : row(row_in),
+        param(numbers(0, shape, dtype), true),
+        optimizer({{.params = {param}, .weight_decay = row.weight_decay}}, row.rule) {}
+  void run(int64_t from, int64_t to) {
+    for (int64_t step = from; step <= to; ++step) {
+      param.set_grad(Tensor(numbers(step, param.shape(), param.dtype())));
+      optimizer.step(row.lr);
+    }
+  }
+  const RuleCase& row;
+  Tensor param;
+  Optimizer optimizer;
+};
+
+std::vector<RuleCase> rules_that(bool (*hold)(const RuleCase&)) {
+  std::vector<RuleCase> rows;
+  std::copy_if(rule_cases().begin(), rule_cases().end(), std::back_inserter(rows), hold);
+  return rows;
+}
+
+std::string name_of(const testing::TestParamInfo<RuleCase>& row) { return row.param.name; }
+
+class RulesOfPyTorch : public testing::TestWithParam<RuleCase> {};
+
+TEST_P(RulesOfPyTorch, MatchItOverFiftySteps) {
+  const RuleCase& row = GetParam();
+  std::map<std::string, Array> golden;
+  for (auto& [name, array] :
+       load_safetensors(TESSERA_GOLDEN_DIR "/optim/rules.safetensors").tensors) {
+    golden.emplace(name, array);
+  }
+  for (const Dims& shape : shapes_of(row)) {
+    Loop loop(row, shape);
+    int64_t done = 0;
+    for (int64_t steps : {1, 10, 50}) {
+      loop.run(done + 1, steps);
+      done = steps;
+      std::string key = fmt::format("{}.{}.{}", row.name, fmt::join(shape, "x"), steps);
+      ASSERT_TRUE(golden.contains(key)) << key;
+      EXPECT_TRUE(close_to(doubles(loop.param.data()), doubles(golden.at(key)), 1e-5, 1e-5)) << key;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, RulesOfPyTorch,
+    testing::ValuesIn(rules_that([](const RuleCase& row) { return row.in_pytorch; })), name_of);
+
+class UpdateRules : public testing::TestWithParam<RuleCase> {};
+
+TEST_P(UpdateRules, GoOnFromTheirSavedState) {
+  const RuleCase& row = GetParam();
+  for (DType dtype : {DType::f32, DType::f64}) {
+    for (const Dims& shape : shapes_of(row)) {
+      Loop whole(row, shape, dtype);
+      whole.run(1, 8);
+      Loop first(row, shape, dtype);
+      first.run(1, 5);
+      Loop second(row, shape, dtype);
+      second.param.data().copy_(first.param.data());
+      nn::StateDict state = first.optimizer.state_dict();
+      EXPECT_EQ(state[0].first, "step/0");
+      second.optimizer.load_state_dict(state);
+      second.run(6, 8);
+      EXPECT_TRUE(same_bits(second.param.data(), whole.param.data())) << row.name;
+      // Without it they would not.
+      Loop without(row, shape, dtype);
+      without.param.data().copy_(first.param.data());
+      without.run(6, 8);
+      EXPECT_FALSE(same_bits(without.param.data(), whole.param.data())) << row.name;
+    }
+  }
+}
+
+class RulesForAnyCut : public testing::TestWithParam<RuleCase> {};
+
+TEST_P(RulesForAnyCut, GiveTheSameBitsHoweverParametersAreCut) {
+  const RuleCase& row = GetParam();
+  constexpr int64_t kLength = 1000;
+  std::vector<Array> arrays;  // parameter and states, whole and in pieces
+  for (bool cut : {false, true}) {
+    Slice all{numbers(0, {kLength}), {}, {}};
+    for (size_t i = 0; i < row.rule->states({kLength}).size(); ++i) {
+      all.state.push_back(Array::zeros({kLength}));
+    }
+    for (int64_t step = 1; step <= 3; ++step) {
+      all.grad = numbers(step, {kLength});
+      for (int64_t begin = 0, end = 0; begin < kLength; begin = end) {
+        end = cut ? std::min<int64_t>(begin + 123, kLength) : kLength;
+        auto piece = [&](const Array& x) { return x.slice(0, begin, end); };
+        Slice slice{piece(all.param), piece(all.grad), {}};
+        for (const Array& state : all.state) slice.state.push_back(piece(state));
+        row.rule->update(slice, Array::scalar(0.5, DType::f64), {row.lr, row.weight_decay, step});
+      }
+    }
+    arrays.push_back(all.param);
+    arrays.insert(arrays.end(), all.state.begin(), all.state.end());
+  }
+  size_t half = arrays.size() / 2;
+  for (size_t i = 0; i < half; ++i) EXPECT_TRUE(same_bits(arrays[i], arrays[half + i])) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, RulesForAnyCut,
+                         testing::ValuesIn(rules_that([](const RuleCase& row) {
+                           return row.rule->cut() == Cut::anywhere;
+                         })),
+                         name_of);
+
+TEST_P(UpdateRules, ReadNothingBack) {
+  const RuleCase& row = GetParam();
+  constexpr Device kMeta{DeviceType::meta};
+  for (const Dims& shape : shapes_of(row)) {
+    Slice slice{Array::empty(shape, DType::f32, kMeta), Array::empty(shape, DType::f32, kMeta), {}};
+    for (const StateInfo& state : row.rule->states(shape)) {
+      slice.state.push_back(Array::empty(state.shape, DType::f32, kMeta));
+    }
+    row.rule->update(slice, Array::empty({}, DType::f64, kMeta), {row.lr, row.weight_decay, 1});
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, UpdateRules, testing::ValuesIn(rule_cases()), name_of);
+
+TEST(Muon, IsForMatricesOnly) {
+  Tensor bias(Array::zeros({3}), true);
+  EXPECT_TRUE(contains(error_of([&] { Muon({{{bias}}}, {}); }),
+                       "[Muon] expected matrices, got a parameter of shape (3,)"));
+  EXPECT_TRUE(contains(error_of([] { Muon({}, {.iterations = 0}); }), "from 1 to 99 iterations"));
+  EXPECT_TRUE(contains(error_of([] { Muon({}, {.momentum = 1}); }), "a momentum in [0, 1)"));
+}
+
+TEST(Muon, MakesUpdatesNearlyOrthogonal) {
+  // What five iterations leave of singular values lies around 1 (0.5 to 1.5): so of q q^T the
+  // diagonal does, and the rest is small.
+  Tensor param(Array::zeros({6, 40}), true);
+  param.set_grad(Tensor(test::random_array({6, 40}, DType::f32, 3)));
+  Muon muon({{{param}}}, {.products = DType::f32});
+  muon.step(1);
+  std::vector<double> q = doubles(param.data());
+  for (size_t i = 0; i < 6; ++i) {
+    for (size_t j = 0; j < 6; ++j) {
+      double product = 0;
+      for (size_t k = 0; k < 40; ++k) product += q[i * 40 + k] * q[j * 40 + k];
+      EXPECT_NEAR(product, i == j ? 0.95 : 0, i == j ? 0.6 : 0.35) << i << ", " << j;
+    }
+  }
+}
+
+TEST(Adafactor, KeepsRowsAndColumnsOfMatrices) {
+  AdafactorRule rule({});
+  std::vector<StateInfo> states = rule.states({2, 30, 40});
+  ASSERT_EQ(states.size(), 2U);
+  EXPECT_EQ(states[0].shape, (Dims{2, 30, 1}));
+  EXPECT_EQ(states[1].shape, (Dims{2, 1, 40}));
+  EXPECT_EQ(rule.states({}).size(), 1U);
+  EXPECT_TRUE(contains(error_of([] { AdafactorRule({.clip = 0.5}); }), "a clip of at least 1"));
+}
+
+}  // namespace
+}  // namespace tessera::optim
