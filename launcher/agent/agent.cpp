@@ -19,7 +19,7 @@
 #include "launcher/agent/signal_fate.h"
 #include "launcher/experiment/utf8.h"
 #include "launcher/job/exit_codes.h"
-#include "launcher/rendezvous/machine.h"
+#include "launcher/rendezvous/coordinator.h"
 
 namespace tessera::agent {
 namespace {
@@ -104,7 +104,7 @@ Agent::Agent(AgentOptions options)
       board_(board_memory_.get(), static_cast<size_t>(options_.node.slots())),
       output_({.prefixed = options_.job.max_nodes() > 1 || options_.node.slots() > 1,
                .folder = options_.log_folder}),
-      machine_(options_.node.slots()) {
+      protocol_(options_.node.slots()) {
   sigset_t set = agent_signals();
   signals_ = Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   TESSERA_CHECK(signals_.is_open(), "cannot watch signals: {}", std::strerror(errno));
@@ -194,7 +194,7 @@ void Agent::take_messages() {
   }
 }
 
-void Agent::take(const rendezvous::Joined& joined) { machine_.joined(joined.reply, secret_); }
+void Agent::take(const rendezvous::Joined& joined) { protocol_.joined(joined.reply, secret_); }
 
 void Agent::take(const v1::Order& order) {
   if (!order.reason().empty() && order.kind() != v1::Order::KIND_FINISH &&
@@ -207,12 +207,12 @@ void Agent::take(const v1::Order& order) {
     }
     if (order.kind() == v1::Order::KIND_WAIT && order.generation() > 0) say(told_);
   }
-  act(machine_.order(boot_ms(), order));
+  act(protocol_.order(boot_ms(), order));
   send_lease();
 }
 
 void Agent::take(const rendezvous::FenceEnded& fence) {
-  if (!ranks_ || fence.generation != machine_.generation()) return;
+  if (!ranks_ || fence.generation != protocol_.generation()) return;
   constexpr int kLostConnection = -61;  // PMIX_ERR_LOST_CONNECTION
   std::string status = std::to_string(fence.ok ? 0 : kLostConnection);
   ranks_->send({FrameType::fence_done, {fence.key, status, fence.data}});
@@ -228,7 +228,7 @@ void Agent::take(const rendezvous::NotYet& refusal) {
 }
 
 void Agent::send_beat() {
-  v1::Beat beat = machine_.beat(boot_ms());
+  v1::Beat beat = protocol_.beat(boot_ms());
   if (beat.has_failure()) {
     make_utf8(*beat.mutable_failure()->mutable_text());
     make_utf8(*beat.mutable_failure()->mutable_stderr_tail());
@@ -248,13 +248,13 @@ void Agent::send_beat() {
 }
 
 void Agent::send_lease() {
-  if (!ranks_ || machine_.lease_until() < lease_told_ + kLeaseStep) return;
-  lease_told_ = machine_.lease_until();
+  if (!ranks_ || protocol_.lease_until() < lease_told_ + kLeaseStep) return;
+  lease_told_ = protocol_.lease_until();
   ranks_->send({FrameType::lease, {std::to_string(lease_told_)}});
 }
 
 void Agent::look_after_time() {
-  act(machine_.tick(boot_ms()));
+  act(protocol_.tick(boot_ms()));
   if (dying_since_ && ranks_ && Clock::now() - *dying_since_ > kDeath) ranks_->kill();
   keep_one_warm();
   look_for_hangs();
@@ -268,18 +268,18 @@ bool Agent::may_restart() const {
 
 // So that the next generation need not wait for a PMIx server to come up.
 void Agent::keep_one_warm() {
-  bool settled = machine_.phase() == v1::PHASE_RUNNING && Clock::now() - started_ > kWarmAfter;
+  bool settled = protocol_.phase() == v1::PHASE_RUNNING && Clock::now() - started_ > kWarmAfter;
   if (warm_ || !settled || !may_restart()) return;
   warm_ = std::make_unique<PmixProcess>(pmix_options());
 }
 
 void Agent::look_for_hangs() {
-  if (!hangs_ || machine_.phase() != v1::PHASE_RUNNING || machine_.stopping()) return;
+  if (!hangs_ || protocol_.phase() != v1::PHASE_RUNNING || protocol_.stopping()) return;
   if (hang_) {
     // The ranks have had the time to print their stacks.
     if (Clock::now() - hang_since_ <= kStackTime) return;
     int rank = environment_.first_rank() + static_cast<int>(hang_->place);
-    act(machine_.failed(
+    act(protocol_.failed(
         hang_failure(*hang_, rank, options_.node.host(), output_.stderr_tail(rank))));
     return;
   }
@@ -356,7 +356,7 @@ void Agent::take_signals() {
 
 void Agent::ask_to_leave(const StopRequest& request) {
   if (asked_to_leave_ && is_same_request(*asked_to_leave_, request)) return;
-  bool member = machine_.membership().member() != 0;
+  bool member = protocol_.membership().member() != 0;
   // Ranks that wait for somebody to read what they print could not stop.
   output_.hurry();
   if (asked_to_leave_ || !member) {
@@ -367,7 +367,7 @@ void Agent::ask_to_leave(const StopRequest& request) {
   }
   asked_to_leave_ = request;
   say("stopping after a checkpoint; a second signal ends everything at once");
-  machine_.leave();
+  protocol_.leave();
   beat_due_ = true;
 }
 

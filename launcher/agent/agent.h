@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/agent/agent_machine.h"
+#include "launcher/agent/agent_protocol.h"
 #include "launcher/agent/hang_watch.h"
 #include "launcher/agent/pmix_process.h"
 #include "launcher/agent/private_folders.h"
@@ -116,7 +116,7 @@ class Agent {
   experiment::ProgressBoard board_;
   RankOutput output_;
   std::optional<rendezvous::Client> client_;  // while it runs
-  AgentMachine machine_;
+  AgentProtocol protocol_;
   std::string secret_;  // of the membership that is asked for
 
   std::unique_ptr<PmixProcess> warm_;  // for the next generation

@@ -26,14 +26,14 @@ int number_in(const std::string& text) { return std::stoi(text); }
 
 }  // namespace
 
-// --- what the machine decides
+// --- what the protocol decides
 
 void Agent::act(const Actions& actions) {
-  v1::Phase phase = machine_.phase();
+  v1::Phase phase = protocol_.phase();
   for (const Action& action : actions) {
     std::visit([this](const auto& any) { act(any); }, action);
   }
-  beat_due_ = beat_due_ || !actions.empty() || machine_.phase() != phase;
+  beat_due_ = beat_due_ || !actions.empty() || protocol_.phase() != phase;
 }
 
 void Agent::act(const Prepare& prepare) {
@@ -53,8 +53,8 @@ void Agent::act(const Prepare& prepare) {
   ranks_ = warm_ ? std::move(warm_) : std::make_unique<PmixProcess>(pmix_options());
   environment_ = {.plan = prepare.plan,
                   .place = prepare.place,
-                  .job_id = machine_.membership().job_id(),
-                  .started_at = machine_.membership().started_at(),
+                  .job_id = protocol_.membership().job_id(),
+                  .started_at = protocol_.membership().started_at(),
                   .shared_memory = ranks_->shm_dir(),
                   .snapshots = may_restart() ? folders_.memory() + "/snapshots" : "",
                   .bind = options_.bind};
@@ -68,7 +68,7 @@ void Agent::act(const Prepare& prepare) {
     ranks += (ranks.empty() ? "" : ";") + own;
   }
   ranks_->send({FrameType::prepare,
-                {fmt::format("tessera-{}.{}", machine_.membership().ranks_secret(),
+                {fmt::format("tessera-{}.{}", protocol_.membership().ranks_secret(),
                              prepare.plan.generation()),
                  nodes, ranks, std::to_string(prepare.plan.world_size()),
                  std::to_string(environment_.first_rank()), std::to_string(prepare.place)}});
@@ -118,7 +118,7 @@ void Agent::bury() {
   // It may have said why since they were last read.
   take_reports();
   if (!dying_since_) {
-    act(machine_.failed(
+    act(protocol_.failed(
         launch_failure("tessera-pmix, which keeps the ranks, has ended. " + ranks_->last_words())));
   }
   dying_since_.reset();
@@ -130,7 +130,7 @@ void Agent::bury() {
   // Of a user who does not read, the server must not be kept waiting: what there is stays for
   // later.
   if (!output_.wait_for_ends(kOutputEndMs) && !output_.waits_for_reader()) output_.drop_all();
-  act(machine_.dead());
+  act(protocol_.dead());
   beat_due_ = true;
 }
 
@@ -141,14 +141,14 @@ void Agent::take_reports() {
   try {
     for (const Frame& frame : ranks_->receive()) take_report(frame);
   } catch (const std::exception& error) {
-    act(machine_.failed(launch_failure(error.what())));
+    act(protocol_.failed(launch_failure(error.what())));
   }
 }
 
 void Agent::take_report(const Frame& frame) {
   switch (frame.type) {
     case FrameType::ready:
-      machine_.ready();
+      protocol_.ready();
       beat_due_ = true;
       break;
     case FrameType::started:
@@ -160,7 +160,7 @@ void Agent::take_report(const Frame& frame) {
     case FrameType::finalized: finalized_.insert(local_rank_in(frame)); break;
     case FrameType::aborted: aborted_[local_rank_in(frame)] = number_in(frame.fields.at(1)); break;
     case FrameType::not_served:
-      act(machine_.failed(end_failure(
+      act(protocol_.failed(end_failure(
           local_rank_in(frame),
           fmt::format("called {}, which tessera launch does not serve: mpirun of Open MPI does",
                       frame.fields.at(1)))));
@@ -170,8 +170,8 @@ void Agent::take_report(const Frame& frame) {
       break;
     case FrameType::exited: take_exit(frame); break;
     case FrameType::fence: take_fence(frame); break;
-    case FrameType::failed: act(machine_.failed(launch_failure(frame.fields.at(0)))); break;
-    case FrameType::lease_expired: act(machine_.lapsed()); break;
+    case FrameType::failed: act(protocol_.failed(launch_failure(frame.fields.at(0)))); break;
+    case FrameType::lease_expired: act(protocol_.lapsed()); break;
     case FrameType::modex_request: {
       // Open MPI asks for it only when it was told not to exchange everything at the start.
       constexpr int kNotFound = -46;  // PMIX_ERR_NOT_FOUND
@@ -189,7 +189,7 @@ void Agent::take_exit(const Frame& frame) {
   int value = number_in(frame.fields.at(2));
   std::optional<v1::Failure> failure = failure_of(local, by_signal, value);
   if (!failure && value == 0 && !connected_.contains(local)) ended_alone_.insert(local);
-  act(machine_.rank_ended(by_signal ? -1 : value, failure));
+  act(protocol_.rank_ended(by_signal ? -1 : value, failure));
 }
 
 int Agent::local_rank_in(const Frame& frame) const {
@@ -199,14 +199,15 @@ int Agent::local_rank_in(const Frame& frame) const {
 void Agent::take_connected(int local) {
   connected_.insert(local);
   // It will wait for those that have ended already.
-  if (!ended_alone_.empty()) act(machine_.failed(end_failure(*ended_alone_.begin(), kWithoutInit)));
+  if (!ended_alone_.empty())
+    act(protocol_.failed(end_failure(*ended_alone_.begin(), kWithoutInit)));
 }
 
 void Agent::take_fence(const Frame& frame) {
   v1::FenceRequest request;
-  request.set_member(machine_.membership().member());
-  request.set_secret(machine_.secret());
-  request.set_generation(machine_.generation());
+  request.set_member(protocol_.membership().member());
+  request.set_secret(protocol_.secret());
+  request.set_generation(protocol_.generation());
   request.set_key(frame.fields.at(0));
   const std::string& nodes = frame.fields.at(1);
   for (size_t begin = 0; begin < nodes.size();) {
@@ -230,7 +231,7 @@ std::optional<v1::Failure> Agent::failure_of(int local, bool by_signal, int valu
   if (!well) return end_failure(local, "", value, by_signal);
   // Others wait for it in what is a collective of all: a program that calls MPI_Init on some ranks
   // only, or by another library, or that ends without MPI_Finalize.
-  bool stops = value == exit_codes::kStopped && machine_.stopping();
+  bool stops = value == exit_codes::kStopped && protocol_.stopping();
   if (connected_.contains(local) && !finalized_.contains(local) && !stops) {
     return end_failure(local, fmt::format("ended with code {} without MPI_Finalize", value),
                        value == 0 ? 1 : value);

@@ -1,17 +1,17 @@
 // Generations that end early: failures, losses, newcomers, leaving and draining.
-#include "launcher/rendezvous/machine.h"
-#include "tests/launcher/rendezvous/machine_driver.h"
+#include "launcher/rendezvous/coordinator.h"
+#include "tests/launcher/rendezvous/coordinator_driver.h"
 #include "tests/support/error_of.h"
 
 namespace tessera::rendezvous {
 namespace {
 
-using State = Machine::State;
+using State = Coordinator::State;
 using Hosts = std::vector<std::string>;
 
 // A job whose ranks run on the nodes a, b, ...
-MachineDriver running(int num_nodes, const v1::Job& job, const Settings& settings = {}) {
-  MachineDriver driver(job, settings);
+CoordinatorDriver running(int num_nodes, const v1::Job& job, const Settings& settings = {}) {
+  CoordinatorDriver driver(job, settings);
   for (int i = 0; i < num_nodes; ++i) driver.join(std::string(1, static_cast<char>('a' + i)));
   if (num_nodes < job.max_nodes()) driver.wait(1100);
   driver.start_all();
@@ -19,12 +19,12 @@ MachineDriver running(int num_nodes, const v1::Job& job, const Settings& setting
   return driver;
 }
 
-MachineDriver two_running(int max_restarts = 3, const Settings& settings = {}) {
-  return running(2, MachineDriver::job(2, 2, max_restarts), settings);
+CoordinatorDriver two_running(int max_restarts = 3, const Settings& settings = {}) {
+  return running(2, CoordinatorDriver::job(2, 2, max_restarts), settings);
 }
 
-TEST(MachineFailure, EndsAllRanksAndCountsARestart) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorFailure, EndsAllRanksAndCountsARestart) {
+  CoordinatorDriver driver = two_running();
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 7, 100));
   EXPECT_EQ(driver.state(), State::ending);
   EXPECT_EQ(driver.kind("b"), v1::Order::KIND_END);
@@ -34,16 +34,16 @@ TEST(MachineFailure, EndsAllRanksAndCountsARestart) {
   EXPECT_EQ(driver.state(), State::ending);
   driver.beat("b", v1::PHASE_ENDED);
   EXPECT_EQ(driver.state(), State::preparing);
-  EXPECT_EQ(driver.machine().generation(), 2);
+  EXPECT_EQ(driver.coordinator().generation(), 2);
   EXPECT_EQ(driver.restarts(), 1);
   EXPECT_EQ(driver.beat("b").plan().restarts(), 1);
   driver.start_all();
   driver.all(v1::PHASE_DONE);
-  EXPECT_EQ(driver.machine().exit_code(), 0);
+  EXPECT_EQ(driver.coordinator().exit_code(), 0);
 }
 
-TEST(MachineFailure, OneTooManyEndsTheJobWithItsCode) {
-  MachineDriver driver = two_running(1);
+TEST(CoordinatorFailure, OneTooManyEndsTheJobWithItsCode) {
+  CoordinatorDriver driver = two_running(1);
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(driver.restarts(), i);
     driver.start_all();
@@ -62,101 +62,101 @@ struct Code {
   int expected;
 };
 
-TEST(MachineFailure, GivesTheJobItsExitCode) {
+TEST(CoordinatorFailure, GivesTheJobItsExitCode) {
   for (auto [kind, value, expected] :
        {Code{v1::Failure::KIND_EXIT, 3, 3}, Code{v1::Failure::KIND_EXIT, 255, 255},
         Code{v1::Failure::KIND_EXIT, 0, 1}, Code{v1::Failure::KIND_EXIT, 256, 1},
         Code{v1::Failure::KIND_EXIT, -1, 1}, Code{v1::Failure::KIND_SIGNAL, 9, 137},
         Code{v1::Failure::KIND_HANG, 0, 1}, Code{v1::Failure::KIND_LAUNCH, 0, 1}}) {
-    MachineDriver driver = two_running(0);
+    CoordinatorDriver driver = two_running(0);
     driver.fail("a", failure_of(kind, value, 100));
     driver.all(v1::PHASE_ENDED);
-    EXPECT_EQ(driver.machine().exit_code(), expected) << kind << " " << value;
+    EXPECT_EQ(driver.coordinator().exit_code(), expected) << kind << " " << value;
   }
 }
 
 // A signal's value may come from anyone who can reach the server.
-TEST(MachineFailure, ASignalThatDoesNotExistIsJustAFailure) {
+TEST(CoordinatorFailure, ASignalThatDoesNotExistIsJustAFailure) {
   for (int value : {0, -128, -200, 65, 200, 2'147'483'647}) {
-    MachineDriver driver = two_running(0);
+    CoordinatorDriver driver = two_running(0);
     driver.fail("a", failure_of(v1::Failure::KIND_SIGNAL, value, 100));
     driver.all(v1::PHASE_ENDED);
-    EXPECT_EQ(driver.machine().exit_code(), 1) << value;
+    EXPECT_EQ(driver.coordinator().exit_code(), 1) << value;
   }
 }
 
-TEST(MachineFailure, BadUsageIsNotTriedAgain) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorFailure, BadUsageIsNotTriedAgain) {
+  CoordinatorDriver driver = two_running();
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 2, 100));
   driver.all(v1::PHASE_ENDED);
   EXPECT_EQ(driver.state(), State::finished);
-  EXPECT_EQ(driver.machine().exit_code(), 2);
+  EXPECT_EQ(driver.coordinator().exit_code(), 2);
 }
 
-TEST(MachineFailure, TheEarliestIsTheCause) {
-  MachineDriver driver = running(3, MachineDriver::job(3, 3, 0));
+TEST(CoordinatorFailure, TheEarliestIsTheCause) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(3, 3, 0));
   driver.fail("b", failure_of(v1::Failure::KIND_EXIT, 5, 900, 2));
   driver.fail("c", failure_of(v1::Failure::KIND_EXIT, 6, 700, 4));
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 4, 800, 0));
   driver.all(v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().exit_code(), 6);
+  EXPECT_EQ(driver.coordinator().exit_code(), 6);
 }
 
-TEST(MachineFailure, ASignalCausesAnErrorThatWasSeenShortlyBefore) {
-  MachineDriver driver = two_running(0);
+TEST(CoordinatorFailure, ASignalCausesAnErrorThatWasSeenShortlyBefore) {
+  CoordinatorDriver driver = two_running(0);
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 5, 700, 0));
   driver.fail("b", failure_of(v1::Failure::KIND_SIGNAL, 9, 1000, 2));
   driver.all(v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().exit_code(), 137);
+  EXPECT_EQ(driver.coordinator().exit_code(), 137);
 }
 
-TEST(MachineFailure, ALostNodeCausesTheErrorsOfTheOthers) {
-  MachineDriver driver = two_running(0);
+TEST(CoordinatorFailure, ALostNodeCausesTheErrorsOfTheOthers) {
+  CoordinatorDriver driver = two_running(0);
   driver.agent("b").silent = true;
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 5, 700));
   driver.beat("a", v1::PHASE_ENDED);
   driver.wait(6000);
   EXPECT_EQ(driver.state(), State::finished);
-  EXPECT_EQ(driver.machine().finish().failure().kind(), v1::Failure::KIND_LOST);
-  EXPECT_EQ(driver.machine().finish().failure().host(), "b");
+  EXPECT_EQ(driver.coordinator().finish().failure().kind(), v1::Failure::KIND_LOST);
+  EXPECT_EQ(driver.coordinator().finish().failure().host(), "b");
 }
 
-TEST(MachineFailure, OnlyTheFirstOfANodeCounts) {
-  MachineDriver driver = two_running(0);
+TEST(CoordinatorFailure, OnlyTheFirstOfANodeCounts) {
+  CoordinatorDriver driver = two_running(0);
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 5, 700));
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 6, 1));
   driver.all(v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().exit_code(), 5);
+  EXPECT_EQ(driver.coordinator().exit_code(), 5);
 }
 
-TEST(MachineFailure, ANodeThatEndsWithoutAReasonIsOne) {
-  MachineDriver driver = two_running(0);
+TEST(CoordinatorFailure, ANodeThatEndsWithoutAReasonIsOne) {
+  CoordinatorDriver driver = two_running(0);
   driver.beat("a", v1::PHASE_ENDED);
   EXPECT_EQ(driver.kind("b"), v1::Order::KIND_END);
   driver.beat("b", v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().exit_code(), 1);
-  EXPECT_EQ(driver.machine().finish().reason(), "a node ended its ranks");
+  EXPECT_EQ(driver.coordinator().exit_code(), 1);
+  EXPECT_EQ(driver.coordinator().finish().reason(), "a node ended its ranks");
 }
 
-TEST(MachineFailure, ALapsedLeaseIsNotCounted) {
-  MachineDriver driver = two_running(0);
+TEST(CoordinatorFailure, ALapsedLeaseIsNotCounted) {
+  CoordinatorDriver driver = two_running(0);
   driver.fail("a", failure_of(v1::Failure::KIND_LAPSED, 0, 0, -1));
   driver.all(v1::PHASE_ENDED);
   EXPECT_EQ(driver.state(), State::preparing);
-  EXPECT_EQ(driver.machine().generation(), 2);
+  EXPECT_EQ(driver.coordinator().generation(), 2);
   EXPECT_EQ(driver.restarts(), 0);
 }
 
-TEST(MachineFailure, ALapsedLeaseIsNeverTheCauseOfAnother) {
-  MachineDriver driver = running(3, MachineDriver::job(3, 3, 0));
+TEST(CoordinatorFailure, ALapsedLeaseIsNeverTheCauseOfAnother) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(3, 3, 0));
   driver.fail("a", failure_of(v1::Failure::KIND_LAPSED, 0, 0, -1));
   driver.fail("b", failure_of(v1::Failure::KIND_EXIT, 5, 9000, 2));
   driver.all(v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().exit_code(), 5);
+  EXPECT_EQ(driver.coordinator().exit_code(), 5);
 }
 
-TEST(MachineFailure, WhilePreparingEndsTheGeneration) {
-  MachineDriver driver(MachineDriver::job(2, 2));
+TEST(CoordinatorFailure, WhilePreparingEndsTheGeneration) {
+  CoordinatorDriver driver(CoordinatorDriver::job(2, 2));
   driver.join("a");
   driver.join("b");
   driver.beat("a", v1::PHASE_PREPARING);
@@ -164,12 +164,12 @@ TEST(MachineFailure, WhilePreparingEndsTheGeneration) {
   // b has not heard of the plan yet, and will not run it.
   EXPECT_EQ(driver.kind("b"), v1::Order::KIND_END);
   driver.all(v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().generation(), 2);
+  EXPECT_EQ(driver.coordinator().generation(), 2);
   EXPECT_EQ(driver.restarts(), 1);
 }
 
-TEST(MachineFailure, PreparingForTooLongIsOne) {
-  MachineDriver driver(MachineDriver::job(2, 2, 0), {.prepare = 5000});
+TEST(CoordinatorFailure, PreparingForTooLongIsOne) {
+  CoordinatorDriver driver(CoordinatorDriver::job(2, 2, 0), {.prepare = 5000});
   driver.join("a");
   driver.join("b");
   driver.all(v1::PHASE_PREPARING);
@@ -180,12 +180,12 @@ TEST(MachineFailure, PreparingForTooLongIsOne) {
   EXPECT_EQ(driver.state(), State::ending);
   EXPECT_EQ(driver.order("a").reason(), "not all nodes were ready for their ranks within 5 s");
   driver.all(v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().exit_code(), 1);
+  EXPECT_EQ(driver.coordinator().exit_code(), 1);
 }
 
-TEST(MachineLoss, OfANodeThatWasDoneIsNone) {
+TEST(CoordinatorLoss, OfANodeThatWasDoneIsNone) {
   for (bool leaves : {false, true}) {
-    MachineDriver driver = two_running(0);
+    CoordinatorDriver driver = two_running(0);
     driver.beat("a", v1::PHASE_DONE);
     if (leaves) {
       driver.leave("a");
@@ -193,26 +193,26 @@ TEST(MachineLoss, OfANodeThatWasDoneIsNone) {
       driver.agent("a").silent = true;
       driver.wait(3000);
     }
-    EXPECT_EQ(driver.machine().num_members(), 1u);
+    EXPECT_EQ(driver.coordinator().num_members(), 1u);
     EXPECT_EQ(driver.state(), State::running);
     driver.beat("b", v1::PHASE_DONE);
     EXPECT_EQ(driver.state(), State::finished);
-    EXPECT_EQ(driver.machine().exit_code(), 0);
+    EXPECT_EQ(driver.coordinator().exit_code(), 0);
   }
 }
 
-TEST(MachineLoss, OfANodeThatWasDoneDoesNotHideItsCheckpoint) {
-  MachineDriver driver = two_running(0);
+TEST(CoordinatorLoss, OfANodeThatWasDoneDoesNotHideItsCheckpoint) {
+  CoordinatorDriver driver = two_running(0);
   driver.drain("asked to");
   driver.agent("a").stopped = true;
   driver.beat("a", v1::PHASE_DONE);
   driver.leave("a");
   driver.beat("b", v1::PHASE_DONE);
-  EXPECT_EQ(driver.machine().exit_code(), 75);
+  EXPECT_EQ(driver.coordinator().exit_code(), 75);
 }
 
-TEST(MachineLoss, HoldsTheNextGenerationUntilTheLeaseAndTheMarginArePast) {
-  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+TEST(CoordinatorLoss, HoldsTheNextGenerationUntilTheLeaseAndTheMarginArePast) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(2, 3));
   driver.agent("c").silent = true;
   driver.wait(2500);
   EXPECT_EQ(driver.state(), State::running);
@@ -228,21 +228,21 @@ TEST(MachineLoss, HoldsTheNextGenerationUntilTheLeaseAndTheMarginArePast) {
   EXPECT_EQ(driver.restarts(), 1);
 }
 
-TEST(MachineLoss, OfANodeWithoutRanksHoldsNobody) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorLoss, OfANodeWithoutRanksHoldsNobody) {
+  CoordinatorDriver driver = two_running();
   driver.join("c");
   driver.agent("c").silent = true;
   driver.wait(5000);
-  EXPECT_EQ(driver.machine().num_members(), 2u);
+  EXPECT_EQ(driver.coordinator().num_members(), 2u);
   EXPECT_EQ(driver.state(), State::running);
 }
 
-TEST(MachineLoss, ALateBeatIsFencedAndItsSenderCanJoinAnew) {
-  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+TEST(CoordinatorLoss, ALateBeatIsFencedAndItsSenderCanJoinAnew) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(2, 3));
   DrivenAgent lost = driver.agent("c");
   driver.agent("c").silent = true;
   driver.wait(3000);
-  EXPECT_EQ(driver.machine().num_members(), 2u);
+  EXPECT_EQ(driver.coordinator().num_members(), 2u);
   EXPECT_EQ(driver.beat("c").kind(), v1::Order::KIND_FENCED);
   EXPECT_EQ(driver.state(), State::ending);
   driver.all(v1::PHASE_ENDED);
@@ -250,11 +250,11 @@ TEST(MachineLoss, ALateBeatIsFencedAndItsSenderCanJoinAnew) {
   EXPECT_NE(driver.agent("c").member, lost.member);
   driver.wait(3000);
   EXPECT_EQ(driver.plan(), (Hosts{"a", "b", "c"}));
-  EXPECT_EQ(driver.machine().generation(), 2);
+  EXPECT_EQ(driver.coordinator().generation(), 2);
 }
 
-TEST(MachineLoss, OfTooManyWaitsForOthers) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorLoss, OfTooManyWaitsForOthers) {
+  CoordinatorDriver driver = two_running();
   driver.agent("b").silent = true;
   driver.wait(2700);
   driver.beat("a", v1::PHASE_ENDED);
@@ -265,8 +265,8 @@ TEST(MachineLoss, OfTooManyWaitsForOthers) {
   EXPECT_EQ(driver.plan(), (Hosts{"a", "c"}));
 }
 
-TEST(MachineRegroup, ANewcomerGetsItsPlaceAfterACheckpoint) {
-  MachineDriver driver = running(2, MachineDriver::job(1, 3));
+TEST(CoordinatorRegroup, ANewcomerGetsItsPlaceAfterACheckpoint) {
+  CoordinatorDriver driver = running(2, CoordinatorDriver::job(1, 3));
   driver.join("c");
   driver.wait(900);
   EXPECT_EQ(driver.state(), State::running);
@@ -282,8 +282,8 @@ TEST(MachineRegroup, ANewcomerGetsItsPlaceAfterACheckpoint) {
   EXPECT_EQ(driver.restarts(), 0);
 }
 
-TEST(MachineRegroup, ANewcomerThatLeavesIsNoReason) {
-  MachineDriver driver = running(2, MachineDriver::job(1, 3));
+TEST(CoordinatorRegroup, ANewcomerThatLeavesIsNoReason) {
+  CoordinatorDriver driver = running(2, CoordinatorDriver::job(1, 3));
   driver.join("c");
   driver.agent("c").leaving = true;
   EXPECT_EQ(driver.beat("c").kind(), v1::Order::KIND_FINISH);
@@ -291,8 +291,8 @@ TEST(MachineRegroup, ANewcomerThatLeavesIsNoReason) {
   EXPECT_EQ(driver.state(), State::running);
 }
 
-TEST(MachineRegroup, RanksThatDoNotStopInTimeAreKilled) {
-  MachineDriver driver = running(2, MachineDriver::job(1, 3), {.grace = 5000});
+TEST(CoordinatorRegroup, RanksThatDoNotStopInTimeAreKilled) {
+  CoordinatorDriver driver = running(2, CoordinatorDriver::job(1, 3), {.grace = 5000});
   driver.join("c");
   driver.wait(1100);
   EXPECT_TRUE(driver.order("a").graceful());
@@ -305,8 +305,8 @@ TEST(MachineRegroup, RanksThatDoNotStopInTimeAreKilled) {
   EXPECT_EQ(driver.restarts(), 0);
 }
 
-TEST(MachineRegroup, RanksThatMayWaitForThoseThatDiedAreKilledSooner) {
-  MachineDriver driver = running(3, MachineDriver::job(1, 4));
+TEST(CoordinatorRegroup, RanksThatMayWaitForThoseThatDiedAreKilledSooner) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(1, 4));
   driver.join("d");
   driver.wait(1100);
   driver.agent("a").stopped = true;
@@ -324,8 +324,8 @@ TEST(MachineRegroup, RanksThatMayWaitForThoseThatDiedAreKilledSooner) {
   EXPECT_EQ(driver.restarts(), 0);
 }
 
-TEST(MachineRegroup, WhoComesWhileTheOthersPrepareComesBeforeTheirRanksStart) {
-  MachineDriver driver(MachineDriver::job(1, 3));
+TEST(CoordinatorRegroup, WhoComesWhileTheOthersPrepareComesBeforeTheirRanksStart) {
+  CoordinatorDriver driver(CoordinatorDriver::job(1, 3));
   driver.join("a");
   driver.join("b");
   driver.wait(1100);
@@ -342,8 +342,8 @@ TEST(MachineRegroup, WhoComesWhileTheOthersPrepareComesBeforeTheirRanksStart) {
   EXPECT_EQ(driver.plan().size(), 3u);
 }
 
-TEST(MachineLeave, WithEnoughNodesLeftTheOthersGoOn) {
-  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+TEST(CoordinatorLeave, WithEnoughNodesLeftTheOthersGoOn) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(2, 3));
   driver.agent("b").leaving = true;
   driver.beat("b");
   EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
@@ -362,8 +362,8 @@ TEST(MachineLeave, WithEnoughNodesLeftTheOthersGoOn) {
   EXPECT_EQ(driver.restarts(), 0);
 }
 
-TEST(MachineLeave, WithoutEnoughNodesLeftTheJobStops) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorLeave, WithoutEnoughNodesLeftTheJobStops) {
+  CoordinatorDriver driver = two_running();
   driver.agent("b").leaving = true;
   driver.beat("b");
   EXPECT_TRUE(driver.order("a").graceful());
@@ -371,11 +371,11 @@ TEST(MachineLeave, WithoutEnoughNodesLeftTheJobStops) {
   driver.agent("a").stopped = driver.agent("b").stopped = true;
   driver.all(v1::PHASE_DONE);
   EXPECT_EQ(driver.kind("b"), v1::Order::KIND_FINISH);
-  EXPECT_EQ(driver.machine().exit_code(), 75);
+  EXPECT_EQ(driver.coordinator().exit_code(), 75);
 }
 
-TEST(MachineLeave, WithoutWarningIsAFailureThatHoldsNobody) {
-  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+TEST(CoordinatorLeave, WithoutWarningIsAFailureThatHoldsNobody) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(2, 3));
   EXPECT_EQ(refusal_of(driver.leave("b")), "");
   EXPECT_EQ(driver.order("a").reason(), "node b left");
   driver.all(v1::PHASE_ENDED);
@@ -383,8 +383,8 @@ TEST(MachineLeave, WithoutWarningIsAFailureThatHoldsNobody) {
   EXPECT_EQ(driver.restarts(), 1);
 }
 
-TEST(MachineLeave, OnlyMembersCan) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorLeave, OnlyMembersCan) {
+  CoordinatorDriver driver = two_running();
   v1::LeaveRequest request;
   request.set_member(driver.agent("a").member);
   request.set_secret(driver.agent("b").secret);
@@ -392,53 +392,53 @@ TEST(MachineLeave, OnlyMembersCan) {
   EXPECT_EQ(driver.state(), State::running);
 }
 
-TEST(MachineDrain, StopsRanksAfterACheckpoint) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorDrain, StopsRanksAfterACheckpoint) {
+  CoordinatorDriver driver = two_running();
   driver.drain("maintenance");
   EXPECT_EQ(driver.kind("a"), v1::Order::KIND_END);
   EXPECT_TRUE(driver.order("a").graceful());
   EXPECT_EQ(driver.order("a").reason(), "stopping: maintenance");
   driver.agent("a").stopped = true;
   driver.all(v1::PHASE_DONE);
-  EXPECT_EQ(driver.machine().exit_code(), 75);
-  EXPECT_EQ(driver.machine().finish().reason(), "stopped: maintenance");
-  EXPECT_FALSE(driver.machine().finish().has_failure());
+  EXPECT_EQ(driver.coordinator().exit_code(), 75);
+  EXPECT_EQ(driver.coordinator().finish().reason(), "stopped: maintenance");
+  EXPECT_FALSE(driver.coordinator().finish().has_failure());
 }
 
-TEST(MachineDrain, RanksThatDieOfItGiveTheirCode) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorDrain, RanksThatDieOfItGiveTheirCode) {
+  CoordinatorDriver driver = two_running();
   driver.drain("maintenance");
   driver.fail("a", failure_of(v1::Failure::KIND_SIGNAL, 15, 100), v1::PHASE_ENDED);
   driver.beat("b", v1::PHASE_ENDED);
-  EXPECT_EQ(driver.machine().exit_code(), 143);
+  EXPECT_EQ(driver.coordinator().exit_code(), 143);
 }
 
-TEST(MachineDrain, WithoutRanksIsTheEndAtOnce) {
-  MachineDriver driver(MachineDriver::job(2, 2));
+TEST(CoordinatorDrain, WithoutRanksIsTheEndAtOnce) {
+  CoordinatorDriver driver(CoordinatorDriver::job(2, 2));
   driver.join("a");
   driver.drain("maintenance");
   EXPECT_EQ(driver.kind("a"), v1::Order::KIND_FINISH);
-  EXPECT_EQ(driver.machine().exit_code(), 75);
+  EXPECT_EQ(driver.coordinator().exit_code(), 75);
   // Nothing is left to stop.
   size_t num_events = driver.events().size();
   driver.drain("again");
   EXPECT_EQ(driver.events().size(), num_events);
 }
 
-TEST(MachineDrain, AfterAFailureThereIsNoNextGeneration) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorDrain, AfterAFailureThereIsNoNextGeneration) {
+  CoordinatorDriver driver = two_running();
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 7, 100));
   driver.drain("maintenance");
   driver.all(v1::PHASE_ENDED);
   EXPECT_EQ(driver.state(), State::finished);
-  EXPECT_EQ(driver.machine().exit_code(), 75);
+  EXPECT_EQ(driver.coordinator().exit_code(), 75);
 }
 
-TEST(MachineDeafness, AJumpOfTheClockLosesNobody) {
+TEST(CoordinatorDeafness, AJumpOfTheClockLosesNobody) {
   for (Millis pause : {600, 3000, 100'000, 10'000'000}) {
-    MachineDriver driver = two_running();
+    CoordinatorDriver driver = two_running();
     driver.jump(pause);
-    EXPECT_EQ(driver.machine().num_members(), 2u);
+    EXPECT_EQ(driver.coordinator().num_members(), 2u);
     driver.wait(2000);
     EXPECT_EQ(driver.state(), State::running);
     driver.agent("a").silent = true;
@@ -447,14 +447,14 @@ TEST(MachineDeafness, AJumpOfTheClockLosesNobody) {
   }
 }
 
-TEST(MachineDeafness, AClockThatGoesBackChangesNothing) {
-  MachineDriver driver = two_running();
+TEST(CoordinatorDeafness, AClockThatGoesBackChangesNothing) {
+  CoordinatorDriver driver = two_running();
   driver.jump(-5000);
   EXPECT_EQ(driver.state(), State::running);
 }
 
-TEST(MachineDeafness, WhatHasToBeWaitedForTakesAsLong) {
-  MachineDriver driver = running(3, MachineDriver::job(2, 3));
+TEST(CoordinatorDeafness, WhatHasToBeWaitedForTakesAsLong) {
+  CoordinatorDriver driver = running(3, CoordinatorDriver::job(2, 3));
   driver.agent("c").silent = true;
   driver.wait(2600);
   driver.all(v1::PHASE_ENDED);
@@ -467,7 +467,7 @@ TEST(MachineDeafness, WhatHasToBeWaitedForTakesAsLong) {
 }
 
 // How long it takes from that failure of all ranks to the next generation, in ms.
-int64_t pause_of(MachineDriver& driver, int code) {
+int64_t pause_of(CoordinatorDriver& driver, int code) {
   driver.start_all();
   driver.fail("a", failure_of(v1::Failure::KIND_EXIT, code, 100));
   driver.all(v1::PHASE_ENDED);
@@ -477,8 +477,8 @@ int64_t pause_of(MachineDriver& driver, int code) {
 }
 
 // So that a disk that is full for two seconds does not use up five restarts.
-TEST(MachineFailure, RestartsForOneCauseArePutOff) {
-  MachineDriver driver = two_running(100);
+TEST(CoordinatorFailure, RestartsForOneCauseArePutOff) {
+  CoordinatorDriver driver = two_running(100);
   EXPECT_EQ(pause_of(driver, 1), 0);
   for (int64_t expected : {1000, 2000, 4000, 8000, 16'000, 30'000, 30'000}) {
     EXPECT_NEAR(static_cast<double>(pause_of(driver, 1)), static_cast<double>(expected), 300);
@@ -486,8 +486,8 @@ TEST(MachineFailure, RestartsForOneCauseArePutOff) {
   EXPECT_EQ(pause_of(driver, 2 + 1), 0) << "another cause";
 }
 
-TEST(MachineFailure, WhatComesFromOutsideIsMendedAtOnce) {
-  MachineDriver driver = two_running(100);
+TEST(CoordinatorFailure, WhatComesFromOutsideIsMendedAtOnce) {
+  CoordinatorDriver driver = two_running(100);
   for (int i = 0; i < 5; ++i) {
     driver.start_all();
     driver.fail("a", failure_of(v1::Failure::KIND_SIGNAL, 9, 100));
@@ -496,8 +496,8 @@ TEST(MachineFailure, WhatComesFromOutsideIsMendedAtOnce) {
   }
 }
 
-TEST(MachineFailure, ADrainDoesNotWaitForAPause) {
-  MachineDriver driver = two_running(100);
+TEST(CoordinatorFailure, ADrainDoesNotWaitForAPause) {
+  CoordinatorDriver driver = two_running(100);
   for (int i = 0; i < 2; ++i) {
     driver.start_all();
     driver.fail("a", failure_of(v1::Failure::KIND_EXIT, 1, 100));

@@ -1,4 +1,4 @@
-#include "launcher/rendezvous/machine.h"
+#include "launcher/rendezvous/coordinator.h"
 
 #include <fmt/format.h>
 
@@ -58,7 +58,7 @@ std::string job_text(const v1::Job& job) {
 
 }  // namespace
 
-Machine::Machine(const Settings& settings, v1::Record::Began began, Millis now)
+Coordinator::Coordinator(const Settings& settings, v1::Record::Began began, Millis now)
     : settings_(settings),
       began_(std::move(began)),
       state_since_(now),
@@ -66,7 +66,7 @@ Machine::Machine(const Settings& settings, v1::Record::Began began, Millis now)
       hold_until_(now),
       now_(now) {}
 
-Outputs Machine::step(Millis now, const Input& input) {
+Outputs Coordinator::step(Millis now, const Input& input) {
   Outputs out;
   out_ = &out;
   orders_sent_ = false;
@@ -79,7 +79,7 @@ Outputs Machine::step(Millis now, const Input& input) {
 
 // Whether this process was stopped or its clock has jumped: beats could not come in, so nobody is
 // lost for that, and what has to be waited for takes as long as before.
-void Machine::skip(Millis pause) {
+void Coordinator::skip(Millis pause) {
   for (auto& [id, member] : members_) member.last_seen += pause;
   hold_until_ += pause;
   pause_until_ += pause;
@@ -88,7 +88,7 @@ void Machine::skip(Millis pause) {
   if (bereaved_since_) *bereaved_since_ += pause;
 }
 
-void Machine::handle(const Tick&) {
+void Coordinator::handle(const Tick&) {
   values_.expire(now_, *out_);
   for (auto member = members_.begin(); member != members_.end();) {
     auto next = std::next(member);
@@ -98,7 +98,7 @@ void Machine::handle(const Tick&) {
   advance();
 }
 
-void Machine::handle(const BeatCall& call) {
+void Coordinator::handle(const BeatCall& call) {
   const v1::Beat& beat = call.beat;
   auto found = find(beat.member(), beat.secret());
   if (found == members_.end()) {
@@ -121,7 +121,7 @@ void Machine::handle(const BeatCall& call) {
   if (!orders_sent_) send_order(member);
 }
 
-void Machine::take_leave(Member& member) {
+void Coordinator::take_leave(Member& member) {
   member.leaving = true;
   ++num_leaving_;
   std::string reason = fmt::format("node {} leaves", member.node.host());
@@ -129,7 +129,7 @@ void Machine::take_leave(Member& member) {
   if (num_staying() < static_cast<size_t>(job_->min_nodes())) drain(reason);
 }
 
-void Machine::take_report(Member& member, const v1::Beat& beat) {
+void Coordinator::take_report(Member& member, const v1::Beat& beat) {
   if (member.place < 0 || beat.generation() != generation_) return;
   member.has_plan = true;
   // A phase never goes back within a generation.
@@ -142,13 +142,13 @@ void Machine::take_report(Member& member, const v1::Beat& beat) {
   set_phase(member, beat.phase());
 }
 
-void Machine::set_phase(Member& member, v1::Phase phase) {
+void Coordinator::set_phase(Member& member, v1::Phase phase) {
   --num_in_[static_cast<size_t>(member.phase)];
   ++num_in_[static_cast<size_t>(phase)];
   member.phase = phase;
 }
 
-std::optional<Refusal> Machine::trouble_with(const v1::JoinRequest& request) const {
+std::optional<Refusal> Coordinator::trouble_with(const v1::JoinRequest& request) const {
   size_t secret = request.secret().size();
   if (secret < kMinSecretBytes || secret > kMaxSecretBytes) {
     return Refusal{Refused::bad_argument, fmt::format("expected a secret of {} to {} bytes, got {}",
@@ -172,7 +172,7 @@ std::optional<Refusal> Machine::trouble_with(const v1::JoinRequest& request) con
   return std::nullopt;
 }
 
-void Machine::handle(const JoinCall& call) {
+void Coordinator::handle(const JoinCall& call) {
   const v1::JoinRequest& request = call.request;
   auto known = by_secret_.find(request.secret());
   if (known == by_secret_.end()) {
@@ -205,7 +205,7 @@ void Machine::handle(const JoinCall& call) {
   advance();
 }
 
-void Machine::add_member(MemberId id, const v1::Node& node, const std::string& secret) {
+void Coordinator::add_member(MemberId id, const v1::Node& node, const std::string& secret) {
   Member& member = members_[id];
   member.node = node;
   member.secret = secret;
@@ -214,18 +214,18 @@ void Machine::add_member(MemberId id, const v1::Node& node, const std::string& s
   next_member_ = std::max(next_member_, id + 1);
 }
 
-Machine::Members::iterator Machine::find(MemberId id, const std::string& secret) {
+Coordinator::Members::iterator Coordinator::find(MemberId id, const std::string& secret) {
   auto found = members_.find(id);
   return found != members_.end() && found->second.secret == secret ? found : members_.end();
 }
 
-bool Machine::holds_ranks(const Member& member) const {
+bool Coordinator::holds_ranks(const Member& member) const {
   bool at_work = state_ == State::preparing || state_ == State::running || state_ == State::ending;
   return at_work && member.place >= 0 && member.phase != v1::PHASE_DONE &&
          member.phase != v1::PHASE_ENDED;
 }
 
-void Machine::lose_member(Members::iterator found) {
+void Coordinator::lose_member(Members::iterator found) {
   const Member& member = found->second;
   Millis silent = now_ - member.last_seen;
   say(fmt::format("{} was silent for {} ms and is lost", member.node.host(), silent));
@@ -243,7 +243,7 @@ void Machine::lose_member(Members::iterator found) {
   remove_member(found);
 }
 
-void Machine::remove_member(Members::iterator found) {
+void Coordinator::remove_member(Members::iterator found) {
   Member& member = found->second;
   if (member.place >= 0) count_gone(member);
   if (member.leaving) --num_leaving_;
@@ -254,7 +254,7 @@ void Machine::remove_member(Members::iterator found) {
   members_.erase(found);
 }
 
-void Machine::count_gone(const Member& member) {
+void Coordinator::count_gone(const Member& member) {
   --num_present_;
   gone_stopped_ = gone_stopped_ || member.stopped;
   // Of ranks that have ended well nothing is missing.
@@ -263,7 +263,7 @@ void Machine::count_gone(const Member& member) {
   ++num_lost_;
 }
 
-void Machine::handle(const LeaveCall& call) {
+void Coordinator::handle(const LeaveCall& call) {
   auto found = find(call.request.member(), call.request.secret());
   if (found == members_.end()) {
     return refuse(call.call, Refused::not_a_member, "not a member of this job");
@@ -284,7 +284,7 @@ void Machine::handle(const LeaveCall& call) {
   advance();
 }
 
-void Machine::handle(const FenceCall& call) {
+void Coordinator::handle(const FenceCall& call) {
   const v1::FenceRequest& request = call.request;
   auto found = find(request.member(), request.secret());
   if (found == members_.end()) {
@@ -299,13 +299,13 @@ void Machine::handle(const FenceCall& call) {
   fences_.contribute(found->second.place, plan_->nodes_size(), call, *out_);
 }
 
-void Machine::handle(const DrainCall& call) {
+void Coordinator::handle(const DrainCall& call) {
   drain(call.request.reason().substr(0, 1000));
   out_->emplace_back(Answer{call.call, v1::DrainReply()});
   advance();
 }
 
-void Machine::drain(const std::string& reason) {
+void Coordinator::drain(const std::string& reason) {
   if (draining_ || state_ == State::finished) return;
   draining_ = reason;
   say("asked to stop: " + reason);
@@ -314,12 +314,12 @@ void Machine::drain(const std::string& reason) {
   persist(std::move(record));
 }
 
-void Machine::handle(const Abandoned& input) {
+void Coordinator::handle(const Abandoned& input) {
   fences_.abandon(input.call);
   values_.abandon(input.call);
 }
 
-void Machine::refuse(CallId call, Refused why, std::string text) {
+void Coordinator::refuse(CallId call, Refused why, std::string text) {
   out_->emplace_back(Answer{call, Refusal{why, std::move(text)}});
 }
 

@@ -1,18 +1,18 @@
-// What the machine tells its members, and those who ask; and how it comes back after a restart.
+// What the coordinator tells its members, and those who ask; and how it comes back after a restart.
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "launcher/job/exit_codes.h"
-#include "launcher/rendezvous/machine.h"
+#include "launcher/rendezvous/coordinator.h"
 
 namespace tessera::rendezvous {
 
-bool Machine::needs_plan(const Member& member) const {
+bool Coordinator::needs_plan(const Member& member) const {
   return state_ == State::preparing && member.place >= 0 && !member.has_plan;
 }
 
-v1::Order Machine::order_for(const Member& member) const {
+v1::Order Coordinator::order_for(const Member& member) const {
   v1::Order order;
   order.set_acknowledged(member.sequence);
   order.set_generation(generation_);
@@ -46,18 +46,18 @@ v1::Order Machine::order_for(const Member& member) const {
   return order;
 }
 
-void Machine::send_order(const Member& member) {
+void Coordinator::send_order(const Member& member) {
   if (member.stream == 0) return;
   out_->emplace_back(
       SendOrder{member.stream, order_for(member), needs_plan(member) ? plan_ : nullptr});
 }
 
-void Machine::send_orders() {
+void Coordinator::send_orders() {
   for (const auto& [id, member] : members_) send_order(member);
   orders_sent_ = true;
 }
 
-v1::StatusReply Machine::status(Millis now) const {
+v1::StatusReply Coordinator::status(Millis now) const {
   v1::StatusReply reply;
   reply.set_job_id(began_.job_id());
   reply.set_state(name_of(state_));
@@ -78,7 +78,7 @@ v1::StatusReply Machine::status(Millis now) const {
   return reply;
 }
 
-std::vector<v1::Record> Machine::snapshot() const {
+std::vector<v1::Record> Coordinator::snapshot() const {
   std::vector<v1::Record> records;
   auto add = [&]() -> v1::Record& { return records.emplace_back(); };
   *add().mutable_began() = began_;
@@ -99,7 +99,7 @@ std::vector<v1::Record> Machine::snapshot() const {
   return records;
 }
 
-void Machine::restore(std::span<const v1::Record> records, Millis now) {
+void Coordinator::restore(std::span<const v1::Record> records, Millis now) {
   now_ = now;
   for (const v1::Record& record : records) restore(record);
   // Nobody could be heard while there was no server, so all are given their time again.
@@ -112,7 +112,7 @@ void Machine::restore(std::span<const v1::Record> records, Millis now) {
   }
 }
 
-void Machine::restore(const v1::Record& record) {
+void Coordinator::restore(const v1::Record& record) {
   switch (record.what_case()) {
     case v1::Record::kBegan: began_ = record.began(); break;
     case v1::Record::kJob: job_ = record.job(); break;
@@ -151,13 +151,13 @@ void Machine::restore(const v1::Record& record) {
   }
 }
 
-const char* name_of(Machine::State state) {
+const char* name_of(Coordinator::State state) {
   switch (state) {
-    case Machine::State::gathering: return "gathering";
-    case Machine::State::preparing: return "preparing";
-    case Machine::State::running: return "running";
-    case Machine::State::ending: return "ending";
-    case Machine::State::finished: return "finished";
+    case Coordinator::State::gathering: return "gathering";
+    case Coordinator::State::preparing: return "preparing";
+    case Coordinator::State::running: return "running";
+    case Coordinator::State::ending: return "ending";
+    case Coordinator::State::finished: return "finished";
   }
   return "";
 }

@@ -1,4 +1,5 @@
-// The rendezvous as a state machine: which nodes there are, and which generation of ranks may live.
+// The coordinator of a job's nodes, as a state machine: which nodes there are, and which generation
+// of ranks may live.
 //
 // It does no I/O and reads no clock: gRPC drives it in production, a simulator in tests. What it
 // promises, whatever is lost, late, repeated or restarted:
@@ -19,7 +20,7 @@
 
 #include "launcher/rendezvous/fence_table.h"
 #include "launcher/rendezvous/key_values.h"
-#include "launcher/rendezvous/machine_types.h"
+#include "launcher/rendezvous/step_types.h"
 
 namespace tessera::rendezvous {
 
@@ -47,13 +48,13 @@ struct Settings {
   Millis bereaved = 5000;
 };
 
-class Machine {
+class Coordinator {
  public:
   enum class State { gathering, preparing, running, ending, finished };
   static constexpr size_t kMaxMembers = 100'000;
 
   // began: what Record::Began keeps. Where there is a journal, restore() follows.
-  Machine(const Settings& settings, v1::Record::Began began, Millis now);
+  Coordinator(const Settings& settings, v1::Record::Began began, Millis now);
 
   // Goes on where a server left that wrote these records. To be called before any step.
   void restore(std::span<const v1::Record> records, Millis now);
@@ -200,7 +201,7 @@ class Machine {
 // The reason of an order to end when there is no other: all ranks have ended by themselves.
 inline constexpr const char* kAllEnded = "all ranks have ended";
 
-const char* name_of(Machine::State state);
+const char* name_of(Coordinator::State state);
 // One line that says what a failure was.
 std::string text_of(const v1::Failure& failure);
 

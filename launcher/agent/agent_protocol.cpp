@@ -1,4 +1,4 @@
-#include "launcher/agent/agent_machine.h"
+#include "launcher/agent/agent_protocol.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,7 @@
 
 namespace tessera::agent {
 
-void AgentMachine::joined(v1::JoinReply reply, std::string secret) {
+void AgentProtocol::joined(v1::JoinReply reply, std::string secret) {
   membership_ = std::move(reply);
   secret_ = std::move(secret);
   generation_ = 0;
@@ -16,7 +16,7 @@ void AgentMachine::joined(v1::JoinReply reply, std::string secret) {
   sequence_ = 0;
 }
 
-v1::Beat AgentMachine::beat(Millis now) {
+v1::Beat AgentProtocol::beat(Millis now) {
   v1::Beat beat;
   beat.set_member(membership_.member());
   beat.set_secret(secret_);
@@ -31,14 +31,14 @@ v1::Beat AgentMachine::beat(Millis now) {
 }
 
 // The server heard that beat, so at the earliest when it was sent it knew of us.
-void AgentMachine::acknowledge(uint64_t sequence) {
+void AgentProtocol::acknowledge(uint64_t sequence) {
   while (!unacknowledged_.empty() && unacknowledged_.front().sequence <= sequence) {
     lease_until_ = std::max(lease_until_, unacknowledged_.front().at + membership_.lease_ms());
     unacknowledged_.pop_front();
   }
 }
 
-Actions AgentMachine::order(Millis now, const v1::Order& order) {
+Actions AgentProtocol::order(Millis now, const v1::Order& order) {
   Actions out = tick(now);
   if (order.kind() == v1::Order::KIND_FENCED) {
     fenced_ = true;
@@ -68,7 +68,7 @@ Actions AgentMachine::order(Millis now, const v1::Order& order) {
   return out;
 }
 
-void AgentMachine::prepare(const v1::Plan& plan, Actions& out) {
+void AgentProtocol::prepare(const v1::Plan& plan, Actions& out) {
   if (plan.generation() <= generation_ || ranks_ != Ranks::none || fenced_) return;
   const auto& members = plan.members();
   auto own = std::find(members.begin(), members.end(), membership_.member());
@@ -82,11 +82,11 @@ void AgentMachine::prepare(const v1::Plan& plan, Actions& out) {
   out.emplace_back(Prepare{plan, static_cast<int>(own - members.begin())});
 }
 
-void AgentMachine::ready() {
+void AgentProtocol::ready() {
   if (phase_ == v1::PHASE_PREPARING) phase_ = v1::PHASE_READY;
 }
 
-void AgentMachine::end(const v1::Order& order, Actions& out) {
+void AgentProtocol::end(const v1::Order& order, Actions& out) {
   if (order.generation() > generation_) {
     // Of a generation that this node has not even prepared; it never will.
     generation_ = order.generation();
@@ -99,7 +99,7 @@ void AgentMachine::end(const v1::Order& order, Actions& out) {
   if (!std::exchange(stopping_, true)) out.emplace_back(Stop{});
 }
 
-Actions AgentMachine::rank_ended(int code, const std::optional<v1::Failure>& failure) {
+Actions AgentProtocol::rank_ended(int code, const std::optional<v1::Failure>& failure) {
   Actions out;
   if (ranks_ != Ranks::running) return out;
   ++num_ended_;
@@ -116,7 +116,7 @@ Actions AgentMachine::rank_ended(int code, const std::optional<v1::Failure>& fai
   return out;
 }
 
-Actions AgentMachine::lapsed() {
+Actions AgentProtocol::lapsed() {
   v1::Failure failure;
   failure.set_kind(v1::Failure::KIND_LAPSED);
   failure.set_rank(-1);
@@ -124,7 +124,7 @@ Actions AgentMachine::lapsed() {
   return failed(failure);
 }
 
-Actions AgentMachine::failed(const v1::Failure& failure) {
+Actions AgentProtocol::failed(const v1::Failure& failure) {
   Actions out;
   if (ranks_ != Ranks::running && ranks_ != Ranks::prepared) return out;
   if (!failure_) failure_ = failure;
@@ -133,13 +133,13 @@ Actions AgentMachine::failed(const v1::Failure& failure) {
   return out;
 }
 
-void AgentMachine::kill(Actions& out) {
+void AgentProtocol::kill(Actions& out) {
   if (ranks_ == Ranks::none || ranks_ == Ranks::dying) return;
   ranks_ = Ranks::dying;
   out.emplace_back(Kill{});
 }
 
-Actions AgentMachine::dead() {
+Actions AgentProtocol::dead() {
   Actions out;
   ranks_ = Ranks::none;
   phase_ = all_well_ ? v1::PHASE_DONE : v1::PHASE_ENDED;
@@ -148,7 +148,7 @@ Actions AgentMachine::dead() {
 }
 
 // Does what waited for the ranks' death.
-void AgentMachine::settle(Actions& out) {
+void AgentProtocol::settle(Actions& out) {
   if (ranks_ != Ranks::none) return;
   if (finish_) {
     out.emplace_back(Exit{*finish_});
@@ -157,7 +157,7 @@ void AgentMachine::settle(Actions& out) {
   }
 }
 
-Actions AgentMachine::tick(Millis now) {
+Actions AgentProtocol::tick(Millis now) {
   Actions out;
   bool lives = ranks_ == Ranks::running || ranks_ == Ranks::prepared;
   if (lives && now >= lease_until_) out = lapsed();

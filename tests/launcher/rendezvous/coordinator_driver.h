@@ -1,7 +1,7 @@
-// A rendezvous' state machine with agents that do as the test says, in simulated time.
+// A coordinator with agents that do as the test says, in simulated time.
 //
-// After every step the machine is compared with one that was restored from all records so far, and
-// with one that was restored from its snapshot.
+// After every step it is compared with one that was restored from all records so far, and with one
+// that was restored from its snapshot.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "launcher/rendezvous/machine.h"
+#include "launcher/rendezvous/coordinator.h"
 
 namespace tessera::rendezvous {
 
@@ -34,7 +34,7 @@ struct DrivenAgent {
   v1::Order order{};
 };
 
-class MachineDriver {
+class CoordinatorDriver {
  public:
   static v1::Job job(int min_nodes, int max_nodes, int max_restarts = 3) {
     v1::Job job;
@@ -44,8 +44,8 @@ class MachineDriver {
     return job;
   }
 
-  explicit MachineDriver(v1::Job job, const Settings& settings = {})
-      : settings_(settings), job_(std::move(job)), machine_(settings, began(), now_) {}
+  explicit CoordinatorDriver(v1::Job job, const Settings& settings = {})
+      : settings_(settings), job_(std::move(job)), coordinator_(settings, began(), now_) {}
 
   static v1::JoinRequest request(const std::string& host, const v1::Job& job, int node_rank = -1) {
     v1::JoinRequest request;
@@ -62,7 +62,7 @@ class MachineDriver {
   // --- what happens
 
   Outputs step(const Input& input) {
-    Outputs outputs = machine_.step(now_, input);
+    Outputs outputs = coordinator_.step(now_, input);
     for (const Output& output : outputs) take(output);
     check_restored();
     return outputs;
@@ -115,11 +115,11 @@ class MachineDriver {
   // Reports a phase of the generation at hand.
   const v1::Order& beat(const std::string& host, v1::Phase phase) {
     DrivenAgent& agent = agents_.at(host);
-    if (agent.generation != machine_.generation()) {
+    if (agent.generation != coordinator_.generation()) {
       agent.failure.reset();
       agent.stopped = false;
     }
-    agent.generation = machine_.generation();
+    agent.generation = coordinator_.generation();
     agent.phase = phase;
     return beat(host);
   }
@@ -136,7 +136,7 @@ class MachineDriver {
   }
   const v1::Order& fail(const std::string& host, const v1::Failure& failure,
                         v1::Phase phase = v1::PHASE_FAILED) {
-    agents_.at(host).generation = machine_.generation();
+    agents_.at(host).generation = coordinator_.generation();
     agents_.at(host).failure = failure;
     return beat(host, phase);
   }
@@ -172,10 +172,10 @@ class MachineDriver {
   // A server that was started anew takes over after a pause.
   void restart_server(Millis pause) {
     now_ += pause;
-    machine_ = Machine(settings_, began(), now_);
-    machine_.restore(journal_, now_);
+    coordinator_ = Coordinator(settings_, began(), now_);
+    coordinator_.restore(journal_, now_);
     // As the server does it.
-    journal_ = machine_.snapshot();
+    journal_ = coordinator_.snapshot();
     for (auto& [host, agent] : agents_) agent.stream = 1000 + ++num_streams_;
   }
 
@@ -184,15 +184,15 @@ class MachineDriver {
   DrivenAgent& agent(const std::string& host) { return agents_.at(host); }
   const v1::Order& order(const std::string& host) const { return agents_.at(host).order; }
   v1::Order::Kind kind(const std::string& host) const { return order(host).kind(); }
-  Machine& machine() { return machine_; }
-  Machine::State state() const { return machine_.state(); }
-  int restarts() const { return machine_.status(now_).restarts(); }
+  Coordinator& coordinator() { return coordinator_; }
+  Coordinator::State state() const { return coordinator_.state(); }
+  int restarts() const { return coordinator_.status(now_).restarts(); }
   const std::vector<std::string>& events() const { return events_; }
   const std::vector<v1::Record>& journal() const { return journal_; }
   Millis now() const { return now_; }
   // The hosts of the plan of the generation at hand.
   std::vector<std::string> plan() const {
-    auto status = machine_.status(now_);
+    auto status = coordinator_.status(now_);
     std::map<int, std::string> hosts;
     for (const auto& member : status.members()) {
       if (member.node_rank() >= 0) hosts[member.node_rank()] = member.node().host();
@@ -241,22 +241,22 @@ class MachineDriver {
   }
 
   void check_restored() const {
-    std::vector<v1::Record> snapshot = machine_.snapshot();
+    std::vector<v1::Record> snapshot = coordinator_.snapshot();
     for (const auto& records : {journal_, snapshot}) {
-      Machine other(settings_, began(), now_);
+      Coordinator other(settings_, began(), now_);
       other.restore(records, now_);
       ASSERT_EQ(text_of_all(other.snapshot()), text_of_all(snapshot));
-      ASSERT_EQ(other.generation(), machine_.generation());
-      ASSERT_EQ(other.status(now_).restarts(), machine_.status(now_).restarts());
-      bool running = machine_.state() == Machine::State::running;
-      ASSERT_EQ(other.state(), running ? Machine::State::preparing : machine_.state());
+      ASSERT_EQ(other.generation(), coordinator_.generation());
+      ASSERT_EQ(other.status(now_).restarts(), coordinator_.status(now_).restarts());
+      bool running = coordinator_.state() == Coordinator::State::running;
+      ASSERT_EQ(other.state(), running ? Coordinator::State::preparing : coordinator_.state());
     }
   }
 
   Settings settings_;
   v1::Job job_;
   Millis now_ = 1'000'000;
-  Machine machine_;
+  Coordinator coordinator_;
   std::map<std::string, DrivenAgent> agents_;
   std::map<CallId, Answer> answers_;
   std::vector<v1::Record> journal_;

@@ -1,17 +1,17 @@
 // A server that is started anew. That records and snapshots give the same state is checked by the
 // driver after every step of every test; here is what members see of it.
-#include "launcher/rendezvous/machine.h"
-#include "tests/launcher/rendezvous/machine_driver.h"
+#include "launcher/rendezvous/coordinator.h"
+#include "tests/launcher/rendezvous/coordinator_driver.h"
 
 namespace tessera::rendezvous {
 namespace {
 
-using State = Machine::State;
+using State = Coordinator::State;
 using Hosts = std::vector<std::string>;
 
-class MachineRestore : public testing::Test {
+class CoordinatorRestore : public testing::Test {
  protected:
-  MachineRestore() : driver_(MachineDriver::job(2, 3)) {
+  CoordinatorRestore() : driver_(CoordinatorDriver::job(2, 3)) {
     driver_.join("a", 1);
     driver_.join("b", 0);
   }
@@ -29,21 +29,21 @@ class MachineRestore : public testing::Test {
     driver_.beat("b");
   }
 
-  MachineDriver driver_;
+  CoordinatorDriver driver_;
 };
 
-TEST_F(MachineRestore, WhileGatheringMembersKeepTheirPlaces) {
+TEST_F(CoordinatorRestore, WhileGatheringMembersKeepTheirPlaces) {
   uint64_t member = driver_.agent("a").member;
   driver_.restart_server(10'000);
   EXPECT_EQ(driver_.beat("a").kind(), v1::Order::KIND_WAIT);
-  EXPECT_EQ(driver_.machine().num_members(), 2u);
+  EXPECT_EQ(driver_.coordinator().num_members(), 2u);
   driver_.join("a", 1);
   EXPECT_EQ(driver_.agent("a").member, member);
   driver_.wait(1100);
   EXPECT_EQ(driver_.plan(), (Hosts{"b", "a"}));
 }
 
-TEST_F(MachineRestore, WhilePreparingThePlanIsTheSame) {
+TEST_F(CoordinatorRestore, WhilePreparingThePlanIsTheSame) {
   form();
   driver_.beat("a", v1::PHASE_PREPARING);
   std::string plan = driver_.beat("b").plan().SerializeAsString();
@@ -56,19 +56,19 @@ TEST_F(MachineRestore, WhilePreparingThePlanIsTheSame) {
   EXPECT_EQ(driver_.kind("a"), v1::Order::KIND_START);
 }
 
-TEST_F(MachineRestore, WhileRunningTheGenerationGoesOn) {
+TEST_F(CoordinatorRestore, WhileRunningTheGenerationGoesOn) {
   run();
   driver_.restart_server(2900);
   beat_all();
   EXPECT_EQ(driver_.state(), State::running);
-  EXPECT_EQ(driver_.machine().generation(), 1);
+  EXPECT_EQ(driver_.coordinator().generation(), 1);
   driver_.wait(5000);
   EXPECT_EQ(driver_.state(), State::running);
   driver_.all(v1::PHASE_DONE);
-  EXPECT_EQ(driver_.machine().exit_code(), 0);
+  EXPECT_EQ(driver_.coordinator().exit_code(), 0);
 }
 
-TEST_F(MachineRestore, WhoDoesNotComeBackIsLost) {
+TEST_F(CoordinatorRestore, WhoDoesNotComeBackIsLost) {
   run();
   driver_.restart_server(1000);
   driver_.agent("b").silent = true;
@@ -81,7 +81,7 @@ TEST_F(MachineRestore, WhoDoesNotComeBackIsLost) {
   EXPECT_EQ(driver_.plan(), (Hosts{"a", "c"}));
 }
 
-TEST_F(MachineRestore, WhileEndingTheReasonStays) {
+TEST_F(CoordinatorRestore, WhileEndingTheReasonStays) {
   run();
   driver_.fail("a", failure_of(v1::Failure::KIND_EXIT, 7, 100));
   driver_.restart_server(1000);
@@ -93,7 +93,7 @@ TEST_F(MachineRestore, WhileEndingTheReasonStays) {
 }
 
 // The node whose failure ended the generation is gone when its end is judged.
-TEST_F(MachineRestore, TheCauseOfAnEndingOutlivesItsNodeAndTheServer) {
+TEST_F(CoordinatorRestore, TheCauseOfAnEndingOutlivesItsNodeAndTheServer) {
   run();
   driver_.fail("a", failure_of(v1::Failure::KIND_EXIT, 2, 100));
   driver_.beat("a", v1::PHASE_ENDED);
@@ -102,10 +102,10 @@ TEST_F(MachineRestore, TheCauseOfAnEndingOutlivesItsNodeAndTheServer) {
   driver_.fail("b", failure_of(v1::Failure::KIND_LAPSED, 0, 200), v1::PHASE_ENDED);
   driver_.wait(5000);
   EXPECT_EQ(driver_.state(), State::finished);
-  EXPECT_EQ(driver_.machine().exit_code(), 2);
+  EXPECT_EQ(driver_.coordinator().exit_code(), 2);
 }
 
-TEST_F(MachineRestore, ALossHoldsTheNextGenerationAnew) {
+TEST_F(CoordinatorRestore, ALossHoldsTheNextGenerationAnew) {
   driver_.join("c");
   driver_.start_all();
   driver_.agent("c").silent = true;
@@ -120,7 +120,7 @@ TEST_F(MachineRestore, ALossHoldsTheNextGenerationAnew) {
 }
 
 // The snapshot no longer knows the lost member, whose number would be the next.
-TEST_F(MachineRestore, ANewcomerNeverTakesTheNumberOfALostMemberOfThePlan) {
+TEST_F(CoordinatorRestore, ANewcomerNeverTakesTheNumberOfALostMemberOfThePlan) {
   driver_.join("c");
   driver_.start_all();
   uint64_t lost = driver_.agent("c").member;
@@ -138,7 +138,7 @@ TEST_F(MachineRestore, ANewcomerNeverTakesTheNumberOfALostMemberOfThePlan) {
   EXPECT_EQ(driver_.state(), State::ending);
 }
 
-TEST_F(MachineRestore, DrainingAndRestartsAreKept) {
+TEST_F(CoordinatorRestore, DrainingAndRestartsAreKept) {
   run();
   driver_.fail("a", failure_of(v1::Failure::KIND_EXIT, 7, 100));
   driver_.all(v1::PHASE_ENDED);
@@ -148,10 +148,10 @@ TEST_F(MachineRestore, DrainingAndRestartsAreKept) {
   driver_.restart_server(1000);
   driver_.all(v1::PHASE_ENDED);
   EXPECT_EQ(driver_.state(), State::finished);
-  EXPECT_EQ(driver_.machine().finish().reason(), "stopped: maintenance");
+  EXPECT_EQ(driver_.coordinator().finish().reason(), "stopped: maintenance");
 }
 
-TEST_F(MachineRestore, RanksThatAreKilledGetNoNewTimeToStop) {
+TEST_F(CoordinatorRestore, RanksThatAreKilledGetNoNewTimeToStop) {
   run();
   driver_.join("c");
   driver_.wait(1100 + 60'100);
@@ -161,7 +161,7 @@ TEST_F(MachineRestore, RanksThatAreKilledGetNoNewTimeToStop) {
   EXPECT_FALSE(driver_.order("a").graceful());
 }
 
-TEST_F(MachineRestore, AFinishedJobStaysFinished) {
+TEST_F(CoordinatorRestore, AFinishedJobStaysFinished) {
   run();
   driver_.all(v1::PHASE_DONE);
   driver_.restart_server(1000);
@@ -169,7 +169,7 @@ TEST_F(MachineRestore, AFinishedJobStaysFinished) {
   EXPECT_EQ(driver_.order("a").exit_code(), 0);
 }
 
-TEST_F(MachineRestore, ValuesAreKept) {
+TEST_F(CoordinatorRestore, ValuesAreKept) {
   v1::PutRequest put;
   put.set_key("k");
   put.set_value("v");

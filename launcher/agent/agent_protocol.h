@@ -13,7 +13,7 @@
 
 namespace tessera::agent {
 
-// Of a clock that goes on while the machine sleeps (CLOCK_BOOTTIME).
+// Of a clock that goes on while the node sleeps (CLOCK_BOOTTIME).
 using Millis = int64_t;
 namespace v1 = rendezvous::v1;
 
@@ -32,10 +32,10 @@ struct Exit {
 using Action = std::variant<Prepare, Start, Stop, Kill, Rejoin, Exit>;
 using Actions = std::vector<Action>;
 
-class AgentMachine {
+class AgentProtocol {
  public:
   // slots: the ranks of this node.
-  explicit AgentMachine(int slots) : slots_(slots) {}
+  explicit AgentProtocol(int slots) : slots_(slots) {}
 
   // After the first joining and after every Rejoin.
   void joined(v1::JoinReply reply, std::string secret);
@@ -46,7 +46,7 @@ class AgentMachine {
   // A rank has ended, well if there is no failure. code: its exit code, where it had one.
   Actions rank_ended(int code, const std::optional<v1::Failure>& failure);
   // The lease has lapsed, as whoever keeps the ranks says; it may know a shorter one than this
-  // machine.
+  // protocol does.
   Actions lapsed();
   // Something else is wrong with the ranks.
   Actions failed(const v1::Failure& failure);
@@ -57,7 +57,7 @@ class AgentMachine {
   // To be called at least every 100 ms: ends the ranks when the lease has lapsed.
   Actions tick(Millis now);
 
-  // The beat to send now; the machine remembers when that was.
+  // The beat to send now; it remembers when that was.
   v1::Beat beat(Millis now);
 
   // When the ranks must be dead unless something is heard from the server.

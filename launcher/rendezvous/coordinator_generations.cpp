@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "launcher/job/exit_codes.h"
-#include "launcher/rendezvous/machine.h"
+#include "launcher/rendezvous/coordinator.h"
 
 namespace tessera::rendezvous {
 namespace {
@@ -66,12 +66,12 @@ v1::Record::Ending graceful_ending(v1::Record::Ending::Kind kind, const std::str
 
 }  // namespace
 
-void Machine::advance() {
+void Coordinator::advance() {
   while (advance_once()) {
   }
 }
 
-bool Machine::advance_once() {
+bool Coordinator::advance_once() {
   switch (state_) {
     case State::gathering: return form_when_enough();
     case State::preparing: return end_when_needed() || start_when_ready();
@@ -82,14 +82,14 @@ bool Machine::advance_once() {
   return false;
 }
 
-void Machine::enter(State state) {
+void Coordinator::enter(State state) {
   state_ = state;
   state_since_ = now_;
   bereaved_since_.reset();
   send_orders();
 }
 
-bool Machine::form_when_enough() {
+bool Coordinator::form_when_enough() {
   if (draining_) {
     finish(exit_codes::kStopped, nullptr, "stopped: " + *draining_);
     return true;
@@ -109,7 +109,7 @@ bool Machine::form_when_enough() {
   return true;
 }
 
-std::vector<MemberId> Machine::next_members() const {
+std::vector<MemberId> Coordinator::next_members() const {
   std::vector<MemberId> ids;
   for (const auto& [id, member] : members_) {
     if (!member.leaving) ids.push_back(id);
@@ -125,7 +125,7 @@ std::vector<MemberId> Machine::next_members() const {
   return ids;
 }
 
-void Machine::form() {
+void Coordinator::form() {
   auto plan = std::make_shared<v1::Plan>();
   int world_size = 0;
   plan->set_generation(generation_ + 1);
@@ -147,7 +147,7 @@ void Machine::form() {
   enter(State::preparing);
 }
 
-void Machine::set_plan(std::shared_ptr<const v1::Plan> plan) {
+void Coordinator::set_plan(std::shared_ptr<const v1::Plan> plan) {
   plan_ = std::move(plan);
   generation_ = plan_->generation();
   num_in_.fill(0);
@@ -176,21 +176,21 @@ void Machine::set_plan(std::shared_ptr<const v1::Plan> plan) {
   }
 }
 
-bool Machine::start_when_ready() {
+bool Coordinator::start_when_ready() {
   if (!all_ready()) return false;
   say(fmt::format("generation {} starts", generation_));
   enter(State::running);
   return true;
 }
 
-bool Machine::all_ready() const {
+bool Coordinator::all_ready() const {
   return num_in(v1::PHASE_READY) + num_in(v1::PHASE_RUNNING) + num_in(v1::PHASE_DONE) ==
          plan_size();
 }
 
 // Empty: there is none. Whoever comes while the others prepare waits until they have: many who come
 // one after the other would keep them from ever being ready.
-std::string Machine::reason_to_regroup() const {
+std::string Coordinator::reason_to_regroup() const {
   if (num_leaving_ > 0) {
     for (const auto& [id, member] : members_) {
       if (member.leaving && member.place >= 0) return member.node.host() + " leaves";
@@ -203,7 +203,7 @@ std::string Machine::reason_to_regroup() const {
   return ready && room && newcomer && settled ? "a node has joined" : "";
 }
 
-std::optional<v1::Record::Ending> Machine::reason_to_end() const {
+std::optional<v1::Record::Ending> Coordinator::reason_to_end() const {
   using Ending = v1::Record::Ending;
   if (num_in(v1::PHASE_DONE) == plan_size()) {
     return graceful_ending(Ending::KIND_COMPLETE, kAllEnded);
@@ -226,21 +226,21 @@ std::optional<v1::Record::Ending> Machine::reason_to_end() const {
   return std::nullopt;
 }
 
-bool Machine::end_when_needed() {
+bool Coordinator::end_when_needed() {
   auto ending = reason_to_end();
   if (!ending) return false;
   begin_ending(std::move(*ending));
   return true;
 }
 
-void Machine::begin_ending(v1::Record::Ending ending) {
+void Coordinator::begin_ending(v1::Record::Ending ending) {
   ending_ = std::move(ending);
   say(fmt::format("generation {} ends: {}", generation_, ending_.reason()));
   persist_ending();
   enter(State::ending);
 }
 
-void Machine::persist_ending() {
+void Coordinator::persist_ending() {
   v1::Record record;
   *record.mutable_ending() = ending_;
   persist(std::move(record));
@@ -248,7 +248,7 @@ void Machine::persist_ending() {
   if (!ending_.graceful()) fences_.clear("the generation ends", *out_);
 }
 
-bool Machine::conclude_when_ended() {
+bool Coordinator::conclude_when_ended() {
   size_t dead = num_in(v1::PHASE_DONE) + num_in(v1::PHASE_ENDED) + num_lost_;
   if (dead == plan_size() && now_ >= hold_until_) {
     conclude();
@@ -265,13 +265,13 @@ bool Machine::conclude_when_ended() {
   return false;
 }
 
-bool Machine::end_is_late() const {
+bool Coordinator::end_is_late() const {
   return now_ - state_since_ > settings_.grace ||
          (bereaved_since_ && now_ - *bereaved_since_ > settings_.bereaved);
 }
 
 // The failure that caused the others; none if there is none.
-const v1::Failure* Machine::first_failure() const {
+const v1::Failure* Coordinator::first_failure() const {
   const v1::Failure* first = loss_ ? &*loss_ : nullptr;
   if (num_in(v1::PHASE_FAILED) + num_in(v1::PHASE_ENDED) == 0) return first;
   for (const auto& [id, member] : members_) {
@@ -281,7 +281,7 @@ const v1::Failure* Machine::first_failure() const {
   return first;
 }
 
-void Machine::conclude() {
+void Coordinator::conclude() {
   bool stopped = gone_stopped_ || std::any_of(members_.begin(), members_.end(),
                                               [](const auto& each) { return each.second.stopped; });
   if (num_in(v1::PHASE_DONE) == plan_size() && !stopped) return finish(0, nullptr, "done");
@@ -302,7 +302,7 @@ void Machine::conclude() {
 }
 
 // Counts a restart, or ends the job where there can be none.
-void Machine::conclude_failure() {
+void Coordinator::conclude_failure() {
   const v1::Failure* first = first_failure();
   // The only one that outlives its node's going and a restart of the server.
   const v1::Failure& reason = ending_.failure();
@@ -321,7 +321,7 @@ void Machine::conclude_failure() {
   say(text_of_restart());
 }
 
-std::string Machine::text_of_restart() const {
+std::string Coordinator::text_of_restart() const {
   std::string text = fmt::format("restart {} of {}", restarts_, job_->max_restarts());
   if (same_causes_ < 2) return text;
   return fmt::format("{} waits {:.0f} s: one cause has ended {} generations without progress", text,
@@ -330,7 +330,7 @@ std::string Machine::text_of_restart() const {
 
 // What fails for want of something that others hold, a full disk, say, would use up all restarts in
 // seconds.
-void Machine::pause_after(const v1::Failure& failure) {
+void Coordinator::pause_after(const v1::Failure& failure) {
   std::string cause = shared_cause_of(failure);
   int64_t step = furthest_step();
   bool same = !cause.empty() && cause == last_cause_ && step <= step_at_restart_;
@@ -344,7 +344,7 @@ void Machine::pause_after(const v1::Failure& failure) {
   pause_until_ = now_ + pause_;
 }
 
-int64_t Machine::furthest_step() const {
+int64_t Coordinator::furthest_step() const {
   int64_t furthest = 0;
   for (const auto& [id, member] : members_) {
     for (const v1::Progress& progress : member.progress) {
@@ -354,7 +354,7 @@ int64_t Machine::furthest_step() const {
   return furthest;
 }
 
-void Machine::finish(int exit_code, const v1::Failure* failure, const std::string& reason) {
+void Coordinator::finish(int exit_code, const v1::Failure* failure, const std::string& reason) {
   finish_.set_exit_code(exit_code);
   finish_.set_reason(reason);
   if (failure) *finish_.mutable_failure() = *failure;

@@ -1,4 +1,4 @@
-// What goes into the rendezvous' state machine and comes out of it.
+// What goes into a step of the coordinator and comes out of it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace tessera::rendezvous {
 // Of a clock that never goes back; only differences mean something.
 using Millis = int64_t;
 using MemberId = uint64_t;
-// Who waits for an answer, as the caller of the machine numbers them.
+// Who waits for an answer, as the coordinator's caller numbers them.
 using CallId = uint64_t;
 
 // What a caller did wrong, or what it has to live with. As gRPC's codes of the same names.

@@ -1,23 +1,23 @@
 // Members, generations and their ends where nothing goes wrong.
-#include "launcher/rendezvous/machine.h"
+#include "launcher/rendezvous/coordinator.h"
 
 #include <functional>
 
-#include "tests/launcher/rendezvous/machine_driver.h"
+#include "tests/launcher/rendezvous/coordinator_driver.h"
 #include "tests/support/error_of.h"
 
 namespace tessera::rendezvous {
 namespace {
 
-using State = Machine::State;
+using State = Coordinator::State;
 using test::contains;
 using Hosts = std::vector<std::string>;
 
-v1::Job two_nodes() { return MachineDriver::job(2, 2); }
+v1::Job two_nodes() { return CoordinatorDriver::job(2, 2); }
 
-TEST(MachineJoin, ARepeatedSecretGivesTheSameMember) {
-  MachineDriver driver(two_nodes());
-  v1::JoinRequest request = MachineDriver::request("a", two_nodes());
+TEST(CoordinatorJoin, ARepeatedSecretGivesTheSameMember) {
+  CoordinatorDriver driver(two_nodes());
+  v1::JoinRequest request = CoordinatorDriver::request("a", two_nodes());
   auto first = driver.call<JoinCall>(request);
   size_t num_records = driver.journal().size();
   auto second = driver.call<JoinCall>(request);
@@ -28,19 +28,20 @@ TEST(MachineJoin, ARepeatedSecretGivesTheSameMember) {
   EXPECT_EQ(reply.ranks_secret(), "namespace");
   EXPECT_EQ(reply.lease_ms(), 4000);
   EXPECT_EQ(reply.beat_ms(), 500);
-  EXPECT_EQ(driver.machine().num_members(), 1u);
+  EXPECT_EQ(driver.coordinator().num_members(), 1u);
   EXPECT_EQ(driver.journal().size(), num_records);
 }
 
-TEST(MachineJoin, AnotherJobIsRefused) {
-  MachineDriver driver(two_nodes());
+TEST(CoordinatorJoin, AnotherJobIsRefused) {
+  CoordinatorDriver driver(two_nodes());
   driver.join("a");
-  auto answer = driver.call<JoinCall>(MachineDriver::request("b", MachineDriver::job(2, 3)));
+  auto answer =
+      driver.call<JoinCall>(CoordinatorDriver::request("b", CoordinatorDriver::job(2, 3)));
   EXPECT_EQ(why_refused(answer), Refused::conflict);
   EXPECT_EQ(refusal_of(answer),
             "the job is of 2 to 2 nodes and 3 restarts, this agent's of 2 to 3 nodes and 3 "
             "restarts");
-  EXPECT_EQ(driver.machine().num_members(), 1u);
+  EXPECT_EQ(driver.coordinator().num_members(), 1u);
 }
 
 // One thing that is wrong with a request, and a part of what is said about it.
@@ -77,7 +78,7 @@ std::vector<Wrong> wrong_jobs() {
   std::vector<Wrong> out;
   for (auto nodes : {std::pair(0, 1), {2, 1}, {1, 100'001}, {-1, -1}}) {
     out.push_back({[=](auto& request) {
-                     *request.mutable_job() = MachineDriver::job(nodes.first, nodes.second);
+                     *request.mutable_job() = CoordinatorDriver::job(nodes.first, nodes.second);
                    },
                    "nodes"});
   }
@@ -89,33 +90,33 @@ std::vector<Wrong> wrong_jobs() {
   return out;
 }
 
-TEST(MachineJoin, WhatIsWrongIsRefusedAndChangesNothing) {
+TEST(CoordinatorJoin, WhatIsWrongIsRefusedAndChangesNothing) {
   std::vector<Wrong> all = wrong_nodes();
   std::vector<Wrong> jobs = wrong_jobs();
   all.insert(all.end(), jobs.begin(), jobs.end());
-  MachineDriver driver(two_nodes());
+  CoordinatorDriver driver(two_nodes());
   for (const Wrong& wrong : all) {
-    v1::JoinRequest request = MachineDriver::request("a", two_nodes());
+    v1::JoinRequest request = CoordinatorDriver::request("a", two_nodes());
     wrong.spoil(request);
     auto answer = driver.call<JoinCall>(request);
     EXPECT_EQ(why_refused(answer), Refused::bad_argument) << request.ShortDebugString();
     EXPECT_TRUE(contains(refusal_of(answer), wrong.text));
   }
-  EXPECT_EQ(driver.machine().num_members(), 0u);
+  EXPECT_EQ(driver.coordinator().num_members(), 0u);
   EXPECT_TRUE(driver.journal().empty());
 }
 
-TEST(MachineJoin, ANodeRankIsTakenUntilItsNodeGoes) {
-  MachineDriver driver(two_nodes());
+TEST(CoordinatorJoin, ANodeRankIsTakenUntilItsNodeGoes) {
+  CoordinatorDriver driver(two_nodes());
   driver.join("a", 1);
-  v1::JoinRequest other = MachineDriver::request("b", two_nodes(), 1);
+  v1::JoinRequest other = CoordinatorDriver::request("b", two_nodes(), 1);
   EXPECT_EQ(refusal_of(driver.call<JoinCall>(other)), "node rank 1 is taken");
   driver.leave("a");
   EXPECT_EQ(refusal_of(driver.call<JoinCall>(other)), "");
 }
 
-TEST(MachineJoin, ThoseWhoAreNoMembersAreFenced) {
-  MachineDriver driver(MachineDriver::job(2, 2));
+TEST(CoordinatorJoin, ThoseWhoAreNoMembersAreFenced) {
+  CoordinatorDriver driver(CoordinatorDriver::job(2, 2));
   driver.join("a");
   v1::Beat beat = driver.next_beat("a");
   beat.set_secret("another");
@@ -131,8 +132,8 @@ TEST(MachineJoin, ThoseWhoAreNoMembersAreFenced) {
   EXPECT_EQ(driver.order("a").acknowledged(), driver.agent("a").sequence);
 }
 
-TEST(MachineForm, NodeRanksOrderThePlanAndTheOthersFollowAsTheyCame) {
-  MachineDriver driver(MachineDriver::job(4, 4));
+TEST(CoordinatorForm, NodeRanksOrderThePlanAndTheOthersFollowAsTheyCame) {
+  CoordinatorDriver driver(CoordinatorDriver::job(4, 4));
   driver.join("d");
   driver.join("b", 1);
   driver.join("a", 0);
@@ -147,8 +148,8 @@ TEST(MachineForm, NodeRanksOrderThePlanAndTheOthersFollowAsTheyCame) {
   EXPECT_EQ(plan.nodes(0).port(), 29500);
 }
 
-TEST(MachineForm, AFixedNumberOfNodesDoesNotWait) {
-  MachineDriver driver(two_nodes());
+TEST(CoordinatorForm, AFixedNumberOfNodesDoesNotWait) {
+  CoordinatorDriver driver(two_nodes());
   driver.join("a");
   EXPECT_EQ(driver.state(), State::gathering);
   EXPECT_EQ(driver.kind("a"), v1::Order::KIND_WAIT);
@@ -159,8 +160,8 @@ TEST(MachineForm, AFixedNumberOfNodesDoesNotWait) {
   EXPECT_EQ(driver.kind("b"), v1::Order::KIND_PREPARE);
 }
 
-TEST(MachineForm, AnElasticJobWaitsForOneMoreNodeAfterEveryOne) {
-  MachineDriver driver(MachineDriver::job(1, 3));
+TEST(CoordinatorForm, AnElasticJobWaitsForOneMoreNodeAfterEveryOne) {
+  CoordinatorDriver driver(CoordinatorDriver::job(1, 3));
   driver.join("a");
   driver.wait(900);
   driver.join("b");
@@ -171,15 +172,15 @@ TEST(MachineForm, AnElasticJobWaitsForOneMoreNodeAfterEveryOne) {
   EXPECT_EQ(driver.plan(), (Hosts{"a", "b"}));
 }
 
-TEST(MachineForm, AnElasticJobThatIsFullDoesNotWait) {
-  MachineDriver driver(MachineDriver::job(1, 2));
+TEST(CoordinatorForm, AnElasticJobThatIsFullDoesNotWait) {
+  CoordinatorDriver driver(CoordinatorDriver::job(1, 2));
   driver.join("a");
   driver.join("b");
   EXPECT_EQ(driver.state(), State::preparing);
 }
 
-TEST(MachineForm, WhoComesTooLateForAPlaceWaits) {
-  MachineDriver driver(two_nodes());
+TEST(CoordinatorForm, WhoComesTooLateForAPlaceWaits) {
+  CoordinatorDriver driver(two_nodes());
   driver.join("a");
   driver.join("b");
   driver.join("c", 0);
@@ -190,8 +191,8 @@ TEST(MachineForm, WhoComesTooLateForAPlaceWaits) {
   EXPECT_EQ(driver.plan(), (Hosts{"a", "b"}));
 }
 
-TEST(MachineForm, TooFewNodesEndTheJobAfterAWhile) {
-  MachineDriver driver(two_nodes(), {.gather = 10'000});
+TEST(CoordinatorForm, TooFewNodesEndTheJobAfterAWhile) {
+  CoordinatorDriver driver(two_nodes(), {.gather = 10'000});
   driver.join("a");
   driver.wait(9900);
   EXPECT_EQ(driver.state(), State::gathering);
@@ -202,16 +203,16 @@ TEST(MachineForm, TooFewNodesEndTheJobAfterAWhile) {
   EXPECT_EQ(driver.order("a").reason(), "only 1 of 2 nodes came in 10 s");
 }
 
-class MachineRun : public testing::Test {
+class CoordinatorRun : public testing::Test {
  protected:
-  MachineRun() : driver_(two_nodes()) {
+  CoordinatorRun() : driver_(two_nodes()) {
     driver_.join("a");
     driver_.join("b");
   }
-  MachineDriver driver_;
+  CoordinatorDriver driver_;
 };
 
-TEST_F(MachineRun, ThePlanIsRepeatedUntilABeatKnowsIt) {
+TEST_F(CoordinatorRun, ThePlanIsRepeatedUntilABeatKnowsIt) {
   EXPECT_EQ(driver_.beat("a").kind(), v1::Order::KIND_PREPARE);
   EXPECT_EQ(driver_.order("a").plan().nodes_size(), 2);
   EXPECT_EQ(driver_.beat("a", v1::PHASE_PREPARING).kind(), v1::Order::KIND_WAIT);
@@ -219,7 +220,7 @@ TEST_F(MachineRun, ThePlanIsRepeatedUntilABeatKnowsIt) {
   EXPECT_EQ(driver_.kind("b"), v1::Order::KIND_PREPARE);
 }
 
-TEST_F(MachineRun, RanksStartWhenAllAreReady) {
+TEST_F(CoordinatorRun, RanksStartWhenAllAreReady) {
   driver_.all(v1::PHASE_PREPARING);
   EXPECT_EQ(driver_.beat("a", v1::PHASE_READY).kind(), v1::Order::KIND_WAIT);
   EXPECT_EQ(driver_.state(), State::preparing);
@@ -229,27 +230,27 @@ TEST_F(MachineRun, RanksStartWhenAllAreReady) {
   EXPECT_EQ(driver_.state(), State::running);
 }
 
-TEST_F(MachineRun, AllRanksDoneIsTheEnd) {
+TEST_F(CoordinatorRun, AllRanksDoneIsTheEnd) {
   driver_.start_all();
   EXPECT_EQ(driver_.beat("a", v1::PHASE_DONE).kind(), v1::Order::KIND_START);
   EXPECT_EQ(driver_.beat("b", v1::PHASE_DONE).kind(), v1::Order::KIND_FINISH);
   EXPECT_EQ(driver_.kind("a"), v1::Order::KIND_FINISH);
   EXPECT_EQ(driver_.order("a").exit_code(), 0);
   EXPECT_FALSE(driver_.order("a").has_failure());
-  EXPECT_EQ(driver_.machine().exit_code(), 0);
-  EXPECT_FALSE(driver_.machine().finish().has_failure());
+  EXPECT_EQ(driver_.coordinator().exit_code(), 0);
+  EXPECT_FALSE(driver_.coordinator().finish().has_failure());
 }
 
-TEST_F(MachineRun, ARankThatStoppedWithACheckpointEndsTheJobWith75) {
+TEST_F(CoordinatorRun, ARankThatStoppedWithACheckpointEndsTheJobWith75) {
   driver_.start_all();
   driver_.agent("a").stopped = true;
   driver_.all(v1::PHASE_DONE);
   EXPECT_EQ(driver_.state(), State::finished);
-  EXPECT_EQ(driver_.machine().exit_code(), 75);
+  EXPECT_EQ(driver_.coordinator().exit_code(), 75);
   EXPECT_EQ(driver_.order("b").reason(), "stopped: with a checkpoint");
 }
 
-TEST_F(MachineRun, OldAndRepeatedBeatsChangeNothing) {
+TEST_F(CoordinatorRun, OldAndRepeatedBeatsChangeNothing) {
   driver_.start_all();
   v1::Beat old = driver_.next_beat("a");
   driver_.beat("a");
@@ -258,7 +259,7 @@ TEST_F(MachineRun, OldAndRepeatedBeatsChangeNothing) {
   EXPECT_EQ(driver_.state(), State::running);
 }
 
-TEST_F(MachineRun, APhaseNeverGoesBackAndOneThatDoesNotExistIsNone) {
+TEST_F(CoordinatorRun, APhaseNeverGoesBackAndOneThatDoesNotExistIsNone) {
   driver_.start_all();
   driver_.beat("a", v1::PHASE_DONE);
   driver_.beat("a", v1::PHASE_PREPARING);
@@ -266,10 +267,10 @@ TEST_F(MachineRun, APhaseNeverGoesBackAndOneThatDoesNotExistIsNone) {
   driver_.beat("b", static_cast<v1::Phase>(-1));
   EXPECT_EQ(driver_.state(), State::running);
   driver_.beat("b", v1::PHASE_DONE);
-  EXPECT_EQ(driver_.machine().exit_code(), 0);
+  EXPECT_EQ(driver_.coordinator().exit_code(), 0);
 }
 
-TEST_F(MachineRun, ABeatOfAnotherGenerationReportsNothing) {
+TEST_F(CoordinatorRun, ABeatOfAnotherGenerationReportsNothing) {
   driver_.all(v1::PHASE_READY);
   for (int64_t generation : {int64_t{0}, int64_t{2}, int64_t{-1}}) {
     driver_.agent("a").generation = generation;
@@ -278,12 +279,12 @@ TEST_F(MachineRun, ABeatOfAnotherGenerationReportsNothing) {
   }
 }
 
-TEST_F(MachineRun, StatusTellsWhatThereIs) {
+TEST_F(CoordinatorRun, StatusTellsWhatThereIs) {
   driver_.start_all();
   v1::Beat beat = driver_.next_beat("a");
   beat.add_progress()->set_step(17);
   driver_.step(BeatCall{driver_.agent("a").stream, beat});
-  v1::StatusReply status = driver_.machine().status(driver_.now() + 40);
+  v1::StatusReply status = driver_.coordinator().status(driver_.now() + 40);
   EXPECT_EQ(status.job_id(), "job");
   EXPECT_EQ(status.state(), "running");
   EXPECT_EQ(status.generation(), 1);
@@ -296,24 +297,24 @@ TEST_F(MachineRun, StatusTellsWhatThereIs) {
   EXPECT_EQ(status.members(0).progress(0).step(), 17);
 }
 
-TEST_F(MachineRun, NobodyNewIsTakenWhenTheJobIsOver) {
+TEST_F(CoordinatorRun, NobodyNewIsTakenWhenTheJobIsOver) {
   driver_.start_all();
   driver_.all(v1::PHASE_DONE);
-  auto answer = driver_.call<JoinCall>(MachineDriver::request("c", two_nodes()));
+  auto answer = driver_.call<JoinCall>(CoordinatorDriver::request("c", two_nodes()));
   EXPECT_EQ(why_refused(answer), Refused::aborted);
   EXPECT_EQ(refusal_of(answer), "the job is over");
   driver_.leave("a");
   driver_.leave("b");
-  EXPECT_EQ(driver_.machine().num_members(), 0u);
+  EXPECT_EQ(driver_.coordinator().num_members(), 0u);
 }
 
-TEST_F(MachineRun, WhoIsSilentAfterTheEndIsForgotten) {
+TEST_F(CoordinatorRun, WhoIsSilentAfterTheEndIsForgotten) {
   driver_.start_all();
   driver_.all(v1::PHASE_DONE);
   driver_.agent("a").silent = driver_.agent("b").silent = true;
   driver_.wait(2700);
-  EXPECT_EQ(driver_.machine().num_members(), 0u);
-  EXPECT_EQ(driver_.machine().exit_code(), 0);
+  EXPECT_EQ(driver_.coordinator().num_members(), 0u);
+  EXPECT_EQ(driver_.coordinator().exit_code(), 0);
 }
 
 }  // namespace
