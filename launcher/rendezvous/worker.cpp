@@ -41,7 +41,7 @@ Worker::Worker(const Settings& settings, const std::string& journal, Outlet& out
   if (!journal_) return;
   coordinator_.restore(journal_->records(), now());
   // A job that is over is no reason to refuse the next one.
-  if (coordinator_.state() == Coordinator::State::finished)
+  if (coordinator_.state() == State::finished)
     coordinator_ = Coordinator(settings, new_job(), now());
   journal_->replace(coordinator_.snapshot());
 }
@@ -118,7 +118,7 @@ void Worker::step_all(const std::vector<Input>& inputs) {
       std::move(some.begin(), some.end(), std::back_inserter(outputs));
     }
     save(outputs);
-    if (coordinator_.state() == Coordinator::State::finished) ended_.notify_all();
+    if (coordinator_.state() == State::finished) ended_.notify_all();
   }
   hand_on(outputs);
 }
@@ -165,7 +165,7 @@ bool Worker::wait_for_end(Millis wait_ms) {
   auto deadline = std::chrono::steady_clock::now() + milliseconds(wait_ms);
   std::unique_lock lock(coordinator_mutex_);
   auto over = [&] {
-    return !failure_.empty() || (coordinator_.state() == Coordinator::State::finished &&
+    return !failure_.empty() || (coordinator_.state() == State::finished &&
                                  coordinator_.num_members() == 0);
   };
   // Members go one by one, so it is looked at again and again.

@@ -148,7 +148,7 @@ double seconds_of_coordinator(int num_members) {
   for (v1::Phase phase : {v1::PHASE_IDLE, v1::PHASE_PREPARING, v1::PHASE_READY}) {
     beat_all(coordinator, ++sequence, phase, num_members);
   }
-  TESSERA_CHECK(coordinator.state() == Coordinator::State::running, "the coordinator is {}",
+  TESSERA_CHECK(coordinator.state() == State::running, "the coordinator is {}",
                 name_of(coordinator.state()));
   return seconds_since(start);
 }

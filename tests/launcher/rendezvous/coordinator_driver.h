@@ -185,7 +185,7 @@ class CoordinatorDriver {
   const v1::Order& order(const std::string& host) const { return agents_.at(host).order; }
   v1::Order::Kind kind(const std::string& host) const { return order(host).kind(); }
   Coordinator& coordinator() { return coordinator_; }
-  Coordinator::State state() const { return coordinator_.state(); }
+  State state() const { return coordinator_.state(); }
   int restarts() const { return coordinator_.status(now_).restarts(); }
   const std::vector<std::string>& events() const { return events_; }
   const std::vector<v1::Record>& journal() const { return journal_; }
@@ -248,8 +248,8 @@ class CoordinatorDriver {
       ASSERT_EQ(text_of_all(other.snapshot()), text_of_all(snapshot));
       ASSERT_EQ(other.generation(), coordinator_.generation());
       ASSERT_EQ(other.status(now_).restarts(), coordinator_.status(now_).restarts());
-      bool running = coordinator_.state() == Coordinator::State::running;
-      ASSERT_EQ(other.state(), running ? Coordinator::State::preparing : coordinator_.state());
+      bool running = coordinator_.state() == State::running;
+      ASSERT_EQ(other.state(), running ? State::preparing : coordinator_.state());
     }
   }
 

@@ -6,7 +6,6 @@
 namespace tessera::rendezvous {
 namespace {
 
-using State = Coordinator::State;
 using Hosts = std::vector<std::string>;
 
 // A job whose ranks run on the nodes a, b, ...

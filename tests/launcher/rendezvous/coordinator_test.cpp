@@ -9,7 +9,6 @@
 namespace tessera::rendezvous {
 namespace {
 
-using State = Coordinator::State;
 using test::contains;
 using Hosts = std::vector<std::string>;
 

@@ -75,7 +75,7 @@ std::string Simulator::run() {
 }
 
 bool Simulator::at_an_end() const {
-  if (!server_ || server_->state() != rendezvous::Coordinator::State::finished) return false;
+  if (!server_ || server_->state() != rendezvous::State::finished) return false;
   return std::all_of(agents_.begin(), agents_.end(),
                      [](const auto& each) { return !each.second.alive || each.second.over; });
 }
@@ -85,8 +85,12 @@ bool Simulator::at_an_end() const {
 void Simulator::start_server() {
   v1::Record::Began began;
   began.set_job_id("job");
-  server_.emplace(scenario_.settings, began, now_ + server_skew_);
-  server_->restore(journal_, now_ + server_skew_);
+  Millis now = now_ + server_skew_;
+  auto hold = scenario_.make_hold
+                  ? scenario_.make_hold(scenario_.settings, now)
+                  : std::make_unique<rendezvous::LeaseHold>(scenario_.settings, now);
+  server_.emplace(scenario_.settings, began, now, std::move(hold));
+  server_->restore(journal_, now);
   server_tick(++server_life_);
 }
 
@@ -185,8 +189,7 @@ void Simulator::join(int number) {
       server_step(JoinCall{call, request});
     });
     // An agent that comes when all is over is turned away.
-    if (server_->state() == rendezvous::Coordinator::State::finished && !agent.joined)
-      agent.over = true;
+    if (server_->state() == rendezvous::State::finished && !agent.joined) agent.over = true;
   }
   after(between(300, 700), [this, number] { join(number); });
 }

@@ -37,6 +37,9 @@ struct Scenario {
   double repeat = 0.02;
   Millis max_delay = 60;
   rendezvous::Settings settings = {};
+  // How the coordinator waits for lost nodes; none: as it does in production.
+  std::function<std::unique_ptr<rendezvous::LeaseHold>(const rendezvous::Settings&, Millis)>
+      make_hold = {};
 };
 
 class Simulator {
