@@ -214,8 +214,7 @@ void Agent::take(const v1::Order& order) {
 void Agent::take(const rendezvous::FenceEnded& fence) {
   if (!ranks_ || fence.generation != protocol_.generation()) return;
   constexpr int kLostConnection = -61;  // PMIX_ERR_LOST_CONNECTION
-  std::string status = std::to_string(fence.ok ? 0 : kLostConnection);
-  ranks_->send({FrameType::fence_done, {fence.key, status, fence.data}});
+  ranks_->send(to_pmix::FenceDone{fence.key, fence.ok ? 0 : kLostConnection, fence.data});
 }
 
 void Agent::take(const rendezvous::TurnedAway& refusal) {
@@ -250,7 +249,7 @@ void Agent::send_beat() {
 void Agent::send_lease() {
   if (!ranks_ || protocol_.lease_until() < lease_told_ + kLeaseStep) return;
   lease_told_ = protocol_.lease_until();
-  ranks_->send({FrameType::lease, {std::to_string(lease_told_)}});
+  ranks_->send(to_pmix::Lease{lease_told_});
 }
 
 void Agent::look_after_time() {
@@ -313,7 +312,7 @@ bool Agent::ranks_hear(int signal) {
 void Agent::stop_when_heard() {
   if (!ranks_hear(SIGTERM) && Clock::now() - started_ < kHearing) return;
   stop_due_ = false;
-  if (ranks_) ranks_->send({FrameType::signal, {std::to_string(SIGTERM)}});
+  if (ranks_) ranks_->send(to_pmix::Signal{SIGTERM});
 }
 
 // --- the user
@@ -346,7 +345,7 @@ void Agent::take_signals() {
     auto signal = static_cast<int>(info.ssi_signo);
     if (signal == SIGCHLD) continue;
     if (signal == SIGUSR1 || signal == SIGUSR2) {
-      if (ranks_) ranks_->send({FrameType::signal, {std::to_string(signal)}});
+      if (ranks_) ranks_->send(to_pmix::Signal{signal});
     } else {
       pid_t sender = info.ssi_code <= 0 ? static_cast<pid_t>(info.ssi_pid) : 0;
       ask_to_leave({signal, sender, static_cast<long>(boot_ms())});

@@ -72,9 +72,20 @@ class Agent {
   void take(const rendezvous::TurnedAway& refusal);
   void take(const rendezvous::NotYet& refusal);
   void take_reports();
-  void take_report(const Frame& frame);
-  void take_exit(const Frame& frame);
-  void take_fence(const Frame& frame);
+  void take(const from_pmix::Ready&);
+  void take(const from_pmix::Started& started);
+  void take(const from_pmix::ExecFailed& failed);
+  void take(const from_pmix::Connected& connected);
+  void take(const from_pmix::Finalized& finalized);
+  void take(const from_pmix::Aborted& aborted);
+  void take(const from_pmix::Exited& exited);
+  void take(const from_pmix::Fence& fence);
+  void take(const from_pmix::LeaseExpired&) { act(protocol_.lapsed()); }
+  void take(const from_pmix::Ended&) {}
+  void take(const from_pmix::Failed& failed);
+  void take(const from_pmix::NotServed& wanted);
+  void take(const from_pmix::ModexWanted& wanted);
+  void take(const from_pmix::ModexFound&) {}
   void take_signals();
   void look_after_time();
 
@@ -96,9 +107,9 @@ class Agent {
   bool may_restart() const;
   void bury();
   void ask_to_leave(const StopRequest& request);
+  to_pmix::Prepare layout_order(const Prepare& prepare) const;
   void send_program();
-  int local_rank_in(const Frame& frame) const;
-  void take_connected(int local_rank);
+  int local_rank_of(int rank) const;
   std::optional<v1::Failure> failure_of(int local_rank, bool by_signal, int value);
   v1::Failure end_failure(int local_rank, const std::string& text, int value = 1,
                           bool by_signal = false);

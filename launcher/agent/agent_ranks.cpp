@@ -22,8 +22,6 @@ using std::chrono::milliseconds;
 constexpr int kStderrMs = 50;
 constexpr const char* kWithoutInit = "ended without MPI_Init, which others have called";
 
-int number_in(const std::string& text) { return std::stoi(text); }
-
 }  // namespace
 
 // --- what the protocol decides
@@ -58,37 +56,33 @@ void Agent::act(const Prepare& prepare) {
                   .shared_memory = ranks_->shm_dir(),
                   .snapshots = may_restart() ? folders_.memory() + "/snapshots" : "",
                   .bind = options_.bind};
-  std::string nodes;
-  std::string ranks;
-  int rank = 0;
-  for (const v1::Node& node : prepare.plan.nodes()) {
-    nodes += (nodes.empty() ? "" : ",") + node.host();
-    std::string own;
-    for (int i = 0; i < node.slots(); ++i) own += (i ? "," : "") + std::to_string(rank++);
-    ranks += (ranks.empty() ? "" : ";") + own;
-  }
-  ranks_->send({FrameType::prepare,
-                {fmt::format("tessera-{}.{}", protocol_.membership().ranks_secret(),
-                             prepare.plan.generation()),
-                 nodes, ranks, std::to_string(prepare.plan.world_size()),
-                 std::to_string(environment_.first_rank()), std::to_string(prepare.place)}});
+  ranks_->send(layout_order(prepare));
   send_program();
   lease_told_ = 0;
   send_lease();
 }
 
+to_pmix::Prepare Agent::layout_order(const Prepare& prepare) const {
+  to_pmix::Prepare order;
+  order.nspace = fmt::format("tessera-{}.{}", protocol_.membership().ranks_secret(),
+                             prepare.plan.generation());
+  int64_t rank = 0;
+  for (const v1::Node& node : prepare.plan.nodes()) {
+    order.nodes.push_back(node.host());
+    auto& ranks = order.ranks.emplace_back();
+    for (int i = 0; i < node.slots(); ++i) ranks.push_back(rank++);
+  }
+  order.world_size = prepare.plan.world_size();
+  order.first_rank = environment_.first_rank();
+  order.node_index = prepare.place;
+  return order;
+}
+
 void Agent::send_program() {
-  std::vector<std::string> fields{std::filesystem::current_path().string(),
-                                  std::to_string(options_.program.size())};
-  fields.insert(fields.end(), options_.program.begin(), options_.program.end());
-  std::vector<std::string> variables = environment_.common(own_environment());
-  fields.insert(fields.end(), variables.begin(), variables.end());
-  ranks_->send({FrameType::program, std::move(fields)});
+  ranks_->send(to_pmix::Program{std::filesystem::current_path().string(), options_.program,
+                                environment_.common(own_environment())});
   for (int local = 0; local < options_.node.slots(); ++local) {
-    fields = {std::to_string(local), environment_.cores_of(local)};
-    variables = environment_.of(local);
-    fields.insert(fields.end(), variables.begin(), variables.end());
-    ranks_->send({FrameType::rank, std::move(fields)});
+    ranks_->send(to_pmix::Rank{local, environment_.cores_of(local), environment_.of(local)});
     PmixProcess::Outputs outputs = ranks_->take_outputs(local);
     output_.add(environment_.first_rank() + local, std::move(outputs.out), std::move(outputs.err));
   }
@@ -97,13 +91,13 @@ void Agent::send_program() {
 void Agent::act(const Start&) {
   started_ = Clock::now();
   held_since_.reset();
-  ranks_->send({FrameType::start, {}});
+  ranks_->send(to_pmix::Start{});
 }
 
 void Agent::act(const Kill&) {
   stop_due_ = false;
   dying_since_ = Clock::now();
-  ranks_->send({FrameType::end, {}});
+  ranks_->send(to_pmix::End{});
 }
 
 void Agent::act(const Exit& exit) {
@@ -139,85 +133,80 @@ void Agent::bury() {
 void Agent::take_reports() {
   if (!ranks_) return;
   try {
-    for (const Frame& frame : ranks_->receive()) take_report(frame);
+    for (const FromPmix& report : ranks_->receive()) {
+      std::visit([this](const auto& any) { take(any); }, report);
+    }
   } catch (const std::exception& error) {
     act(protocol_.failed(launch_failure(error.what())));
   }
 }
 
-void Agent::take_report(const Frame& frame) {
-  switch (frame.type) {
-    case FrameType::ready:
-      protocol_.ready();
-      beat_due_ = true;
-      break;
-    case FrameType::started:
-      processes_.at(static_cast<size_t>(number_in(frame.fields.at(0)))) =
-          number_in(frame.fields.at(1));
-      ++num_started_;
-      break;
-    case FrameType::connected: take_connected(local_rank_in(frame)); break;
-    case FrameType::finalized: finalized_.insert(local_rank_in(frame)); break;
-    case FrameType::aborted: aborted_[local_rank_in(frame)] = number_in(frame.fields.at(1)); break;
-    case FrameType::not_served:
-      act(protocol_.failed(end_failure(
-          local_rank_in(frame),
-          fmt::format("called {}, which tessera launch does not serve: mpirun of Open MPI does",
-                      frame.fields.at(1)))));
-      break;
-    case FrameType::exec_failed:
-      launch_errors_[number_in(frame.fields.at(0))] = frame.fields.at(1);
-      break;
-    case FrameType::exited: take_exit(frame); break;
-    case FrameType::fence: take_fence(frame); break;
-    case FrameType::failed: act(protocol_.failed(launch_failure(frame.fields.at(0)))); break;
-    case FrameType::lease_expired: act(protocol_.lapsed()); break;
-    case FrameType::modex_request: {
-      // Open MPI asks for it only when it was told not to exchange everything at the start.
-      constexpr int kNotFound = -46;  // PMIX_ERR_NOT_FOUND
-      ranks_->send({FrameType::modex_data, {frame.fields.at(0), std::to_string(kNotFound), ""}});
-      break;
-    }
-    default: break;
-  }
+void Agent::take(const from_pmix::Ready&) {
+  protocol_.ready();
+  beat_due_ = true;
 }
 
-void Agent::take_exit(const Frame& frame) {
-  int local = number_in(frame.fields.at(0));
-  processes_.at(static_cast<size_t>(local)) = 0;
-  bool by_signal = frame.fields.at(1) == "signal";
-  int value = number_in(frame.fields.at(2));
-  std::optional<v1::Failure> failure = failure_of(local, by_signal, value);
-  if (!failure && value == 0 && !connected_.contains(local)) ended_alone_.insert(local);
-  act(protocol_.rank_ended(by_signal ? -1 : value, failure));
+void Agent::take(const from_pmix::Started& started) {
+  processes_.at(static_cast<size_t>(started.local_index)) = started.process;
+  ++num_started_;
 }
 
-int Agent::local_rank_in(const Frame& frame) const {
-  return number_in(frame.fields.at(0)) - environment_.first_rank();
+void Agent::take(const from_pmix::ExecFailed& failed) {
+  launch_errors_[failed.local_index] = failed.text;
 }
 
-void Agent::take_connected(int local) {
-  connected_.insert(local);
+void Agent::take(const from_pmix::Connected& connected) {
+  connected_.insert(local_rank_of(connected.rank));
   // It will wait for those that have ended already.
   if (!ended_alone_.empty())
     act(protocol_.failed(end_failure(*ended_alone_.begin(), kWithoutInit)));
 }
 
-void Agent::take_fence(const Frame& frame) {
+void Agent::take(const from_pmix::Finalized& finalized) {
+  finalized_.insert(local_rank_of(finalized.rank));
+}
+
+void Agent::take(const from_pmix::Aborted& aborted) {
+  aborted_[local_rank_of(aborted.rank)] = aborted.status;
+}
+
+void Agent::take(const from_pmix::Exited& exited) {
+  int local = exited.local_index;
+  processes_.at(static_cast<size_t>(local)) = 0;
+  std::optional<v1::Failure> failure = failure_of(local, exited.by_signal, exited.value);
+  if (!failure && exited.value == 0 && !connected_.contains(local)) ended_alone_.insert(local);
+  act(protocol_.rank_ended(exited.by_signal ? -1 : exited.value, failure));
+}
+
+void Agent::take(const from_pmix::Fence& fence) {
   v1::FenceRequest request;
   request.set_member(protocol_.membership().member());
   request.set_secret(protocol_.secret());
   request.set_generation(protocol_.generation());
-  request.set_key(frame.fields.at(0));
-  const std::string& nodes = frame.fields.at(1);
-  for (size_t begin = 0; begin < nodes.size();) {
-    size_t end = std::min(nodes.find(',', begin), nodes.size());
-    request.add_participants(number_in(nodes.substr(begin, end - begin)));
-    begin = end + 1;
-  }
-  request.set_data(frame.fields.at(2));
+  request.set_key(fence.key);
+  for (int64_t node : fence.nodes) request.add_participants(static_cast<int>(node));
+  request.set_data(fence.data);
   client_->fence(std::move(request));
 }
+
+void Agent::take(const from_pmix::Failed& failed) {
+  act(protocol_.failed(launch_failure(failed.text)));
+}
+
+void Agent::take(const from_pmix::NotServed& wanted) {
+  act(protocol_.failed(end_failure(
+      local_rank_of(wanted.rank),
+      fmt::format("called {}, which tessera launch does not serve: mpirun of Open MPI does",
+                  wanted.call))));
+}
+
+// Open MPI asks for it only when it was told not to exchange everything at the start.
+void Agent::take(const from_pmix::ModexWanted& wanted) {
+  constexpr int kNotFound = -46;  // PMIX_ERR_NOT_FOUND
+  ranks_->send(to_pmix::ModexDone{wanted.id, kNotFound, ""});
+}
+
+int Agent::local_rank_of(int rank) const { return rank - environment_.first_rank(); }
 
 // What there is to say against a rank's end; nothing where all is well.
 std::optional<v1::Failure> Agent::failure_of(int local, bool by_signal, int value) {

@@ -1,12 +1,18 @@
-#include "launcher/agent/pmix_server/fields.h"
+#include "launcher/agent/fields.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
+#include <limits>
 
 #include "core/error.h"
 
 namespace tessera::agent {
+
+void fail_frame(FrameType type, std::string_view name, std::string_view expected,
+                std::string_view got) {
+  throw Error(fmt::format("[{}] expected {} for {}, got {}", name_of(type), expected, name, got));
+}
 
 std::string Fields::bytes(std::string_view name) {
   if (next_ == frame_.fields.size()) fail(name, "a field", "the end");
@@ -20,7 +26,12 @@ std::string Fields::text(std::string_view name) {
 }
 
 int64_t Fields::number(std::string_view name, int64_t least, int64_t most) {
-  return parse_number(text(name), name, least, most);
+  return number_in(text(name), name, least, most);
+}
+
+int32_t Fields::status() {
+  return static_cast<int32_t>(
+      number("status", std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
 }
 
 std::vector<int64_t> Fields::numbers(std::string_view name, int64_t least, int64_t most) {
@@ -28,7 +39,7 @@ std::vector<int64_t> Fields::numbers(std::string_view name, int64_t least, int64
   std::vector<int64_t> out;
   if (list.empty()) return out;
   for (std::string_view part : split(list, ',')) {
-    out.push_back(parse_number(part, name, least, most));
+    out.push_back(number_in(part, name, least, most));
   }
   return out;
 }
@@ -58,13 +69,8 @@ void Fields::end() const {
   }
 }
 
-void Fields::fail(std::string_view name, std::string_view expected, std::string_view got) const {
-  throw Error(
-      fmt::format("[{}] expected {} for {}, got {}", name_of(frame_.type), expected, name, got));
-}
-
-int64_t Fields::parse_number(std::string_view text, std::string_view name, int64_t least,
-                             int64_t most) const {
+int64_t Fields::number_in(std::string_view text, std::string_view name, int64_t least,
+                          int64_t most) const {
   int64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
