@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "launcher/agent/host_list.h"
+#include "launcher/agent/tokens.h"
 
 namespace tessera::agent {
 namespace {
