@@ -1,5 +1,5 @@
 // How long a large job takes to meet: 1,000 clients over real gRPC until every one has its plan,
-// and 10,000 members of a bare state machine until their ranks start. Prints one line each.
+// and 10,000 members of a bare coordinator until their ranks start. Prints one line each.
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -125,31 +125,31 @@ double seconds_of_clients(int num_clients) {
   return seconds;
 }
 
-// Steps the machine with a beat of every member.
-void beat_all(Machine& machine, uint64_t sequence, v1::Phase phase, int num_members) {
+// Steps the coordinator with a beat of every member.
+void beat_all(Coordinator& coordinator, uint64_t sequence, v1::Phase phase, int num_members) {
   v1::Beat beat;
   beat.set_sequence(sequence);
-  beat.set_generation(machine.generation());
+  beat.set_generation(coordinator.generation());
   beat.set_phase(phase);
   for (int i = 0; i < num_members; ++i) {
     beat.set_member(static_cast<uint64_t>(i + 1));
     beat.set_secret(fmt::format("{:032}", i));
-    machine.step(1, BeatCall{static_cast<CallId>(i + 1), beat});
+    coordinator.step(1, BeatCall{static_cast<CallId>(i + 1), beat});
   }
 }
 
-double seconds_of_machine(int num_members) {
+double seconds_of_coordinator(int num_members) {
   Clock::time_point start = Clock::now();
-  Machine machine({}, {}, 0);
+  Coordinator coordinator({}, {}, 0);
   for (int i = 0; i < num_members; ++i) {
-    machine.step(0, JoinCall{static_cast<CallId>(i + 1), request_of(i, num_members)});
+    coordinator.step(0, JoinCall{static_cast<CallId>(i + 1), request_of(i, num_members)});
   }
   uint64_t sequence = 0;
   for (v1::Phase phase : {v1::PHASE_IDLE, v1::PHASE_PREPARING, v1::PHASE_READY}) {
-    beat_all(machine, ++sequence, phase, num_members);
+    beat_all(coordinator, ++sequence, phase, num_members);
   }
-  TESSERA_CHECK(machine.state() == Machine::State::running, "the machine is {}",
-                name_of(machine.state()));
+  TESSERA_CHECK(coordinator.state() == State::running, "the coordinator is {}",
+                name_of(coordinator.state()));
   return seconds_since(start);
 }
 
@@ -162,8 +162,8 @@ void allow_many_descriptors() {
 
 int run(int num_clients, int num_members) {
   allow_many_descriptors();
-  fmt::print("{} members of a machine until their ranks start: {:.2f} s\n", num_members,
-             seconds_of_machine(num_members));
+  fmt::print("{} members of a coordinator until their ranks start: {:.2f} s\n", num_members,
+             seconds_of_coordinator(num_members));
   std::fflush(stdout);
   fmt::print("{} clients over gRPC until every one has its plan: {:.2f} s\n", num_clients,
              seconds_of_clients(num_clients));
