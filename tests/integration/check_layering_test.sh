@@ -40,6 +40,8 @@ source_file distributed/comm/mpi.cpp '#include "distributed/comm/mpi.h"' '#inclu
 source_file distributed/bucket.cpp '#include "distributed/comm/mpi.h"' '#include "nn/module.h"'
 source_file launcher/main.cpp '#include "proto/rendezvous.pb.h"' '#include "nn/module.h"'
 source_file tests/core/array_test.cpp '#include "nn/module.h"'
+source_file launcher/commands/bench.cpp '#include "launcher/bench/bench.h"'
+source_file launcher/bench/bench.cpp '#include "launcher/bench/bench.h"' '#include "nn/module.h"'
 expect 0 "" "$tree"
 
 wrong_line core/bad.h '#include "nn/module.h"' 'core may not include "nn/module.h"'
@@ -54,5 +56,7 @@ wrong_line distributed/comm/bad.h '#include "distributed/bucket.h"' \
   'distributed/comm may not include "distributed/bucket.h"'
 wrong_line distributed/bad.cpp '#include "proto/rendezvous.pb.h"' \
   'distributed may not include "proto/rendezvous.pb.h"'
+wrong_line launcher/agent/bad.cpp '#include "launcher/bench/bench.h"' \
+  'launcher may not include "launcher/bench/bench.h"'
 expect 0 "" "$tree"
 echo "ok"
