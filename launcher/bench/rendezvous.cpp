@@ -1,15 +1,16 @@
-// How long a large job takes to meet: 1,000 clients over real gRPC until every one has its plan,
-// and 10,000 members of a bare coordinator until their ranks start. Prints one line each.
+// How long a large job takes to meet: clients over real gRPC until every one has its plan, and
+// members of a bare coordinator until their ranks start.
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
 
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "launcher/bench/families.h"
+#include "launcher/bench/interrupt.h"
 #include "launcher/rendezvous/client.h"
 #include "launcher/rendezvous/server.h"
 
@@ -19,8 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr int kNumClients = 1000;
-constexpr int kNumMembers = 10'000;
 constexpr int kTimeoutS = 120;
 
 double seconds_since(Clock::time_point start) {
@@ -114,6 +113,7 @@ double seconds_of_clients(int num_clients) {
     agents.push_back(std::make_unique<Agent>(i, num_clients, server.port()));
   }
   while (size_t left = pump(agents)) {
+    bench::throw_if_interrupted();
     TESSERA_CHECK(seconds_since(start) < kTimeoutS, "{} of {} clients have no plan after {} s",
                   left, num_clients, kTimeoutS);
   }
@@ -160,27 +160,31 @@ void allow_many_descriptors() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run(int num_clients, int num_members) {
+bench::Measured measure_clients(const bench::Settings& settings) {
   allow_many_descriptors();
-  fmt::print("{} members of a coordinator until their ranks start: {:.2f} s\n", num_members,
-             seconds_of_coordinator(num_members));
-  std::fflush(stdout);
-  fmt::print("{} clients over gRPC until every one has its plan: {:.2f} s\n", num_clients,
-             seconds_of_clients(num_clients));
-  return 0;
+  int num_clients = settings.quick ? 10 : 1000;
+  return bench::in_turns(
+      settings, 3, {.value = [=] { return seconds_of_clients(num_clients); }, .warm_up = false});
+}
+
+bench::Measured measure_coordinator(const bench::Settings& settings) {
+  int num_members = settings.quick ? 100 : 10'000;
+  return bench::in_turns(settings, 3,
+                         {.value = [=] { return seconds_of_coordinator(num_members); }});
 }
 
 }  // namespace
 }  // namespace tessera::rendezvous
 
-// Arguments, both optional: the number of clients and that of members.
-int main(int argc, char** argv) {
-  using namespace tessera::rendezvous;
-  try {
-    return run(argc > 1 ? std::stoi(argv[1]) : kNumClients,
-               argc > 2 ? std::stoi(argv[2]) : kNumMembers);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+namespace tessera::bench {
+
+void add_rendezvous(std::vector<Benchmark>& to) {
+  to.push_back({"rendezvous.clients_1000", "s",
+                "1,000 agents over gRPC, until every one has its plan",
+                rendezvous::measure_clients});
+  to.push_back({"rendezvous.coordinator_10000", "s",
+                "10,000 members of a bare coordinator, until their ranks start",
+                rendezvous::measure_coordinator});
 }
+
+}  // namespace tessera::bench
