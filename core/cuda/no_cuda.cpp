@@ -1,4 +1,4 @@
-// Stands for the CUDA backend in builds without a CUDA toolkit.
+// Stands for the CUDA backend in builds without a CUDA toolkit, and in those with a sanitizer.
 #include "core/cuda/cuda.h"
 
 namespace tessera::cuda {
@@ -12,7 +12,9 @@ namespace {
 
 const Availability& availability() {
   static const Availability none{
-      0, "this build has no CUDA backend: no CUDA toolkit was found when it was configured"};
+      0,
+      "this build has no CUDA backend: it was configured without a CUDA toolkit, or with a "
+      "sanitizer"};
   return none;
 }
 

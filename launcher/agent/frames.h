@@ -14,7 +14,8 @@
 
 namespace tessera::agent {
 
-// Numbers in fields are decimal text. A `status` is a PMIx status, 0 for success.
+// to_pmix.h and from_pmix.h have a type for each of them. Numbers in fields are decimal text. A
+// `status` is a PMIx status, 0 for success.
 enum class FrameType : uint32_t {
   // Orders: agent to server.
   prepare = 1,     // nspace, node names "a,b", ranks per node "0,1;2,3", world_size, first_rank,

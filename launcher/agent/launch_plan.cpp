@@ -1,6 +1,7 @@
 #include "launcher/agent/launch_plan.h"
 
 #include <arpa/inet.h>
+#include <fmt/ranges.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 
 #include "core/error.h"
 #include "launcher/agent/host_list.h"
+#include "launcher/agent/tokens.h"
 
 namespace tessera::agent {
 namespace {
@@ -270,7 +272,7 @@ std::string describe(const LaunchPlan& plan) {
   environment.plan.set_world_size(plan.agent.node.slots());
   environment.bind = plan.agent.bind;
   for (int local = 0; local < plan.agent.node.slots(); ++local) {
-    std::string cores = environment.cores_of(local);
+    std::string cores = fmt::format("{}", fmt::join(environment.cores_of(local), ","));
     text += fmt::format("local rank {:<2}cores {}\n", local, cores.empty() ? "any" : cores);
   }
   for (const std::string& entry : environment.common({})) {

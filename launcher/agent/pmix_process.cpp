@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "launcher/agent/typed_frames.h"
 
 namespace tessera::agent {
 namespace {
@@ -154,15 +155,15 @@ bool PmixProcess::ended() {
   return ended_;
 }
 
-void PmixProcess::send(const Frame& frame) {
+void PmixProcess::send(const ToPmix& order) {
   try {
-    send_frame(control_.get(), frame);
+    send_frame(control_.get(), frame_of(order));
   } catch (const Error&) {
     // It has gone, which receive() and ended() will tell.
   }
 }
 
-std::vector<Frame> PmixProcess::receive() {
+std::vector<FromPmix> PmixProcess::receive() {
   std::array<char, 65536> buffer{};
   while (true) {
     ssize_t count = recv(control_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -171,9 +172,9 @@ std::vector<Frame> PmixProcess::receive() {
     if (count <= 0) break;
     reader_.feed({buffer.data(), static_cast<size_t>(count)});
   }
-  std::vector<Frame> frames;
-  while (auto frame = reader_.next()) frames.push_back(std::move(*frame));
-  return frames;
+  std::vector<FromPmix> reports;
+  while (auto frame = reader_.next()) reports.push_back(read_from_pmix(std::move(*frame)));
+  return reports;
 }
 
 std::string PmixProcess::last_words() const {

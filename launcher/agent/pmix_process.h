@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "core/descriptor.h"
-#include "launcher/agent/frames.h"
+#include "launcher/agent/from_pmix.h"
+#include "launcher/agent/to_pmix.h"
 
 namespace tessera::agent {
 
@@ -43,9 +44,9 @@ class PmixProcess {
   // Readable when there are reports, or when the process has gone.
   int descriptor() const { return control_.get(); }
   // An order; does nothing when the process has gone.
-  void send(const Frame& frame);
-  // The reports that have come.
-  std::vector<Frame> receive();
+  void send(const ToPmix& order);
+  // The reports that have come. Throws Error where what came is none.
+  std::vector<FromPmix> receive();
   // Whether there will be no more reports.
   bool is_closed() const { return closed_; }
   // Whether the process is gone and buried.

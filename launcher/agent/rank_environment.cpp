@@ -97,16 +97,12 @@ std::vector<std::string> RankEnvironment::of(int local_rank) const {
           fmt::format("{}={}:{}", experiment::kBoardVariable, kBoardDescriptor, local_rank)};
 }
 
-std::string RankEnvironment::cores_of(int local_rank) const {
+std::vector<int64_t> RankEnvironment::cores_of(int local_rank) const {
   std::vector<int> cores = own_cores();
   size_t each = cores.size() / static_cast<size_t>(num_local());
-  if (!bind || each == 0) return "";
-  std::string text;
-  for (size_t i = 0; i < each; ++i) {
-    int core = cores[static_cast<size_t>(local_rank) * each + i];
-    text += (text.empty() ? "" : ",") + std::to_string(core);
-  }
-  return text;
+  if (!bind || each == 0) return {};
+  auto first = cores.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(local_rank) * each);
+  return {first, first + static_cast<std::ptrdiff_t>(each)};
 }
 
 std::vector<std::string> own_environment() {

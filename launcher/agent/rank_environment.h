@@ -1,6 +1,7 @@
 // What a rank finds in its environment.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ struct RankEnvironment {
   std::vector<std::string> common(const std::vector<std::string>& inherited) const;
   // What is added for one.
   std::vector<std::string> of(int local_rank) const;
-  // The cores that it may use, "0,1"; empty: any.
-  std::string cores_of(int local_rank) const;
+  // The cores that it may use; empty: any.
+  std::vector<int64_t> cores_of(int local_rank) const;
 };
 
 // This process's environment as NAME=VALUE.

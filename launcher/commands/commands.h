@@ -15,5 +15,6 @@ Command plan(const experiment::Catalog& catalog);
 Command doctor();
 Command launch();
 Command rendezvous_command();
+Command bench_command();
 
 }  // namespace tessera::commands

@@ -3,8 +3,10 @@
 #include <filesystem>
 #include <memory>
 
+#include "launcher/agent/agent_signals.h"
 #include "launcher/agent/launch_plan.h"
 #include "launcher/agent/resources.h"
+#include "launcher/agent/tokens.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/credential_flags.h"
 #include "launcher/commands/number_options.h"

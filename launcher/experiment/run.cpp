@@ -70,6 +70,11 @@ Command handed_over(const char* name, const char* description) {
   return [=](CLI::App& app, std::function<int()>&) { app.add_subcommand(name, description); };
 }
 
+// What starts other programs, or measures the library: nothing that a user's program adds to.
+bool is_commands_own(std::string_view subcommand) {
+  return subcommand == "launch" || subcommand == "rendezvous" || subcommand == "bench";
+}
+
 // Becomes the tessera command: an agent is a program of its own, with no user's code in it.
 // One that becomes this program again would go on for ever.
 int hand_over(const std::string& command, char** argv) {
@@ -117,8 +122,7 @@ int run_action(const std::function<int()>& action) {
 
 int run(int argc, char** argv, const experiment::Catalog& catalog, const std::vector<Command>& more,
         const char* command) {
-  std::string_view first = argc > 1 ? argv[1] : "";
-  if (command && (first == "launch" || first == "rendezvous")) return hand_over(command, argv);
+  if (command && argc > 1 && is_commands_own(argv[1])) return hand_over(command, argv);
   // A write over the limit of a file's size fails with an error, as on a full disk, and the run can
   // say which file it was.
   std::signal(SIGXFSZ, SIG_IGN);
@@ -135,6 +139,7 @@ int run(int argc, char** argv, const experiment::Catalog& catalog, const std::ve
   if (command) {
     all.push_back(handed_over("launch", "Start a program on several ranks, without mpirun or ssh"));
     all.push_back(handed_over("rendezvous", "Host the place where nodes meet"));
+    all.push_back(handed_over("bench", "Measure the tessera command on this machine"));
   }
   all.insert(all.end(), more.begin(), more.end());
   for (const Command& add : all) add(app, action);

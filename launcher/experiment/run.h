@@ -24,9 +24,9 @@ using Command = std::function<void(CLI::App& app, std::function<int()>& action)>
 #endif
 
 // Runs the subcommand that the arguments name: train, debug, generate, inspect and the others that
-// need no gRPC, those of `more`, and launch and rendezvous, which `command` is started for (null:
-// they are among `more`, or there are none). Returns the exit code: 0 done, 1 failed, 2 bad usage
-// or config. Errors go to stderr.
+// need no gRPC, those of `more`, and launch, rendezvous and bench, which `command` is started for
+// (null: they are among `more`, or there are none). Returns the exit code: 0 done, 1 failed, 2 bad
+// usage or config. Errors go to stderr.
 //
 //   int main(int argc, char** argv) {
 //     tessera::experiment::Catalog catalog = tessera::experiment::builtin_catalog();

@@ -11,7 +11,7 @@
 #include <optional>
 #include <string>
 
-#include "launcher/rendezvous/machine_types.h"
+#include "launcher/rendezvous/step_types.h"
 #include "proto/rendezvous.grpc.pb.h"
 
 namespace tessera::rendezvous {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "launcher/rendezvous/credentials.h"
-#include "launcher/rendezvous/machine_types.h"
+#include "launcher/rendezvous/step_types.h"
 
 namespace tessera::rendezvous {
 

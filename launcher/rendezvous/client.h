@@ -13,8 +13,8 @@
 
 #include "launcher/rendezvous/channel.h"
 #include "launcher/rendezvous/credentials.h"
-#include "launcher/rendezvous/machine_types.h"
 #include "launcher/rendezvous/mailbox.h"
+#include "launcher/rendezvous/step_types.h"
 #include "proto/rendezvous.grpc.pb.h"
 
 namespace tessera::rendezvous {

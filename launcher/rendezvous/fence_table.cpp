@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "launcher/rendezvous/outputs.h"
+
 namespace tessera::rendezvous {
 namespace {
 
@@ -34,26 +36,20 @@ void FenceTable::contribute(int node, int num_nodes, const FenceCall& call, Outp
   const v1::FenceRequest& request = call.request;
   Key key{request.key(), {request.participants().begin(), request.participants().end()}};
   if (std::string trouble = trouble_with(key.second, node, num_nodes); !trouble.empty()) {
-    out.emplace_back(Answer{call.call, Refusal{Refused::bad_argument, trouble}});
-    return;
+    return refuse(call.call, Refused::bad_argument, trouble, out);
   }
   auto known = fences_.find(key);
   bool repeated = known != fences_.end() && known->second.data.contains(node);
   size_t bytes = repeated ? 0 : request.data().size();
   if (known == fences_.end()) bytes += request.key().size() + key.second.size() * sizeof(int);
   if (bytes > kMaxBytes - bytes_) {
-    out.emplace_back(Answer{
-        call.call, Refusal{Refused::exhausted, fmt::format("fences of one generation hold at most "
-                                                           "{} bytes",
-                                                           kMaxBytes)}});
-    return;
+    return refuse(call.call, Refused::exhausted,
+                  fmt::format("fences of one generation hold at most {} bytes", kMaxBytes), out);
   }
   bytes_ += bytes;
   Fence& fence = fences_[key];
   if (fence.data.try_emplace(node, request.data()).first->second != request.data()) {
-    out.emplace_back(Answer{
-        call.call, Refusal{Refused::conflict, "the same fence was entered with other data"}});
-    return;
+    return refuse(call.call, Refused::conflict, "the same fence was entered with other data", out);
   }
   fence.waiting.push_back(call.call);
   if (fence.data.size() < key.second.size()) return;
@@ -68,7 +64,7 @@ void FenceTable::abandon(CallId call) {
 void FenceTable::clear(const std::string& reason, Outputs& out) {
   for (const auto& [key, fence] : fences_) {
     for (CallId call : fence.waiting) {
-      out.emplace_back(Answer{call, Refusal{Refused::aborted, reason}});
+      refuse(call, Refused::aborted, reason, out);
     }
   }
   fences_.clear();

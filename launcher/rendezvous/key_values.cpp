@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "launcher/rendezvous/outputs.h"
+
 namespace tessera::rendezvous {
 namespace {
 
@@ -17,10 +19,6 @@ v1::GetReply reply_of(const std::string& value) {
   v1::GetReply reply;
   reply.set_value(value);
   return reply;
-}
-
-void refuse(CallId call, Refused why, std::string text, Outputs& out) {
-  out.emplace_back(Answer{call, Refusal{why, std::move(text)}});
 }
 
 }  // namespace
@@ -47,7 +45,7 @@ void KeyValues::put(const PutCall& call, Outputs& out) {
   restore(call.request);
   v1::Record record;
   *record.mutable_put() = call.request;
-  out.emplace_back(Persist{std::move(record)});
+  persist(std::move(record), out);
   out.emplace_back(Answer{call.call, v1::PutReply()});
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     if (waiting.key != key) return false;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/rendezvous/machine_types.h"
+#include "launcher/rendezvous/step_types.h"
 
 namespace tessera::rendezvous {
 

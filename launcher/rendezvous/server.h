@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "launcher/rendezvous/coordinator.h"
 #include "launcher/rendezvous/credentials.h"
-#include "launcher/rendezvous/machine.h"
 
 namespace tessera::rendezvous {
 

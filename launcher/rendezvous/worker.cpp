@@ -37,12 +37,13 @@ std::unique_ptr<Journal> open_journal(const std::string& path) {
 }  // namespace
 
 Worker::Worker(const Settings& settings, const std::string& journal, Outlet& outlet)
-    : journal_(open_journal(journal)), outlet_(outlet), machine_(settings, new_job(), now()) {
+    : journal_(open_journal(journal)), outlet_(outlet), coordinator_(settings, new_job(), now()) {
   if (!journal_) return;
-  machine_.restore(journal_->records(), now());
+  coordinator_.restore(journal_->records(), now());
   // A job that is over is no reason to refuse the next one.
-  if (machine_.state() == Machine::State::finished) machine_ = Machine(settings, new_job(), now());
-  journal_->replace(machine_.snapshot());
+  if (coordinator_.state() == State::finished)
+    coordinator_ = Coordinator(settings, new_job(), now());
+  journal_->replace(coordinator_.snapshot());
 }
 
 Worker::~Worker() { stop(); }
@@ -101,7 +102,7 @@ void Worker::fail(const std::string& why) {
     queue_.clear();
   }
   {
-    std::lock_guard lock(machine_mutex_);
+    std::lock_guard lock(coordinator_mutex_);
     failure_ = why;
     ended_.notify_all();
   }
@@ -111,13 +112,13 @@ void Worker::fail(const std::string& why) {
 void Worker::step_all(const std::vector<Input>& inputs) {
   Outputs outputs;
   {
-    std::lock_guard lock(machine_mutex_);
+    std::lock_guard lock(coordinator_mutex_);
     for (const Input& input : inputs) {
-      Outputs some = machine_.step(now(), input);
+      Outputs some = coordinator_.step(now(), input);
       std::move(some.begin(), some.end(), std::back_inserter(outputs));
     }
     save(outputs);
-    if (machine_.state() == Machine::State::finished) ended_.notify_all();
+    if (coordinator_.state() == State::finished) ended_.notify_all();
   }
   hand_on(outputs);
 }
@@ -129,7 +130,7 @@ void Worker::save(const Outputs& outputs) {
     if (const auto* persist = std::get_if<Persist>(&output)) records.push_back(persist->record);
   }
   journal_->append(records);
-  if (journal_->is_long()) journal_->replace(machine_.snapshot());
+  if (journal_->is_long()) journal_->replace(coordinator_.snapshot());
 }
 
 void Worker::hand_on(const Outputs& outputs) {
@@ -141,31 +142,31 @@ void Worker::hand_on(const Outputs& outputs) {
 }
 
 v1::StatusReply Worker::status() const {
-  std::lock_guard lock(machine_mutex_);
-  return machine_.status(now());
+  std::lock_guard lock(coordinator_mutex_);
+  return coordinator_.status(now());
 }
 
 v1::Record::Finished Worker::finish() const {
-  std::lock_guard lock(machine_mutex_);
-  return machine_.finish();
+  std::lock_guard lock(coordinator_mutex_);
+  return coordinator_.finish();
 }
 
 int Worker::max_nodes() const {
-  std::lock_guard lock(machine_mutex_);
-  return machine_.max_nodes();
+  std::lock_guard lock(coordinator_mutex_);
+  return coordinator_.max_nodes();
 }
 
 std::string Worker::failure() const {
-  std::lock_guard lock(machine_mutex_);
+  std::lock_guard lock(coordinator_mutex_);
   return failure_;
 }
 
 bool Worker::wait_for_end(Millis wait_ms) {
   auto deadline = std::chrono::steady_clock::now() + milliseconds(wait_ms);
-  std::unique_lock lock(machine_mutex_);
+  std::unique_lock lock(coordinator_mutex_);
   auto over = [&] {
-    return !failure_.empty() ||
-           (machine_.state() == Machine::State::finished && machine_.num_members() == 0);
+    return !failure_.empty() || (coordinator_.state() == State::finished &&
+                                 coordinator_.num_members() == 0);
   };
   // Members go one by one, so it is looked at again and again.
   while (!over() && std::chrono::steady_clock::now() < deadline) {

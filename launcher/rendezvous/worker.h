@@ -1,4 +1,4 @@
-// The one thread that steps the state machine: takes inputs from all calls, writes the journal,
+// The one thread that steps the coordinator: takes inputs from all calls, writes the journal,
 // and hands outputs on.
 #pragma once
 
@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "launcher/rendezvous/coordinator.h"
 #include "launcher/rendezvous/journal.h"
-#include "launcher/rendezvous/machine.h"
 
 namespace tessera::rendezvous {
 
@@ -57,9 +57,9 @@ class Worker {
   std::unique_ptr<Journal> journal_;
   Outlet& outlet_;
 
-  mutable std::mutex machine_mutex_;
+  mutable std::mutex coordinator_mutex_;
   std::condition_variable ended_;
-  Machine machine_;
+  Coordinator coordinator_;
   std::string failure_;
 
   std::mutex queue_mutex_;

@@ -1,9 +1,9 @@
 """Attention against PyTorch: the sum of its matrix products and softmax, and its fused attention.
 
-Runs bench_attention and PyTorch in turn, so that both meet the same load, and prints one JSON
-record a line: name, value, unit, reference, ratio (reference over value; above 1 is faster than
-PyTorch). The reference is null without a Python that has torch.
-usage: attention.py BENCH_ATTENTION [--torch PYTHON] [--rounds N] [--threads N]
+Runs `tessera bench` and PyTorch in turn, so that both meet the same load, and prints one JSON
+record a line: name, value, unit, reference, ratio (value over reference: below 1 is faster than
+PyTorch).
+usage: attention.py TESSERA [--torch PYTHON] [--rounds N] [--threads N]
 """
 
 import argparse
@@ -12,9 +12,10 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
-# The shapes of attention.cpp: name, batch, heads, tokens, width, causal.
+# The shapes of launcher/bench/attention.cpp: name, batch, heads, tokens, width, causal.
 SHAPES = [
     ("72x256x64", 12, 6, 256, 64, False),
     ("72x256x64_causal", 12, 6, 256, 64, True),
@@ -75,16 +76,25 @@ def measure_torch(threads):
     print(json.dumps(out))
 
 
-def lines(command, threads):
+def run(command, threads):
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads), TESSERA_NUM_THREADS=str(threads))
-    output = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
-    return [json.loads(line) for line in output.stdout.splitlines()]
+    return subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout
+
+
+def run_tessera(tessera, threads):
+    """{name: record} of `tessera bench`."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "records.json")
+        names = ["ops.attention_forward", "ops.attention_backward"]
+        run([tessera, "bench", *names, "--json", file], threads)
+        with open(file, encoding="utf-8") as text:
+            return {record["name"]: record for record in json.load(text)["records"]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("bench", nargs="?")
-    parser.add_argument("--torch", help="a Python that has torch")
+    parser.add_argument("tessera", nargs="?")
+    parser.add_argument("--torch", default=sys.executable, help="a Python that has torch")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--measure-torch", action="store_true", help=argparse.SUPPRESS)
@@ -95,24 +105,22 @@ def main():
 
     own, peer = [], []
     for _ in range(options.rounds):
-        own.append({r["name"]: r for r in lines([options.bench], options.threads)})
-        if options.torch:
-            command = [options.torch, __file__, "--measure-torch", f"--threads={options.threads}"]
-            peer.append(lines(command, options.threads)[0])
-    for name, first in own[0].items():
-        value = statistics.median(run[name]["value"] for run in own)
+        own.append(run_tessera(options.tessera, options.threads))
+        command = [options.torch, __file__, "--measure-torch", f"--threads={options.threads}"]
+        peer.append(json.loads(run(command, options.threads)))
+    for name in own[0]:
+        value = statistics.median(records[name]["value"] for records in own)
         for kind, label in (("composed", "matrix products and softmax"), ("fused", "SDPA")):
-            reference = statistics.median(p[name][kind] for p in peer) if peer else None
+            reference = statistics.median(p[name][kind] for p in peer)
             print(
                 json.dumps(
                     {
                         "name": name,
                         "value": value,
                         "unit": "ms",
-                        "workspace_bytes": first["workspace_bytes"],
                         "reference": reference,
-                        "reference_name": f"PyTorch {peer[0]['torch']}, {label}" if peer else None,
-                        "ratio": reference / value if reference else None,
+                        "reference_name": f"PyTorch {peer[0]['torch']}, {label}",
+                        "ratio": value / reference,
                     }
                 ),
                 flush=True,

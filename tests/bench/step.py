@@ -1,7 +1,7 @@
-"""Whole steps of training: configs/gpt_char.yaml against PyTorch, and the time to the first step.
+"""Whole steps of training: configs/gpt_char.yaml against PyTorch.
 
 Runs the two in turn, so that both meet the same load, and prints one JSON record a line: name,
-value, unit, reference, ratio. The reference is null without a Python that has torch.
+value, unit, reference, ratio (value over reference).
 usage: step.py TESSERA [--torch PYTHON] [--rounds N] [--steps N] [--threads N]
 """
 
@@ -11,19 +11,18 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = ROOT / "data" / "kjv.txt"
 
 
-def run_tessera(tessera, config, *overrides, ranks=1):
+def run_tessera(tessera, config, *overrides):
     """The records of a run's metrics.jsonl."""
     with tempfile.TemporaryDirectory() as folder:
         run = os.path.join(folder, "run")
         command = [tessera, "train", str(ROOT / "configs" / config), f"run.dir={run}", *overrides]
-        if ranks > 1:
-            command = ["mpirun", "-np", str(ranks), "--bind-to", "none", *command]
         subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         with open(os.path.join(run, "metrics.jsonl")) as file:
             return [json.loads(line) for line in file]
@@ -37,7 +36,7 @@ def run_torch(python, threads, steps):
 
 
 def record(name, value, unit, reference, reference_name, better="higher"):
-    ratio = value / reference if reference else None
+    ratio = value / reference
     print(
         json.dumps(
             {
@@ -57,7 +56,7 @@ def record(name, value, unit, reference, reference_name, better="higher"):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tessera")
-    parser.add_argument("--torch", help="a Python that has torch")
+    parser.add_argument("--torch", default=sys.executable, help="a Python that has torch")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
@@ -74,26 +73,18 @@ def main():
                 f"compute.threads={options.threads}",
             )
         )
-        if options.torch:
-            peer.append(run_torch(options.torch, options.threads, options.steps))
+        peer.append(run_torch(options.torch, options.threads, options.steps))
 
     # The first two steps pay for fresh memory and for making kernels, on both sides.
     tokens = statistics.median(
         r["tokens_per_second"] for run in own for r in run if r.get("step", 0) > 2 and "loss" in r
     )
     memory = max(run[-1]["peak_rss_bytes"] for run in own)
-    label = f"PyTorch {peer[0]['torch']}" if peer else None
-    peer_tokens = statistics.median(p["tokens_per_second"] for p in peer) if peer else None
-    peer_memory = min(p["peak_rss_bytes"] for p in peer) if peer else None
+    label = f"PyTorch {peer[0]['torch']}"
+    peer_tokens = statistics.median(p["tokens_per_second"] for p in peer)
+    peer_memory = min(p["peak_rss_bytes"] for p in peer)
     record("step.gpt_char.f32", tokens, "tokens/s", peer_tokens, label)
     record("step.gpt_char.f32.peak_rss", memory, "bytes", peer_memory, label, better="lower")
-
-    starts = [
-        run_tessera(options.tessera, "quickstart.yaml", "run.steps=1", "run.eval_batches=1")
-        for _ in range(5)
-    ]
-    first = statistics.median(run[0]["since_start_s"] for run in starts)
-    record("start.first_step", first, "s", 0.5, "the limit", better="lower")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 // Every message handler of the rendezvous: the input is a list of messages, each with a byte for
-// its kind, one for its length and one for the time since the last. After each of them the machine
-// must come back from its own snapshot.
+// its kind, one for its length and one for the time since the last. After each of them the
+// coordinator must come back from its own snapshot.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
-#include "launcher/rendezvous/machine.h"
+#include "launcher/rendezvous/coordinator.h"
 
 namespace {
 
@@ -56,29 +56,29 @@ Input input_of(int kind, const uint8_t* data, size_t size) {
   }
 }
 
-void check_restores(const Machine& machine, Millis now) {
-  Machine other({}, {}, now);
-  other.restore(machine.snapshot(), now);
-  bool same =
-      other.generation() == machine.generation() && other.num_members() == machine.num_members();
+void check_restores(const Coordinator& coordinator, Millis now) {
+  Coordinator other({}, {}, now);
+  other.restore(coordinator.snapshot(), now);
+  bool same = other.generation() == coordinator.generation() &&
+              other.num_members() == coordinator.num_members();
   if (!same) abort();
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  Machine machine({}, {}, 0);
+  Coordinator coordinator({}, {}, 0);
   Millis now = 0;
-  machine.step(now, JoinCall{1, honest_join()});
+  coordinator.step(now, JoinCall{1, honest_join()});
   while (size >= 3) {
     int kind = data[0];
     size_t length = data[1] < size - 3 ? data[1] : size - 3;
     now += data[2] * 10;
-    machine.step(now, input_of(kind, data + 3, length));
-    machine.step(now, Tick{});
+    coordinator.step(now, input_of(kind, data + 3, length));
+    coordinator.step(now, Tick{});
     data += 3 + length;
     size -= 3 + length;
   }
-  check_restores(machine, now);
+  check_restores(coordinator, now);
   return 0;
 }

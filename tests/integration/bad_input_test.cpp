@@ -144,7 +144,8 @@ INSTANTIATE_TEST_SUITE_P(
                                      {"run.name", "control characters"}),
                     override_mistake("HomeOfAnother", "run.dir=~nobody/x", {"run.dir", "~/"}),
                     override_mistake("UnknownModel", "model.name=gtp", {"model.name", "'gpt'"}),
-                    override_mistake("NotSupported", "compute.device=cuda", {"compute.device"})),
+                    override_mistake("UnknownDevice", "compute.device=tpu",
+                                     {"compute.device", "one of cpu, cuda"})),
     [](const auto& instance) { return instance.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -167,6 +168,10 @@ INSTANTIATE_TEST_SUITE_P(
                              "data.path=" + kSourceDir + "/data/kjv.txt"},
                             kBadUsage,
                             {"run.steps", "more than can be counted"}},
+                    Mistake{"DeviceThatCannotTrain",
+                            {"train", kQuickstart, "compute.device=cuda"},
+                            kBadUsage,
+                            {"compute.device: cuda: "}},
                     Mistake{"TextIsFolder", {"train", kQuickstart, "data.path=/"}, kFailed, {"/"}},
                     Mistake{
                         "MissingImages",

@@ -56,6 +56,8 @@ source_file launcher/experiment/run.cpp '#include "launcher/commands/train.h"'
 source_file launcher/commands/launch.cpp '#include "launcher/agent/agent.h"' \
   '#include "launcher/experiment/trainer.h"'
 source_file tests/core/array_test.cpp '#include "nn/module.h"'
+source_file launcher/commands/bench.cpp '#include "launcher/bench/bench.h"'
+source_file launcher/bench/bench.cpp '#include "launcher/bench/bench.h"' '#include "nn/module.h"'
 expect 0 "" "$tree"
 
 wrong_line core/bad.h '#include "nn/module.h"' 'core may not include "nn/module.h"'
@@ -83,6 +85,8 @@ wrong_line launcher/agent/bad.cpp '#include "launcher/experiment/config/config.h
   'launcher/agent may not include "launcher/experiment/config/config.h"'
 wrong_line launcher/agent/pmix_server/bad.cpp '#include "core/parallel.h"' \
   'launcher/agent may not include "core/parallel.h"'
+wrong_line launcher/agent/bad.cpp '#include "launcher/bench/bench.h"' \
+  'launcher/agent may not include "launcher/bench/bench.h"'
 wrong_line launcher/rendezvous/bad.h '#include "launcher/agent/agent.h"' \
   'launcher/rendezvous may not include "launcher/agent/agent.h"'
 wrong_line launcher/experiment/config/bad.h \
@@ -95,5 +99,7 @@ wrong_line launcher/experiment/bad.cpp '#include "launcher/agent/agent.h"' \
   'launcher/experiment may not include "launcher/agent/agent.h"'
 wrong_line launcher/experiment/bad.h '#include "launcher/commands/commands.h"' \
   'launcher/experiment may not include "launcher/commands/commands.h"'
+wrong_line launcher/experiment/bad.h '#include "launcher/bench/bench.h"' \
+  'launcher/experiment may not include "launcher/bench/bench.h"'
 expect 0 "" "$tree"
 echo "ok"

@@ -25,6 +25,7 @@ expect() {
 
 cmake --install "$build_dir" --prefix "$prefix" >"$place/log"
 expect '^tessera [0-9]+\.[0-9]+\.[0-9]+$' "$prefix/bin/tessera" --version
+expect '^ops.add_8 ' "$prefix/bin/tessera" bench ops.add_8 --quick
 
 # A copy, so that no path of this repository helps.
 cp -r "$source_dir/tests/integration/install_test" "$project"
@@ -49,6 +50,7 @@ expect '^ *launch  ' "$project/build/my_tessera" --help
 expect '^instructions ' "$project/build/my_tessera" doctor
 # What starts other programs is the installed command.
 expect '^\[1\] hello$' "$project/build/my_tessera" launch -n 2 -- echo hello
+expect '^ops.add_8 ' "$project/build/my_tessera" bench ops.add_8 --quick
 expect '^ *model line: one layer$' "$project/build/my_tessera" train --explain
 expect '^digest [0-9a-f]{64}$' "$project/build/my_tessera" train "$project/own_model.yaml" \
   "run.dir=$place/run" "data.path=$source_dir/data/fashion-mnist"

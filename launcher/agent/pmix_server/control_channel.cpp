@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "launcher/agent/pmix_server/system_error.h"
+#include "launcher/agent/typed_frames.h"
 
 namespace tessera::agent {
 
@@ -14,8 +15,8 @@ short ControlChannel::poll_events() const {
   return static_cast<short>(unsent_.empty() ? POLLIN : POLLIN | POLLOUT);
 }
 
-void ControlChannel::post(const Frame& frame) {
-  std::string bytes = encode(frame);
+void ControlChannel::post(const FromPmix& report) {
+  std::string bytes = encode(frame_of(report));
   if (gone_) return;
   unsent_ += bytes;
   flush();
@@ -61,6 +62,12 @@ bool ControlChannel::receive() {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
     if (errno != EINTR) throw_system_error("read the control socket");
   }
+}
+
+std::optional<ToPmix> ControlChannel::next() {
+  std::optional<Frame> frame = reader_.next();
+  if (!frame) return std::nullopt;
+  return read_to_pmix(std::move(*frame));
 }
 
 }  // namespace tessera::agent

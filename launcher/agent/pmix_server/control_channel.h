@@ -6,7 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "launcher/agent/frames.h"
+#include "launcher/agent/from_pmix.h"
+#include "launcher/agent/to_pmix.h"
 
 namespace tessera::agent {
 
@@ -19,9 +20,9 @@ class ControlChannel {
   // What to poll for.
   short poll_events() const;
 
-  // Sends a frame, or keeps what the socket does not take now. Once the agent is gone, nothing
-  // happens. Throws Error for a frame that is too large.
-  void post(const Frame& frame);
+  // Sends a report, or keeps what the socket does not take now. Once the agent is gone, nothing
+  // happens. Throws Error for one that is too large.
+  void post(const FromPmix& report);
   // Sends what was kept, as far as the socket takes it.
   void flush();
   // Flushes until all is sent, the agent is gone or the time is over.
@@ -29,8 +30,8 @@ class ControlChannel {
 
   // Reads what has come. False: the agent is gone.
   bool receive();
-  // The next frame of what was read. Throws Error if it is none.
-  std::optional<Frame> next() { return reader_.next(); }
+  // The next order of what was read. Throws Error if it is none.
+  std::optional<ToPmix> next();
 
  private:
   int descriptor_;

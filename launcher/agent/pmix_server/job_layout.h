@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/agent/pmix_server/fields.h"
+#include "launcher/agent/to_pmix.h"
 
 namespace tessera::agent {
 
@@ -20,8 +20,8 @@ struct JobLayout {
   const std::vector<uint32_t>& local_ranks() const { return ranks[node_index]; }
 };
 
-// Reads the order `prepare`. Throws Error unless the ranks are 0 to world_size - 1, each once, and
-// nspace and node names consist of letters, digits and "._-": libpmix makes file names of them.
-JobLayout read_layout(Fields& order);
+// Throws Error unless the ranks are 0 to world_size - 1, each once, some on every node, and nspace
+// and node names consist of letters, digits and "._-": libpmix makes file names of them.
+JobLayout layout_of(const to_pmix::Prepare& order);
 
 }  // namespace tessera::agent

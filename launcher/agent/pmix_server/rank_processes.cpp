@@ -11,6 +11,7 @@
 
 #include "launcher/agent/pmix_server/options.h"
 #include "launcher/agent/pmix_server/system_error.h"
+#include "launcher/agent/to_pmix.h"
 
 namespace tessera::agent {
 namespace {

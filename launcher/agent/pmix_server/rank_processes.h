@@ -25,9 +25,6 @@ struct RankExit {
   std::string failure;  // why the program could not be started, or empty
 };
 
-// CPU numbers are below this.
-inline constexpr int64_t kMaxCpus = 8192;
-
 class RankProcesses {
  public:
   explicit RankProcesses(size_t num_ranks) : ranks_(num_ranks) {}

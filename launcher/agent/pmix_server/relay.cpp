@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 #include <set>
 
@@ -13,11 +12,6 @@
 
 namespace tessera::agent {
 namespace {
-
-pmix_status_t read_status(Fields& order) {
-  return static_cast<pmix_status_t>(order.number("status", std::numeric_limits<int32_t>::min(),
-                                                 std::numeric_limits<int32_t>::max()));
-}
 
 template <typename Key>
 Completion take(std::map<Key, Completion>& pending, const Key& key, std::string_view what) {
@@ -51,53 +45,43 @@ Members name_members(const JobLayout& layout, const std::vector<pmix_proc_t>& id
 
 }  // namespace
 
-std::optional<Frame> Relay::report(Event event) {
+std::optional<FromPmix> Relay::report(Event event) {
   return std::visit([this](auto& alternative) { return on(alternative); }, event);
 }
 
-void Relay::finish_fence(Fields order) {
-  std::string key = order.text("key");
-  pmix_status_t status = read_status(order);
-  std::string data = order.bytes("data");
-  order.end();
-  take(fences_, key, "fence_done")(status, data);
+void Relay::finish(const to_pmix::FenceDone& order) {
+  take(fences_, order.key, "fence_done")(order.status, order.data);
 }
 
-void Relay::finish_modex(Fields order) {
-  int64_t id = order.number("id", 0, std::numeric_limits<int64_t>::max());
-  pmix_status_t status = read_status(order);
-  std::string data = order.bytes("data");
-  order.end();
-  take(modexes_, id, "modex_data")(status, data);
+void Relay::finish(const to_pmix::ModexDone& order) {
+  take(modexes_, order.id, "modex_data")(order.status, order.data);
 }
 
-void Relay::look_up(Fields order) {
-  std::string id = order.text("id");
-  int64_t asking_node =
-      order.number("asking_node", 0, static_cast<int64_t>(layout_.nodes.size()) - 1);
-  int64_t rank = order.number("rank", 0, layout_.world_size() - 1);
-  order.end();
-  if (layout_.node_of[static_cast<size_t>(rank)] != layout_.node_index) {
-    order.fail("rank", "one of this node", fmt::format("{}", rank));
+void Relay::look_up(const to_pmix::LookUp& order) {
+  if (order.asking_node >= static_cast<int64_t>(layout_.nodes.size())) {
+    fail_frame(order.kType, "asking_node", fmt::format("one of {} nodes", layout_.nodes.size()),
+               fmt::format("{}", order.asking_node));
   }
-  look_up_modex(process_id(layout_.nspace, static_cast<pmix_rank_t>(rank)), std::move(id),
-                asking_node, queue_);
+  bool own = order.rank < layout_.world_size() &&
+             layout_.node_of[static_cast<size_t>(order.rank)] == layout_.node_index;
+  if (!own) fail_frame(order.kType, "rank", "one of this node", fmt::format("{}", order.rank));
+  look_up_modex(process_id(layout_.nspace, static_cast<pmix_rank_t>(order.rank)), order.id,
+                order.asking_node, queue_);
 }
 
-std::optional<Frame> Relay::on(const ClientConnected& event) {
-  return Frame{FrameType::connected, {fmt::format("{}", event.rank)}};
+std::optional<FromPmix> Relay::on(const ClientConnected& event) {
+  return from_pmix::Connected{static_cast<int>(event.rank)};
 }
 
-std::optional<Frame> Relay::on(const ClientFinalized& event) {
-  return Frame{FrameType::finalized, {fmt::format("{}", event.rank)}};
+std::optional<FromPmix> Relay::on(const ClientFinalized& event) {
+  return from_pmix::Finalized{static_cast<int>(event.rank)};
 }
 
-std::optional<Frame> Relay::on(const ClientAborted& event) {
-  return Frame{FrameType::aborted,
-               {fmt::format("{}", event.rank), fmt::format("{}", event.status), event.message}};
+std::optional<FromPmix> Relay::on(const ClientAborted& event) {
+  return from_pmix::Aborted{static_cast<int>(event.rank), event.status, event.message};
 }
 
-std::optional<Frame> Relay::on(FenceCalled& event) {
+std::optional<FromPmix> Relay::on(FenceCalled& event) {
   bool known = std::all_of(event.members.begin(), event.members.end(),
                            [this](const pmix_proc_t& id) { return is_member(id); });
   if (!known) {
@@ -113,30 +97,26 @@ std::optional<Frame> Relay::on(FenceCalled& event) {
     return std::nullopt;
   }
   fences_.emplace(key, event.completion);
-  return Frame{FrameType::fence,
-               {key, fmt::format("{}", fmt::join(members.nodes, ",")), std::move(event.data)}};
+  return from_pmix::Fence{key, {members.nodes.begin(), members.nodes.end()}, std::move(event.data)};
 }
 
-std::optional<Frame> Relay::on(const ModexWanted& event) {
+std::optional<FromPmix> Relay::on(const ModexWanted& event) {
   if (!is_member(event.owner) || event.owner.rank == PMIX_RANK_WILDCARD) {
     event.completion(PMIX_ERR_NOT_FOUND, "");
     return std::nullopt;
   }
   int64_t id = next_id_++;
   modexes_.emplace(id, event.completion);
-  return Frame{FrameType::modex_request,
-               {fmt::format("{}", id), fmt::format("{}", layout_.node_of[event.owner.rank]),
-                fmt::format("{}", event.owner.rank)}};
+  return from_pmix::ModexWanted{id, layout_.node_of[event.owner.rank], event.owner.rank};
 }
 
-std::optional<Frame> Relay::on(const ServiceWanted& event) {
-  return Frame{FrameType::not_served, {fmt::format("{}", event.rank), event.call}};
+std::optional<FromPmix> Relay::on(const ServiceWanted& event) {
+  return from_pmix::NotServed{static_cast<int>(event.rank), event.call};
 }
 
-std::optional<Frame> Relay::on(ModexFound& event) {
-  return Frame{FrameType::modex_data,
-               {std::move(event.id), fmt::format("{}", event.asking_node),
-                fmt::format("{}", event.status), std::move(event.data)}};
+std::optional<FromPmix> Relay::on(ModexFound& event) {
+  return from_pmix::ModexFound{std::move(event.id), event.asking_node, event.status,
+                               std::move(event.data)};
 }
 
 bool Relay::is_member(const pmix_proc_t& id) const {

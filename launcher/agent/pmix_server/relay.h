@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 
-#include "launcher/agent/frames.h"
-#include "launcher/agent/pmix_server/fields.h"
+#include "launcher/agent/from_pmix.h"
 #include "launcher/agent/pmix_server/job_layout.h"
 #include "launcher/agent/pmix_server/upcalls.h"
+#include "launcher/agent/to_pmix.h"
 
 namespace tessera::agent {
 
@@ -21,21 +21,21 @@ class Relay {
   Relay(const JobLayout& layout, EventQueue& queue) : layout_(layout), queue_(queue) {}
 
   // The report to the agent that an event asks for. None: it is settled here.
-  std::optional<Frame> report(Event event);
+  std::optional<FromPmix> report(Event event);
 
   // The orders. All throw Error for something that this server has not asked for, or cannot have.
-  void finish_fence(Fields order);
-  void finish_modex(Fields order);
-  void look_up(Fields order);
+  void finish(const to_pmix::FenceDone& order);
+  void finish(const to_pmix::ModexDone& order);
+  void look_up(const to_pmix::LookUp& order);
 
  private:
-  std::optional<Frame> on(const ClientConnected& event);
-  std::optional<Frame> on(const ClientFinalized& event);
-  std::optional<Frame> on(const ClientAborted& event);
-  std::optional<Frame> on(FenceCalled& event);
-  std::optional<Frame> on(const ModexWanted& event);
-  std::optional<Frame> on(const ServiceWanted& event);
-  std::optional<Frame> on(ModexFound& event);
+  std::optional<FromPmix> on(const ClientConnected& event);
+  std::optional<FromPmix> on(const ClientFinalized& event);
+  std::optional<FromPmix> on(const ClientAborted& event);
+  std::optional<FromPmix> on(FenceCalled& event);
+  std::optional<FromPmix> on(const ModexWanted& event);
+  std::optional<FromPmix> on(const ServiceWanted& event);
+  std::optional<FromPmix> on(ModexFound& event);
 
   bool is_member(const pmix_proc_t& id) const;
 

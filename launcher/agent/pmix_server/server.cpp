@@ -9,7 +9,6 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <limits>
 #include <thread>
 
 #include "core/error.h"
@@ -48,8 +47,8 @@ Descriptor open_signals() {
   return descriptor;
 }
 
-void expect(const Fields& order, bool condition, std::string_view expected) {
-  if (!condition) throw Error(fmt::format("[{}] expected {}", name_of(order.type()), expected));
+void expect(FrameType order, bool condition, std::string_view expected) {
+  if (!condition) throw Error(fmt::format("[{}] expected {}", name_of(order), expected));
 }
 
 }  // namespace
@@ -94,7 +93,7 @@ void Server::serve() {
       throw_system_error("wait for orders");
     }
     if (sources[0].revents != 0) {
-      control_.post({FrameType::lease_expired, {}});
+      control_.post(from_pmix::LeaseExpired{});
       return;
     }
     if (sources[1].revents != 0) take_signals();
@@ -124,9 +123,9 @@ void Server::take_events() {
 
 void Server::take_orders() {
   if (!control_.receive()) ending_ = hung_up_ = true;
-  while (auto frame = control_.next()) {
+  while (auto order = control_.next()) {
     if (ending_) return;
-    obey(Fields(std::move(*frame)));
+    std::visit([this](const auto& any) { obey(any); }, *order);
   }
 }
 
@@ -134,7 +133,7 @@ bool Server::clean_up() {
   processes_.signal_all(SIGKILL);
   bool clean = end_descendants(kDeathLimit);
   if (clean) {
-    control_.post({FrameType::ended, {}});
+    control_.post(from_pmix::Ended{});
   } else {
     report_failure(
         fmt::format("[end] processes still live {} ms after SIGKILL", kDeathLimit.count()));
@@ -167,88 +166,49 @@ void Server::clean_up_after_agent() const {
   }
 }
 
-void Server::obey(Fields order) {
-  switch (order.type()) {
-    case FrameType::prepare: return prepare(std::move(order));
-    case FrameType::program: return read_program(std::move(order));
-    case FrameType::rank: return read_rank(std::move(order));
-    case FrameType::start: return start(order);
-    case FrameType::fence_done:
-    case FrameType::modex_request:
-    case FrameType::modex_data: return pass_on(std::move(order));
-    case FrameType::signal: return signal_ranks(std::move(order));
-    case FrameType::lease: return renew_lease(std::move(order));
-    case FrameType::end: ending_ = true; return;
-    default: throw Error(fmt::format("[{}] expected an order", name_of(order.type())));
-  }
-}
-
-void Server::prepare(Fields order) {
-  expect(order, !layout_, "one such order");
-  JobLayout layout = read_layout(order);
-  expect(order, layout.local_ranks().size() == options_.local_ranks,
+void Server::obey(const to_pmix::Prepare& order) {
+  expect(order.kType, !layout_, "one such order");
+  JobLayout layout = layout_of(order);
+  expect(order.kType, layout.local_ranks().size() == options_.local_ranks,
          fmt::format("{} ranks on this node", options_.local_ranks));
-  expect(order, layout.nodes[layout.node_index] == options_.hostname,
+  expect(order.kType, layout.nodes[layout.node_index] == options_.hostname,
          fmt::format("{} as this node's name", options_.hostname));
   layout_ = std::move(layout);
   relay_.emplace(*layout_, events_);
   register_job(*layout_, options_.session_dir);
-  control_.post({FrameType::ready, {}});
+  control_.post(from_pmix::Ready{});
 }
 
-void Server::read_program(Fields order) {
-  expect(order, !program_, "one such order");
-  ProgramOrder program;
-  program.folder = order.text("cwd");
-  int64_t num_arguments = order.number("argc", 1, std::numeric_limits<int32_t>::max());
-  program.arguments = order.texts("arguments", static_cast<size_t>(num_arguments));
-  program.environment = without_launchers(order.environment());
-  program_ = std::move(program);
+void Server::obey(const to_pmix::Program& order) {
+  expect(order.kType, !program_, "one such order");
+  program_ = order;
+  program_->environment = without_launchers(order.environment);
 }
 
-void Server::read_rank(Fields order) {
-  expect(order, !started_, "it before start");
-  auto local_index = static_cast<size_t>(
-      order.number("local_index", 0, static_cast<int64_t>(options_.local_ranks) - 1));
-  expect(order, !rank_orders_[local_index], "one such order for a rank");
-  RankOrder rank;
-  rank.cpus = order.numbers("cpus", 0, kMaxCpus - 1);
-  rank.environment = order.environment();
-  rank_orders_[local_index] = std::move(rank);
+void Server::obey(const to_pmix::Rank& order) {
+  expect(order.kType, !started_, "it before start");
+  auto local_index = static_cast<size_t>(order.local_index);
+  if (local_index >= options_.local_ranks) {
+    fail_frame(order.kType, "local_index", fmt::format("one of {} ranks", options_.local_ranks),
+               fmt::format("{}", local_index));
+  }
+  expect(order.kType, !rank_orders_[local_index], "one such order for a rank");
+  rank_orders_[local_index] = order;
 }
 
-void Server::start(const Fields& order) {
-  order.end();
-  expect(order, layout_ && program_, "prepare and program before it");
-  expect(order, !started_, "one such order");
+void Server::obey(const to_pmix::Start& order) {
+  expect(order.kType, layout_ && program_, "prepare and program before it");
+  expect(order.kType, !started_, "one such order");
   started_ = true;
   for (size_t i = 0; i < options_.local_ranks; ++i) {
     pid_t pid = processes_.start(i, program_of(i));
-    control_.post({FrameType::started, {fmt::format("{}", i), fmt::format("{}", pid)}});
+    control_.post(from_pmix::Started{static_cast<int>(i), pid});
   }
 }
 
-void Server::signal_ranks(Fields order) {
-  int64_t number = order.number("number", 1, NSIG - 1);
-  order.end();
-  processes_.signal_all(static_cast<int>(number));
-}
-
-void Server::renew_lease(Fields order) {
-  int64_t deadline_ms = order.number("deadline", 0, std::numeric_limits<int64_t>::max());
-  order.end();
-  lease_.renew(deadline_ms);
-}
-
-void Server::pass_on(Fields order) {
+Relay& Server::relay_for(FrameType order) {
   expect(order, relay_.has_value(), "prepare before it");
-  if (order.type() == FrameType::fence_done) {
-    relay_->finish_fence(std::move(order));
-  } else if (order.type() == FrameType::modex_data) {
-    relay_->finish_modex(std::move(order));
-  } else {
-    relay_->look_up(std::move(order));
-  }
+  return *relay_;
 }
 
 RankProgram Server::program_of(size_t local_index) const {
@@ -266,15 +226,14 @@ RankProgram Server::program_of(size_t local_index) const {
 }
 
 void Server::report_exit(const RankExit& exit) {
-  std::string index = fmt::format("{}", exit.local_index);
-  if (!exit.failure.empty()) control_.post({FrameType::exec_failed, {index, exit.failure}});
-  control_.post({FrameType::exited,
-                 {index, exit.by_signal ? "signal" : "exit", fmt::format("{}", exit.value)}});
+  auto index = static_cast<int>(exit.local_index);
+  if (!exit.failure.empty()) control_.post(from_pmix::ExecFailed{index, exit.failure});
+  control_.post(from_pmix::Exited{index, exit.by_signal, exit.value});
 }
 
 void Server::report_failure(const std::string& text) {
   fmt::print(stderr, "tessera-pmix: {}\n", text);
-  control_.post({FrameType::failed, {text}});
+  control_.post(from_pmix::Failed{text});
 }
 
 }  // namespace tessera::agent

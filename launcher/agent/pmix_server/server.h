@@ -1,7 +1,7 @@
 // tessera-pmix: the PMIx server of one node for one generation of a job. It starts the node's
-// ranks, relays what libpmix has to tell other nodes, and ends with all of them; see frames.h for
-// what it says to its agent. One server serves one job: libpmix 4.2 does not survive ranks that
-// are killed at a bad moment.
+// ranks, relays what libpmix has to tell other nodes, and ends with all of them; see to_pmix.h and
+// from_pmix.h for what it hears of its agent and tells it. One server serves one job: libpmix 4.2
+// does not survive ranks that are killed at a bad moment.
 #pragma once
 
 #include <memory>
@@ -32,16 +32,6 @@ class Server {
   int run();
 
  private:
-  struct RankOrder {
-    std::vector<int64_t> cpus;
-    std::vector<std::string> environment;
-  };
-  struct ProgramOrder {
-    std::string folder;
-    std::vector<std::string> arguments;
-    std::vector<std::string> environment;
-  };
-
   void set_up();
   void serve();
   void take_signals();
@@ -50,14 +40,18 @@ class Server {
   bool clean_up();
   void clean_up_after_agent() const;
 
-  void obey(Fields order);
-  void prepare(Fields order);
-  void read_program(Fields order);
-  void read_rank(Fields order);
-  void start(const Fields& order);
-  void signal_ranks(Fields order);
-  void renew_lease(Fields order);
-  void pass_on(Fields order);
+  void obey(const to_pmix::Prepare& order);
+  void obey(const to_pmix::Program& order);
+  void obey(const to_pmix::Rank& order);
+  void obey(const to_pmix::Start& order);
+  void obey(const to_pmix::FenceDone& order) { relay_for(order.kType).finish(order); }
+  void obey(const to_pmix::Signal& order) { processes_.signal_all(order.number); }
+  void obey(const to_pmix::Lease& order) { lease_.renew(order.deadline_ms); }
+  void obey(const to_pmix::End&) { ending_ = true; }
+  void obey(const to_pmix::LookUp& order) { relay_for(order.kType).look_up(order); }
+  void obey(const to_pmix::ModexDone& order) { relay_for(order.kType).finish(order); }
+  // Throws Error before there is a job.
+  Relay& relay_for(FrameType order);
 
   RankProgram program_of(size_t local_index) const;
   void report_exit(const RankExit& exit);
@@ -77,8 +71,8 @@ class Server {
 
   std::optional<JobLayout> layout_;
   std::optional<Relay> relay_;
-  std::optional<ProgramOrder> program_;
-  std::vector<std::optional<RankOrder>> rank_orders_;
+  std::optional<to_pmix::Program> program_;
+  std::vector<std::optional<to_pmix::Rank>> rank_orders_;
   bool started_ = false;
   RankProcesses processes_;
 };

@@ -68,12 +68,12 @@ TEST_F(RankEnvironmentOfTwoNodes, OneNodeOpensNoPortForMpi) {
 
 TEST_F(RankEnvironmentOfTwoNodes, CoresAreGivenOnlyWhereThereAreEnough) {
   environment_.plan.mutable_nodes(1)->set_slots(1);
-  EXPECT_NE(environment_.cores_of(0), "");
+  EXPECT_FALSE(environment_.cores_of(0).empty());
   environment_.plan.mutable_nodes(1)->set_slots(4096);
-  EXPECT_EQ(environment_.cores_of(0), "");
+  EXPECT_TRUE(environment_.cores_of(0).empty());
   environment_.plan.mutable_nodes(1)->set_slots(1);
   environment_.bind = false;
-  EXPECT_EQ(environment_.cores_of(0), "");
+  EXPECT_TRUE(environment_.cores_of(0).empty());
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "launcher/rendezvous/fence_table.h"
 
-#include "tests/launcher/rendezvous/machine_driver.h"
+#include "tests/launcher/rendezvous/coordinator_driver.h"
 
 namespace tessera::rendezvous {
 namespace {
@@ -8,7 +8,7 @@ namespace {
 // Three nodes with ranks that run.
 class Fences : public testing::Test {
  protected:
-  Fences() : driver_(MachineDriver::job(3, 3)) {
+  Fences() : driver_(CoordinatorDriver::job(3, 3)) {
     for (const char* host : {"a", "b", "c"}) driver_.join(host);
     driver_.start_all();
   }
@@ -18,7 +18,7 @@ class Fences : public testing::Test {
     v1::FenceRequest request;
     request.set_member(driver_.agent(host).member);
     request.set_secret(driver_.agent(host).secret);
-    request.set_generation(driver_.machine().generation());
+    request.set_generation(driver_.coordinator().generation());
     request.set_key(key);
     for (int each : participants) request.add_participants(each);
     request.set_data(data);
@@ -35,7 +35,7 @@ class Fences : public testing::Test {
     return {reply->data().begin(), reply->data().end()};
   }
 
-  MachineDriver driver_;
+  CoordinatorDriver driver_;
 };
 
 using Data = std::vector<std::string>;

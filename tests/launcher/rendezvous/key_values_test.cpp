@@ -1,6 +1,6 @@
 #include "launcher/rendezvous/key_values.h"
 
-#include "tests/launcher/rendezvous/machine_driver.h"
+#include "tests/launcher/rendezvous/coordinator_driver.h"
 #include "tests/support/error_of.h"
 
 namespace tessera::rendezvous {
@@ -26,7 +26,7 @@ class Values : public testing::Test {
     const auto* reply = answer ? std::get_if<v1::GetReply>(&answer->reply) : nullptr;
     return reply ? reply->value() : "(none)";
   }
-  MachineDriver driver_{MachineDriver::job(1, 1)};
+  CoordinatorDriver driver_{CoordinatorDriver::job(1, 1)};
 };
 
 TEST_F(Values, AreWhatWasPutLast) {
@@ -98,7 +98,7 @@ TEST_F(Values, KeysAndValuesHaveALength) {
   EXPECT_EQ(why_refused(get("k")), Refused::not_found);
 }
 
-// Without the machine, whose driver would copy all of it again and again.
+// Without the coordinator, whose driver would copy all of it again and again.
 Refused* take(Outputs& out, Refused& why) {
   for (const Output& output : out) {
     const auto* answer = std::get_if<Answer>(&output);

@@ -75,7 +75,7 @@ std::string Simulator::run() {
 }
 
 bool Simulator::at_an_end() const {
-  if (!server_ || server_->state() != rendezvous::Machine::State::finished) return false;
+  if (!server_ || server_->state() != rendezvous::State::finished) return false;
   return std::all_of(agents_.begin(), agents_.end(),
                      [](const auto& each) { return !each.second.alive || each.second.over; });
 }
@@ -85,8 +85,12 @@ bool Simulator::at_an_end() const {
 void Simulator::start_server() {
   v1::Record::Began began;
   began.set_job_id("job");
-  server_.emplace(scenario_.settings, began, now_ + server_skew_);
-  server_->restore(journal_, now_ + server_skew_);
+  Millis now = now_ + server_skew_;
+  auto hold = scenario_.make_hold
+                  ? scenario_.make_hold(scenario_.settings, now)
+                  : std::make_unique<rendezvous::LeaseHold>(scenario_.settings, now);
+  server_.emplace(scenario_.settings, began, now, std::move(hold));
+  server_->restore(journal_, now);
   server_tick(++server_life_);
 }
 
@@ -128,7 +132,7 @@ void Simulator::server_step(const rendezvous::Input& input) {
         Agent& agent = agents_.at(number);
         if (!agent.alive || agent.life != life || agent.joined || agent.secret != secret) return;
         agent.joined = true;
-        agent.machine.joined(reply, secret);
+        agent.protocol.joined(reply, secret);
         beat(number, life);
       });
     }
@@ -145,12 +149,12 @@ void Simulator::deliver_order(int number, uint64_t life, v1::Order order) {
     return;
   }
   if (!agent.joined) return;
-  Millis before = agent.machine.lease_until();
-  Actions actions = agent.machine.order(now_, order);
-  if (agent.machine.lease_until() != before) agent.ranks_lease = agent.machine.lease_until();
-  v1::Phase phase = agent.machine.phase();
+  Millis before = agent.protocol.lease_until();
+  Actions actions = agent.protocol.order(now_, order);
+  if (agent.protocol.lease_until() != before) agent.ranks_lease = agent.protocol.lease_until();
+  v1::Phase phase = agent.protocol.phase();
   act(agent, actions);
-  if (agent.machine.phase() != phase) send_beat(agent);
+  if (agent.protocol.phase() != phase) send_beat(agent);
 }
 
 // --- agents
@@ -185,8 +189,7 @@ void Simulator::join(int number) {
       server_step(JoinCall{call, request});
     });
     // An agent that comes when all is over is turned away.
-    if (server_->state() == rendezvous::Machine::State::finished && !agent.joined)
-      agent.over = true;
+    if (server_->state() == rendezvous::State::finished && !agent.joined) agent.over = true;
   }
   after(between(300, 700), [this, number] { join(number); });
 }
@@ -200,7 +203,7 @@ void Simulator::beat(int number, uint64_t life) {
 
 void Simulator::send_beat(Agent& agent) {
   if (!agent.joined || agent.over) return;
-  v1::Beat beat = agent.machine.beat(now_);
+  v1::Beat beat = agent.protocol.beat(now_);
   uint64_t life = server_life_;
   rendezvous::CallId stream = stream_of(agent.number, agent.life);
   send(agent, [this, beat, life, stream] {
@@ -215,9 +218,9 @@ void Simulator::agent_tick(int number, uint64_t life) {
   if (!agent.alive || agent.life != life || agent.over) {
     if (agent.ranks == 0) return;
   } else if (agent.paused_until <= now_ && agent.joined) {
-    v1::Phase phase = agent.machine.phase();
-    act(agent, agent.machine.tick(now_));
-    if (agent.machine.phase() != phase) send_beat(agent);
+    v1::Phase phase = agent.protocol.phase();
+    act(agent, agent.protocol.tick(now_));
+    if (agent.protocol.phase() != phase) send_beat(agent);
   }
   after(kAgentTick, [this, number, life] { agent_tick(number, life); });
 }
@@ -230,7 +233,7 @@ void Simulator::act(Agent& agent, const Actions& actions) {
       after(between(1, 200), [this, number, life] {
         Agent& later = agents_.at(number);
         if (!later.alive || later.life != life) return;
-        later.machine.ready();
+        later.protocol.ready();
         send_beat(later);
       });
     } else if (std::holds_alternative<agent::Start>(action)) {
@@ -245,7 +248,7 @@ void Simulator::act(Agent& agent, const Actions& actions) {
         Agent& later = agents_.at(number);
         ranks_end(later);
         if (!later.alive || later.life != life) return;
-        act(later, later.machine.dead());
+        act(later, later.protocol.dead());
         send_beat(later);
       });
     } else if (std::holds_alternative<agent::Rejoin>(action)) {
@@ -261,8 +264,8 @@ void Simulator::act(Agent& agent, const Actions& actions) {
 // --- ranks
 
 void Simulator::ranks_start(Agent& agent) {
-  agent.ranks = agent.machine.generation();
-  agent.ranks_lease = agent.machine.lease_until();
+  agent.ranks = agent.protocol.generation();
+  agent.ranks_lease = agent.protocol.lease_until();
   uint64_t ranks_life = ++agent.ranks_life;
   if (agent.ranks > num_generations_) {
     num_generations_ = agent.ranks;
@@ -285,11 +288,11 @@ void Simulator::ranks_stop(Agent& agent) {
   if (agent.ranks == bereaved_) return;
   bool dies = chance(0.1);
   if (dies) bereaved_ = agent.ranks;
-  v1::Phase phase = agent.machine.phase();
+  v1::Phase phase = agent.protocol.phase();
   ranks_end(agent);
-  act(agent, dies ? agent.machine.rank_ended(-1, rank_failure(now_ - work_began_))
-                  : agent.machine.rank_ended(75, std::nullopt));
-  if (agent.machine.phase() != phase) send_beat(agent);
+  act(agent, dies ? agent.protocol.rank_ended(-1, rank_failure(now_ - work_began_))
+                  : agent.protocol.rank_ended(75, std::nullopt));
+  if (agent.protocol.phase() != phase) send_beat(agent);
 }
 
 void Simulator::ranks_finish(int number, uint64_t ranks_life) {
@@ -300,7 +303,7 @@ void Simulator::ranks_finish(int number, uint64_t ranks_life) {
     return;
   }
   ranks_end(agent);
-  act(agent, agent.machine.rank_ended(0, std::nullopt));
+  act(agent, agent.protocol.rank_ended(0, std::nullopt));
 }
 
 void Simulator::check_ranks() {
@@ -356,12 +359,12 @@ void Simulator::cause_fault() {
     case 4: agent->cut_until = now_ + between(100, 12'000); break;
     case 5:
       if (agent->ranks != 0 && agent->paused_until <= now_) {
-        act(*agent, agent->machine.rank_ended(-1, rank_failure(now_ - work_began_)));
+        act(*agent, agent->protocol.rank_ended(-1, rank_failure(now_ - work_began_)));
       }
       break;
     case 6: add_agent(); break;
     default:
-      agent->machine.leave();
+      agent->protocol.leave();
       after(0, [this] { add_agent(); });
       break;
   }

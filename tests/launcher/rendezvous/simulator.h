@@ -1,4 +1,4 @@
-// A job in simulated time: the server's state machine, agents, their ranks, a network that loses,
+// A job in simulated time: the coordinator, agents, their ranks, a network that loses,
 // repeats, delays and reorders, and faults of every kind, all drawn from one seed.
 //
 // What it checks at every moment: ranks of two generations never live together. What it checks at
@@ -17,8 +17,8 @@
 #include <tuple>
 #include <vector>
 
-#include "launcher/agent/agent_machine.h"
-#include "launcher/rendezvous/machine.h"
+#include "launcher/agent/agent_protocol.h"
+#include "launcher/rendezvous/coordinator.h"
 
 namespace tessera::test {
 
@@ -37,6 +37,9 @@ struct Scenario {
   double repeat = 0.02;
   Millis max_delay = 60;
   rendezvous::Settings settings = {};
+  // How the coordinator waits for lost nodes; none: as it does in production.
+  std::function<std::unique_ptr<rendezvous::LeaseHold>(const rendezvous::Settings&, Millis)>
+      make_hold = {};
 };
 
 class Simulator {
@@ -51,8 +54,8 @@ class Simulator {
 
  private:
   struct Agent {
-    explicit Agent(int slots) : machine(slots) {}
-    agent::AgentMachine machine;
+    explicit Agent(int slots) : protocol(slots) {}
+    agent::AgentProtocol protocol;
     int number = 0;
     uint64_t life = 0;  // of the agent's process; events of an earlier one mean nothing
     bool alive = true;
@@ -111,7 +114,7 @@ class Simulator {
   uint64_t num_events_ = 0;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
 
-  std::optional<rendezvous::Machine> server_;
+  std::optional<rendezvous::Coordinator> server_;
   uint64_t server_life_ = 0;
   Millis server_skew_ = 0;
   std::vector<v1::Record> journal_;

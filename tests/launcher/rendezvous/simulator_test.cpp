@@ -46,5 +46,25 @@ TEST(Simulator, AScheduleIsTheSameEveryTime) {
   EXPECT_EQ(first.num_generations(), second.num_generations());
 }
 
+// Starts ranks while those of lost nodes may live.
+class NoHold : public rendezvous::LeaseHold {
+ public:
+  using LeaseHold::LeaseHold;
+  bool is_over(Millis) const override { return true; }
+};
+
+TEST(Simulator, FindsACoordinatorThatDoesNotWaitForLeases) {
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
+    Scenario scenario = scenario_of(seed);
+    scenario.make_hold = [](const auto& settings, Millis now) {
+      return std::make_unique<NoHold>(settings, now);
+    };
+    std::string broken = Simulator(scenario).run();
+    if (broken.find("live together") != std::string::npos) return;
+    ASSERT_EQ(broken, "") << "seed " << seed;
+  }
+  FAIL() << "no schedule has shown it";
+}
+
 }  // namespace
 }  // namespace tessera::test
