@@ -21,16 +21,16 @@ int generate_text(const GenerateOptions& options, const experiment::Catalog& cat
   if (options.prompt.empty()) throw experiment::ConfigError("generate: the prompt is empty");
   experiment::LoadedModel loaded =
       experiment::load_model(options.path, catalog, options.ema ? Weights::ema : Weights::trained);
-  const auto& section = loaded.config.model.as<experiment::ModelSection>();
-  TESSERA_CHECK(section.context() > 0, "{}: '{}' is not a language model", options.path,
-                loaded.config.model.name);
+  data::DataContract contract = loaded.config.model.as<experiment::ModelSection>().contract();
+  TESSERA_CHECK(contract.samples == data::DataContract::Samples::tokens && contract.context,
+                "{}: '{}' is not a language model", options.path, loaded.config.model.name);
   constexpr int64_t kBytes = 256;
-  TESSERA_CHECK(section.vocabulary() <= kBytes,
+  TESSERA_CHECK(contract.vocabulary.value_or(kBytes) <= kBytes,
                 "{}: a model of {} kinds of tokens; text is made of models of bytes, which know at "
                 "most {}",
-                options.path, section.vocabulary(), kBytes);
+                options.path, *contract.vocabulary, kBytes);
   fmt::print("{}", options.prompt);
-  experiment::sample_text(*loaded.model, section.context(), options.prompt, options.sampling,
+  experiment::sample_text(*loaded.model, *contract.context, options.prompt, options.sampling,
                           [](char c) {
                             std::fputc(c, stdout);
                             std::fflush(stdout);

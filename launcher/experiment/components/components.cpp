@@ -24,6 +24,31 @@ DataSets open_data(const DataSection& section, const ModelSection& model) {
   return sets;
 }
 
+void check_fit(const data::DataContract& model, const data::DataContract& data,
+               const std::string& name, const std::string& place) {
+  using Samples = data::DataContract::Samples;
+  int64_t vocabulary = data.vocabulary.value_or(1);
+  bool reads_text = model.samples == Samples::tokens && model.context.value_or(0) >= 1 &&
+                    model.vocabulary.value_or(0) >= vocabulary;
+  if (data.samples == Samples::tokens && !reads_text) {
+    throw ConfigError(fmt::format(
+        "data.name: {} needs a language model with a vocabulary of at least {}", name, vocabulary));
+  }
+  if (data.samples == Samples::images && model.samples == Samples::tokens) {
+    throw ConfigError(fmt::format("data.name: {} has images, and the model is one of text", name));
+  }
+  if (data.numbers && model.numbers && *data.numbers != *model.numbers) {
+    throw ConfigError(
+        fmt::format("model.inputs: the images in {} have {} numbers each, and the model takes {}",
+                    place, *data.numbers, *model.numbers));
+  }
+  if (data.classes && model.classes && *data.classes > *model.classes) {
+    throw ConfigError(
+        fmt::format("model.classes: {} has {} kinds of images, and the model knows {}", place,
+                    *data.classes, *model.classes));
+  }
+}
+
 DataSection::Example DataSection::example(const ModelSection& model) const {
   int64_t before = allocator::stats().current_bytes;
   DataSets sets = open_data(*this, model);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "launcher/experiment/config/config.h"
+#include "nn/data/contract.h"
 #include "nn/data/dataset.h"
 #include "nn/models/model.h"
 #include "nn/optim/optimizer.h"
@@ -16,14 +17,8 @@ class ModelSection : public Section {
  public:
   // Parameters start from the calling thread's manual_seed.
   virtual std::unique_ptr<nn::Model> make() const = 0;
-  // How many tokens of text the model sees at once, and how many kinds of them it knows; 0 for a
-  // model of something else.
-  virtual int64_t context() const { return 0; }
-  virtual int64_t vocabulary() const { return 0; }
-  // How many numbers a sample has, and how many kinds of samples there are, for a model that data
-  // can be checked against before it runs; 0: not known.
-  virtual int64_t inputs() const { return 0; }
-  virtual int64_t classes() const { return 0; }
+  // What data it takes: those of the config are checked against it before it runs.
+  virtual data::DataContract contract() const { return {}; }
 };
 
 struct DataSets {
@@ -55,6 +50,11 @@ class DataSection : public Section {
   virtual std::string unit() const { return "samples"; }
   virtual int64_t units_per_sample(const ModelSection&) const { return 1; }
 };
+
+// A ConfigError, naming the key, where the model cannot use such data, which are called `name` and
+// lie in `place`.
+void check_fit(const data::DataContract& model, const data::DataContract& data,
+               const std::string& name, const std::string& place);
 
 // The section's data; an Error where there are no samples to train on, or none to validate on.
 DataSets open_data(const DataSection& section, const ModelSection& model);

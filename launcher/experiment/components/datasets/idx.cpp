@@ -14,9 +14,7 @@ class IdxSection final : public DataSection {
     DataSection::visit(v);
   }
   DataSets open(const ModelSection& model) const override {
-    if (model.context() > 0) {
-      throw ConfigError("data.name: idx has images, and the model is one of text");
-    }
+    check_fit(model.contract(), {.samples = data::DataContract::Samples::images}, "idx", path_);
     return {open_split("train", model), open_split("t10k", model)};
   }
 
@@ -30,17 +28,8 @@ class IdxSection final : public DataSection {
     });
     TESSERA_CHECK(set->size() >= 1 && set->pixels() >= 1, "{}-images-idx3-ubyte: no images in it",
                   prefix);
-    if (model.inputs() > 0 && set->pixels() != model.inputs()) {
-      throw ConfigError(
-          fmt::format("model.inputs: the images in {} have {} numbers each, and the "
-                      "model takes {}",
-                      path_, set->pixels(), model.inputs()));
-    }
-    if (model.classes() > 0 && set->num_classes() > model.classes()) {
-      throw ConfigError(
-          fmt::format("model.classes: {} has {} kinds of images, and the model knows {}", path_,
-                      set->num_classes(), model.classes()));
-    }
+    check_fit(model.contract(), data::DataContract::of_images(set->pixels(), set->num_classes()),
+              "idx", path_);
     return set;
   }
 

@@ -14,38 +14,42 @@ class TextSection final : public DataSection {
     v("valid", valid_, "fraction at the end that is kept for validation", at_least_and_below(0, 1));
   }
   DataSets open(const ModelSection& model) const override {
-    check_model(model);
+    int64_t context = checked_context(model);
     auto text = read_data(path_, [&] { return data::load_text(path_); });
     size_t split = split_of(text->size());
     DataSets sets;
-    sets.train = std::make_unique<data::TextDataset>(text, 0, split, model.context());
+    sets.train = std::make_unique<data::TextDataset>(text, 0, split, context);
     if (valid_ > 0) {
-      sets.valid = std::make_unique<data::TextDataset>(text, split, text->size(), model.context());
+      sets.valid = std::make_unique<data::TextDataset>(text, split, text->size(), context);
     }
     return sets;
   }
   Example example(const ModelSection& model) const override {
-    check_model(model);
+    int64_t context = checked_context(model);
     // A plan may be for another machine, where the text is.
     if (FileSystem::real().kind(path_) != FileKind::none) {
       auto bytes = static_cast<size_t>(FileSystem::real().open(path_)->size());
       auto train_bytes = static_cast<int64_t>(split_of(bytes));
-      data::TextDataset::num_windows(train_bytes, model.context());
+      data::TextDataset::num_windows(train_bytes, context);
       int64_t valid_bytes = static_cast<int64_t>(bytes) - train_bytes;
-      if (valid_ > 0) data::TextDataset::num_windows(valid_bytes, model.context());
+      if (valid_ > 0) data::TextDataset::num_windows(valid_bytes, context);
     }
-    Array tokens = Array::empty({micro_batch, model.context()}, DType::i64, {DeviceType::meta});
+    Array tokens = Array::empty({micro_batch, context}, DType::i64, {DeviceType::meta});
     return {{.tokens = tokens, .targets = tokens}, 0};
   }
   std::string unit() const override { return "tokens"; }
-  int64_t units_per_sample(const ModelSection& model) const override { return model.context(); }
+  int64_t units_per_sample(const ModelSection& model) const override {
+    return checked_context(model);
+  }
 
  private:
-  static void check_model(const ModelSection& model) {
+  // How many tokens the model sees at once.
+  int64_t checked_context(const ModelSection& model) const {
     constexpr int64_t kBytes = 256;
-    if (model.context() < 1 || model.vocabulary() < kBytes) {
-      throw ConfigError("data.name: text needs a language model with a vocabulary of at least 256");
-    }
+    data::DataContract contract = model.contract();
+    check_fit(contract, {.samples = data::DataContract::Samples::tokens, .vocabulary = kBytes},
+              "text", path_);
+    return *contract.context;
   }
   // Where validation begins in a text of that many bytes.
   size_t split_of(size_t bytes) const {

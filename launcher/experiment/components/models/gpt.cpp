@@ -26,8 +26,9 @@ class GptSection final : public ModelSection {
     }
     return std::make_unique<nn::Gpt>(options_);
   }
-  int64_t context() const override { return options_.context; }
-  int64_t vocabulary() const override { return options_.vocabulary; }
+  data::DataContract contract() const override {
+    return data::DataContract::of_tokens(options_.context, options_.vocabulary);
+  }
 
  private:
   nn::GptOptions options_;

@@ -13,8 +13,9 @@ class MlpSection final : public ModelSection {
     v("classes", options_.classes, "kinds of samples", in_range(1, 1 << 24));
   }
   std::unique_ptr<nn::Model> make() const override { return std::make_unique<nn::Mlp>(options_); }
-  int64_t inputs() const override { return options_.inputs; }
-  int64_t classes() const override { return options_.classes; }
+  data::DataContract contract() const override {
+    return data::DataContract::of_images(options_.inputs, options_.classes);
+  }
 
  private:
   nn::MlpOptions options_;
