@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
+
 #include "distributed/comm/fake_communicator.h"
 #include "tests/distributed/outcome.h"
 #include "tests/support/error_of.h"
@@ -142,9 +144,11 @@ TEST(Mesh, KeepsAgreementApartFromData) {
 
 TEST(Mesh, AbortReachesDataAndControl) {
   auto hosts = ThreadGroup::make(2, {.timeout = std::chrono::seconds(30)});
+  std::barrier made(2);
   run_ranks(2, [&](Communicator& comm) {
     auto host = hosts->rank(comm.rank());
     Mesh mesh(comm, {.tensor = 2}, host.get());
+    made.arrive_and_wait();
     if (comm.rank() == 0) mesh.abort("enough");
     for (Communicator* each : {&mesh.control(), &mesh.world(), &mesh.tensor()}) {
       EXPECT_TRUE(test::contains(error_of([&] {

@@ -458,7 +458,7 @@ TEST(TrainStep, OnMetaAnOptimizerMayReadTheScale) {
     defer.reset();
     FakeCommunicator comm(0, 2, kMeta);
     optim::Optimizer optimizer({{task.model.parameters()}}, std::make_shared<Reading>(gradients));
-    Mesh mesh(comm);
+    Mesh mesh(comm, {}, &comm);
     TrainStep step(task.model, optimizer, mesh, {.leaves = 2});
     Array tokens = Array::empty({2, 8}, DType::i64, kMeta);
     step.run(1, [&](Leaf) { return task.model.loss({.tokens = tokens, .targets = tokens}); });

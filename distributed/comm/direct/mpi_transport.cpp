@@ -86,7 +86,8 @@ MpiTransport::MpiTransport(MPI_Comm comm, bool shares_memory) : comm_(comm) {
   check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
   int* bound = nullptr;
   int found = 0;
-  check_mpi(MPI_Comm_get_attr(comm_, MPI_TAG_UB, &bound, &found), "MPI_Comm_get_attr");
+  // An attribute of this communicator alone.
+  check_mpi(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &bound, &found), "MPI_Comm_get_attr");
   TESSERA_CHECK(found, "[mpi] MPI does not tell its highest tag");
   max_tag_ = *bound;
   if (shares_memory && size_ > 1) meet_neighbours();
