@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "launcher/experiment/config/config_error.h"
-#include "launcher/job/utf8.h"
 
 namespace tessera::experiment {
 namespace {
@@ -104,15 +103,6 @@ TEST(YamlTree, RefusesWhatIsNotText) {
             "f.yaml:1:2: byte 0x00 is not part of UTF-8 text");
   EXPECT_EQ(error_of("a: \"\\0\""), "f.yaml:1:4: a NUL character in a string");
   EXPECT_EQ(parse("a: \xc3\xa4\xe2\x82\xac").entries[0].value.text, "\xc3\xa4\xe2\x82\xac");
-}
-
-TEST(YamlTree, ChecksUtf8) {
-  EXPECT_EQ(find_invalid_utf8("a\xc3\xa4\xf0\x9f\x98\x80"), std::nullopt);
-  // Overlong, surrogate, above the last code point, cut short, a lone continuation.
-  for (const char* bad : {"a\xc0\x80", "a\xe0\x80\x80", "a\xed\xa0\x80", "a\xf4\x90\x80\x80",
-                          "a\xe2\x82", "a\x80", "a\xf0\x80\x80\x80"}) {
-    EXPECT_EQ(find_invalid_utf8(bad), 1u);
-  }
 }
 
 TEST(YamlTree, OverridesHaveNoLines) {
