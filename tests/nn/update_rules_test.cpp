@@ -9,6 +9,7 @@
 #include "nn/optim/adamw.h"
 #include "nn/optim/ema.h"
 #include "nn/optim/muon.h"
+#include "nn/optim/sgd.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -44,6 +45,9 @@ const std::vector<RuleCase>& rule_cases() {
       {"muon_rms", rule<MuonRule>({.scale = MuonScale::match_rms_adamw}), 0.001, 0.1, 2},
       {"adafactor", rule<AdafactorRule>(), 0.01},
       {"adafactor_decay", rule<AdafactorRule>({.beta2_decay = -0.6, .clip = 2}), 0.05, 0.1},
+      {"sgd", rule<SgdRule>(), 0.01, 0.1},
+      {"sgd_momentum", rule<SgdRule>({.momentum = 0.9}), 0.01, 0.1},
+      {"sgd_nesterov", rule<SgdRule>({.momentum = 0.9, .nesterov = true}), 0.01},
       {"averaged", std::make_shared<EmaRule>(rule<AdamWRule>(), 0.5), 0.01, 0.1, 1, false},
       {"averaged_muon", std::make_shared<EmaRule>(rule<MuonRule>(), 0.5), 0.01, 0.1, 2, false},
   };
@@ -134,6 +138,7 @@ TEST_P(UpdateRules, GoOnFromTheirSavedState) {
       second.optimizer.load_state_dict(state);
       second.run(6, 8);
       EXPECT_TRUE(same_bits(second.param.data(), whole.param.data())) << row.name;
+      if (row.rule->states(shape).empty()) continue;
       // Without it they would not.
       Loop without(row, shape, dtype);
       without.param.data().copy_(first.param.data());
