@@ -54,4 +54,5 @@
 #include "nn/optim/muon.h"
 #include "nn/optim/optimizer.h"
 #include "nn/optim/schedule.h"
+#include "nn/optim/sgd.h"
 #include "nn/summary.h"

@@ -4,12 +4,15 @@
 
 namespace tessera::optim {
 
+bool is_name_like(const std::string& name, const std::string& pattern) {
+  return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+}
+
 GroupChoice names_like(const std::string& pattern, ParamGroup settings) {
-  return {fmt::format("'{}'", pattern),
-          [pattern](const std::string& name, const Tensor&) {
-            return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-          },
-          std::move(settings)};
+  auto takes = [pattern](const std::string& name, const Tensor&) {
+    return is_name_like(name, pattern);
+  };
+  return {fmt::format("'{}'", pattern), takes, std::move(settings)};
 }
 
 std::vector<ParamGroup> groups_of(const nn::Module& module, const std::vector<GroupChoice>& choices,

@@ -20,6 +20,7 @@ struct GroupChoice {
 // By a pattern for names, in which * stands for any text, dots too, ? for one character and [abc]
 // for one of several: "blocks.*.weight", "*norm*".
 GroupChoice names_like(const std::string& pattern, ParamGroup settings = {});
+bool is_name_like(const std::string& name, const std::string& pattern);
 
 // Every parameter of the module that requires a gradient is in one group: that of the choice that
 // takes it, in the order of the choices, or `rest`, the last; empty groups are left out. An Error

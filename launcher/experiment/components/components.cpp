@@ -1,6 +1,7 @@
 #include "launcher/experiment/components/components.h"
 
 #include "core/allocator.h"
+#include "launcher/experiment/components/parameter_groups.h"
 #include "nn/optim/ema.h"
 
 namespace tessera::experiment {
@@ -67,6 +68,14 @@ void OptimSection::visit(FieldVisitor& v) {
   v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0).in_f32());
   v("ema", ema, "decay of a moving average of every parameter, kept beside it; 0: none",
     at_least_and_below(0, 1).in_f32());
+  v("groups", groups,
+    "PATTERN: lr=NUMBER, weight_decay=NUMBER; ...: settings of the parameters whose names match, * "
+    "standing for any text: '*.bias: weight_decay=0; wte.*: lr=1e-4'");
+}
+
+std::vector<optim::ParamGroup> OptimSection::divided(const nn::Module& module,
+                                                     double weight_decay) const {
+  return divide_parameters(module, parse_groups(groups), lr, weight_decay);
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,

@@ -64,9 +64,16 @@ class OptimSection : public Section {
   double lr = 1e-3;
   double clip_norm = 1.0;
   double ema = 0;
+  std::string groups;
 
   void visit(FieldVisitor& v) override;
   virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
+
+ protected:
+  // The module's parameters as `groups` divides them, with its settings: besides, those of two dims
+  // or more have this weight decay, and others none. Throws ConfigError where groups says what it
+  // cannot mean, names no parameter, or one twice.
+  std::vector<optim::ParamGroup> divided(const nn::Module& module, double weight_decay) const;
 };
 
 // The section's optimizer, with the moving averages that it asks for.

@@ -16,12 +16,7 @@ class AdamWSection final : public OptimSection {
     v("eps", options_.eps, "added to the denominator", greater_than(0).in_f32());
   }
   std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const override {
-    optim::ParamGroup decayed{{}, weight_decay_};
-    optim::ParamGroup plain{{}, 0};
-    for (const Tensor& param : module.parameters()) {
-      (param.dim() >= 2 ? decayed : plain).params.push_back(param);
-    }
-    return std::make_unique<optim::AdamW>(std::vector{decayed, plain}, options_);
+    return std::make_unique<optim::AdamW>(divided(module, weight_decay_), options_);
   }
 
  private:

@@ -179,6 +179,47 @@ TEST(Components, OnlyTensorsOfTwoDimsOrMoreDecay) {
   EXPECT_EQ(count, model->parameters().size());
 }
 
+TEST(Components, GroupsHaveSettingsOfTheirOwn) {
+  Config config = load(
+      "model: {name: gpt, layers: 1, width: 16, heads: 2}\n"
+      "optim: {name: adamw, lr: 0.01, weight_decay: 0.25, groups: 'wte.*: lr=0.001; "
+      "*.attn.*.weight: weight_decay = 0.5, lr=0.02'}");
+  auto model = config.model.as<ModelSection>().make();
+  auto optimizer = config.optim.as<OptimSection>().make(*model);
+  size_t count = 0;
+  for (const optim::ParamGroup& group : optimizer->groups()) {
+    for (size_t i = 0; i < group.params.size(); ++i, ++count) {
+      const std::string& name = group.names[i];
+      bool attention = name.find(".attn.") != std::string::npos && name.ends_with(".weight");
+      double decay = group.params[i].dim() >= 2 ? 0.25 : 0;
+      EXPECT_EQ(group.weight_decay, attention ? 0.5 : decay) << name;
+      EXPECT_DOUBLE_EQ(group.lr_scale, attention ? 2 : name == "wte.weight" ? 0.1 : 1) << name;
+    }
+  }
+  EXPECT_EQ(count, model->parameters().size());
+}
+
+TEST(Components, GroupsThatMeanNothingAreRefused) {
+  auto error = [](const std::string& groups) {
+    return error_of([&] {
+      Config config = load("model: {name: mlp}\noptim: {name: adamw, groups: '" + groups + "'}");
+      auto model = config.model.as<ModelSection>().make();
+      config.optim.as<OptimSection>().make(*model);
+    });
+  };
+  EXPECT_EQ(error("fc1.*: lr=0.1"), "");
+  EXPECT_EQ(error("fc9.*: lr=0.1"), "optim.groups: 'fc9.*' matches no parameter of the model");
+  EXPECT_EQ(error("fc1.*: lr=0.1; *.bias: lr=0.2"),
+            "optim.groups: 'fc1.bias' is in two groups, 'fc1.*' and '*.bias'");
+  EXPECT_TRUE(contains(error("fc1.* lr=0.1"), "expected PATTERN: KEY=NUMBER, ..., got"));
+  EXPECT_TRUE(contains(error("fc1.*: lr=0.1;"), "expected PATTERN: KEY=NUMBER"));
+  EXPECT_TRUE(contains(error("fc1.*: lr"), "expected KEY=NUMBER of at least 0 for 'fc1.*'"));
+  EXPECT_TRUE(contains(error("fc1.*: lr=fast"), "expected KEY=NUMBER"));
+  EXPECT_TRUE(contains(error("fc1.*: lr=-1"), "expected KEY=NUMBER of at least 0"));
+  EXPECT_TRUE(contains(error("fc1.*: lr=1, lr=2"), "'fc1.*' has two values of lr"));
+  EXPECT_TRUE(contains(error("fc1.*: weight_deca=1"), "did you mean 'weight_decay'?"));
+}
+
 TEST(Components, TheSameSeedMakesTheSameModel) {
   Config config = load("model: {name: gpt, layers: 1, width: 16, heads: 2}");
   auto first_value = [&](uint64_t seed) {
