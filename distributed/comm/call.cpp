@@ -60,7 +60,7 @@ std::string describe(const Call& call) {
   if (call.root >= 0) text += fmt::format(", root {}", call.root);
   bool pairwise =
       call.op == CommOp::all_to_all || call.op == CommOp::gather || call.op == CommOp::scatter;
-  if (pairwise) {
+  if (pairwise && call.bytes_to_reader != Call::kOfNoPair) {
     text += fmt::format(", {} bytes to and {} bytes from this peer", call.bytes_to_reader,
                         call.bytes_from_reader);
   }

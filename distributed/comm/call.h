@@ -34,7 +34,9 @@ struct Call {
   int64_t elements = 0;
   // Of all sizes that must be the same on every rank: see hash_shapes.
   uint64_t sizes_hash = 0;
-  // Between the writer of this and its reader; all_to_all, gather and scatter only.
+  // Between the writer of this and its reader; all_to_all, gather and scatter only. kOfNoPair where
+  // this is for readers who have no part in it.
+  static constexpr int64_t kOfNoPair = -1;
   int64_t bytes_to_reader = 0;
   int64_t bytes_from_reader = 0;
   // Where it was made, for messages: see set_place. Ends with a zero.

@@ -48,6 +48,11 @@ struct CommOptions {
   bool share_memory = true;
   // Told of every call that this rank begins, as "all_reduce(sum, f32, 12 elements) in blocks.0".
   std::function<void(const std::string& call)> on_call = {};
+  // Up to so many ranks tell each other directly what they called: one round of messages, and a
+  // rank that is late is known to all. More compare it in rounds, with log2 of their number
+  // messages each; then a rank that waits for a rank that waits itself may do so for half the
+  // timeout more, from 0.5 to 5 s, before it gives up. The same on every rank.
+  int direct_calls = 8;
 };
 
 // A transfer under way. Copies are handles of the same transfer; a default-constructed one is

@@ -16,7 +16,9 @@ namespace tessera::test {
 inline int run_mpi_tests(int argc, char** argv, MpiEnvironment*& environment) {
   testing::InitGoogleTest(&argc, argv);
   bool share = std::getenv("TESSERA_TEST_MESSAGES_ONLY") == nullptr;
-  MpiEnvironment mpi({.timeout = std::chrono::seconds(30), .share_memory = share});
+  CommOptions options{.timeout = std::chrono::seconds(30), .share_memory = share};
+  if (std::getenv("TESSERA_TEST_CALL_ROUNDS")) options.direct_calls = 1;
+  MpiEnvironment mpi(options);
   environment = &mpi;
   print_failures_of(mpi.rank());
   Array failed = Array::scalar(RUN_ALL_TESTS(), DType::i32);

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "distributed/comm/direct/tags.h"
 #include "distributed/comm/reduce_arrays.h"
 
 namespace tessera {
 namespace {
 
-// Of a collective's data; its calls have another (exchange.cpp).
-constexpr int kDataTag = Communicator::kMaxTag + 1;
 // Peers' pieces of one round of a reduction; a round of a few MiB hides its latency.
 constexpr int64_t kScratchBytes = int64_t{16} << 20;
 // Up to here all ranks send each other the whole array and reduce it themselves: more bytes, but
@@ -120,6 +119,16 @@ void all_reduce_in_place(const Exchange& exchange, const Array& array, ReduceKin
   reduce_in_order(kind, array.dtype(), inputs, slices, own.numel());
 }
 
+// Every rank reduces the arrays that came with the calls.
+void reduce_carried(const Exchange& exchange, const Array& array, ReduceKind kind) {
+  std::vector<const void*> inputs;
+  for (int p = 0; p < exchange.engine().size(); ++p) {
+    bool ours = p == exchange.engine().rank();
+    inputs.push_back(ours ? array.raw() : exchange.carried(p));
+  }
+  reduce_in_order(kind, array.dtype(), inputs, array.raw(), array.numel());
+}
+
 void add_small_all_reduce(Engine& engine, Operation& op, const Array& array, ReduceKind kind) {
   Arrays copies;
   for (int p = 0; p < engine.size(); ++p) {
@@ -196,8 +205,9 @@ void add_reduce_scatter(const Collective& collective, const Array& recv, ReduceK
 void add_all_reduce(const Collective& collective, const Array& array, ReduceKind kind) {
   collective.op->then([&op = *collective.op, x = collective.exchange, array, kind] {
     if (x->engine().size() == 1) return;
-    bool in_place = x->all_in_reach();
-    if (in_place) all_reduce_in_place(*x, array, kind);
+    bool in_place = x->carries() || x->all_in_reach();
+    if (x->carries()) reduce_carried(*x, array, kind);
+    else if (in_place) all_reduce_in_place(*x, array, kind);
     x->take(op);
     if (!in_place) add_all_reduce_by_messages(x->engine(), op, array, kind);
   });

@@ -66,7 +66,7 @@ Collective DirectCommunicator::collective(Calls calls, Arrays offers) const {
   auto exchange = std::make_shared<Exchange>(*engine_, std::move(calls), std::move(offers));
   auto op = std::make_shared<Operation>(
       own, [exchange](Operation& operation) { return exchange->tell(operation); });
-  op->then([exchange] { exchange->compare(); });
+  exchange->add_comparison(*op);
   return {std::move(op), std::move(exchange)};
 }
 
@@ -84,10 +84,12 @@ Work DirectCommunicator::reduce_to_shards(Calls calls, Arrays sends, const Array
 }
 
 Work DirectCommunicator::reduce_for_all(Calls calls, const Array& array, ReduceKind kind) {
-  if (all_met_ && SmallAllReduce::fits(array)) {
+  bool fits = all_met_ && SmallAllReduce::fits(array);
+  if (fits && engine_->tells_calls_directly()) {
     return start(std::make_shared<SmallAllReduce>(*engine_, calls[0], array, kind));
   }
   Collective all = collective(std::move(calls), Arrays(static_cast<size_t>(size()), array));
+  if (fits) all.exchange->carry(array);
   add_all_reduce(all, array, kind);
   return start(all.op);
 }

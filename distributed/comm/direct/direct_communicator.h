@@ -9,8 +9,8 @@
 namespace tessera {
 
 // The owner of a slice takes every peer's piece of it, reduces in rank order and hands the result
-// to all: as many bytes as a ring moves, in one step. What is told to every peer first is a Call
-// of 128 bytes: it finds mismatches before data moves, and is all of a barrier.
+// to all: as many bytes as a ring moves, in one step. First ranks compare what they called, Calls
+// of 128 bytes (exchange.h): that finds mismatches before data moves, and is all of a barrier.
 //
 // Pieces in memory that ranks share (allocate) are used where they lie. For others a reduction
 // takes up to 16 MiB of scratch memory besides the arrays.

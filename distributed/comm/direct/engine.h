@@ -1,6 +1,7 @@
 // Engine: the transfers of one communicator, moved on one after the other, and its failure.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <vector>
@@ -53,6 +54,9 @@ class Operation {
   bool done() const { return done_; }
   // The peer of the first message that stands in the way, -1 if none does.
   int waiting_for() const { return waiting_for_; }
+  // Whether that peer may itself be waiting for another, which is then the late one.
+  bool waits_through_others() const { return waits_through_others_; }
+  void set_waits_through_others(bool does) { waits_through_others_ = does; }
   // Lets go of messages and arrays.
   virtual void clear();
 
@@ -75,6 +79,7 @@ class Operation {
   size_t next_step_ = 0;
   std::vector<Pending> messages_;
   int waiting_for_ = -1;
+  bool waits_through_others_ = false;
   bool done_ = false;
 };
 
@@ -91,6 +96,7 @@ class Engine final : public Progressing {
   const CommOptions& options() const { return options_; }
   int rank() const { return group_.rank; }
   int size() const { return static_cast<int>(group_.members.size()); }
+  bool tells_calls_directly() const { return size() <= std::max(options_.direct_calls, 1); }
 
   // Post bytes to or from a rank of the group as messages of the operation; none for no bytes.
   void send(Operation& op, int peer, int tag, std::span<const std::byte> bytes,
@@ -112,7 +118,10 @@ class Engine final : public Progressing {
 
  private:
   void progress();
+  // A peer that gave up has told why before: that is the first failure, and is thrown.
+  void check_peers(const Call& call);
   bool attempt(Operation& op, bool (Operation::*step)());
+  const Operation& in_the_way(const Operation& op) const;
   [[noreturn]] void time_over(const Operation& op, std::chrono::milliseconds timeout);
   [[noreturn]] void fail(const Call& call, int peer, const std::string& detail);
   void drop_all();

@@ -1,102 +1,110 @@
 #include "distributed/comm/direct/exchange.h"
 
+#include <cstring>
+
+#include "distributed/comm/direct/tags.h"
+
 namespace tessera {
 namespace {
 
-// Calls have a tag of their own: those of the next collectives may be told before this one's data
-// are sent.
-constexpr int kCallTag = Communicator::kMaxTag + 2;
-
-// A neighbour's line has come to the collective of this number: it has told of it, or taken it.
-class LineMessage : public Message {
- public:
-  enum class Until { told, taken };
-  LineMessage(Neighbours& neighbours, int context, int peer, uint64_t number, Until until)
-      : neighbours_(neighbours), context_(context), peer_(peer), number_(number), until_(until) {}
-
-  bool done() override {
-    if (until_ == Until::taken && neighbours_.has_left(context_, peer_)) return true;
-    const Line* line = neighbours_.line_from(context_, peer_);
-    if (!line) return false;
-    if (until_ == Until::taken) return line->taken.load(std::memory_order_acquire) > number_;
-    const Line::Slot& slot = line->slots[number_ % Line::kSlots];
-    return slot.told.load(std::memory_order_acquire) == number_ + 1;
-  }
-
- private:
-  Neighbours& neighbours_;
-  int context_;
-  int peer_;
-  uint64_t number_;
-  Until until_;
-};
+// What all ranks have in common of a call.
+Call common(Call call) {
+  call.bytes_to_reader = Call::kOfNoPair;
+  call.bytes_from_reader = Call::kOfNoPair;
+  return call;
+}
 
 }  // namespace
 
 Exchange::Exchange(Engine& engine, std::vector<Call> calls, std::vector<Array> offers)
     : engine_(engine),
-      neighbours_(engine.transport().neighbours()),
-      number_(static_cast<uint64_t>(calls[0].sequence)),
+      lines_(engine, static_cast<uint64_t>(calls[0].sequence)),
       mine_(std::move(calls)),
       theirs_(mine_.size()),
       offers_(std::move(offers)),
       places_(mine_.size()),
       their_places_(mine_.size()) {
+  if (!engine.tells_calls_directly()) rounds_.emplace(engine, common(mine_[0]));
   offers_.resize(mine_.size());
   for (int p = 0; p < engine_.size(); ++p) {
     const Array& array = offer(p);
-    if (!array.defined() || array.numel() == 0 || !has_line(p)) continue;
-    places_[static_cast<size_t>(p)] =
-        neighbours_->place_of(static_cast<const std::byte*>(array.raw()), array.nbytes());
+    if (!array.defined() || array.numel() == 0 || !lines_.has(p)) continue;
+    places_[static_cast<size_t>(p)] = engine_.transport().neighbours()->place_of(
+        static_cast<const std::byte*>(array.raw()), array.nbytes());
   }
 }
 
-bool Exchange::has_line(int peer) const {
-  return neighbours_ && peer != engine_.rank() &&
-         neighbours_->has(engine_.group().members[static_cast<size_t>(peer)]);
+bool Exchange::tells(int from, int to) const {
+  if (from == to) return false;
+  if (!rounds_) return true;
+  const Call& call = mine_[0];
+  bool has_line = lines_.has(from == engine_.rank() ? to : from);
+  switch (call.op) {
+    case CommOp::barrier: return false;
+    case CommOp::broadcast: return has_line && from == call.root;
+    case CommOp::gather:
+    case CommOp::scatter: return from == call.root || to == call.root;
+    case CommOp::all_to_all: return true;
+    default: return has_line;
+  }
+}
+
+bool Exchange::lines_are_free() const {
+  for (int p = 0; p < engine_.size(); ++p) {
+    if (tells(engine_.rank(), p) && lines_.has(p) && !lines_.is_free(p)) return false;
+  }
+  return !rounds_ || rounds_->lines_are_free();
 }
 
 bool Exchange::tell(Operation& op) {
-  int context = engine_.group().contexts.front();
+  if (!lines_are_free()) return false;
+  std::shared_ptr<const void> owner = shared_from_this();
+  int tag = rounds_ ? kPairTag : kCallTag;
+  size_t later = rounds_ ? rounds_->count() : 0;  // until compare_pairs
   for (int p = 0; p < engine_.size(); ++p) {
-    if (!has_line(p) || number_ < Line::kSlots) continue;
-    int member = engine_.group().members[static_cast<size_t>(p)];
-    if (!slot_is_free(neighbours_->line_from(context, member), number_)) return false;
+    auto i = static_cast<size_t>(p);
+    if (tells(p, engine_.rank())) {
+      if (lines_.has(p)) lines_.await(op, p, Lines::Until::told, later);
+      else
+        engine_.receive(op, p, tag, std::as_writable_bytes(std::span(&theirs_[i], 1)), owner,
+                        later);
+    }
+    if (!tells(engine_.rank(), p)) continue;
+    if (lines_.has(p)) tell_line(p);
+    else engine_.send(op, p, tag, std::as_bytes(std::span(&mine_[i], 1)), owner, later);
   }
-  for (int p = 0; p < engine_.size(); ++p) {
-    if (has_line(p)) tell_line(p, op);
-    else if (p != engine_.rank()) tell_message(p, op);
-  }
+  if (rounds_) rounds_->begin(0, op, owner);
   return true;
 }
 
-void Exchange::tell_line(int peer, Operation& op) {
+void Exchange::tell_line(int peer) {
   auto i = static_cast<size_t>(peer);
-  int context = engine_.group().contexts.front();
-  int member = engine_.group().members[i];
-  Line::Slot& slot = neighbours_->line_to(context, member).slots[number_ % Line::kSlots];
+  Line::Slot& slot = lines_.to(peer);
   slot.call = mine_[i];
   slot.place = places_[i];
-  slot.told.store(number_ + 1, std::memory_order_release);
-  op.add(peer, std::make_unique<LineMessage>(*neighbours_, context, member, number_,
-                                             LineMessage::Until::told));
+  if (carries() && carried_.numel() > 0) {
+    std::memcpy(slot.small.data(), carried_.raw(), carried_.nbytes());
+  }
+  lines_.say(peer, Lines::Until::told);
 }
 
-void Exchange::tell_message(int peer, Operation& op) {
-  auto i = static_cast<size_t>(peer);
-  std::shared_ptr<const void> owner = shared_from_this();
-  engine_.receive(op, peer, kCallTag, std::as_writable_bytes(std::span(&theirs_[i], 1)), owner);
-  engine_.send(op, peer, kCallTag, std::as_bytes(std::span(&mine_[i], 1)), owner);
+void Exchange::add_comparison(Operation& op) {
+  auto self = shared_from_this();
+  for (size_t round = 0; rounds_ && round < rounds_->count(); ++round) {
+    op.then([self, &op, round] {
+      self->rounds_->end(round, op);
+      if (round + 1 < self->rounds_->count()) self->rounds_->begin(round + 1, op, self);
+    });
+  }
+  op.then([self] { self->compare_pairs(); });
 }
 
-void Exchange::compare() {
+void Exchange::compare_pairs() {
   for (int p = 0; p < engine_.size(); ++p) {
-    if (p == engine_.rank()) continue;
+    if (!tells(p, engine_.rank())) continue;
     auto i = static_cast<size_t>(p);
-    if (has_line(p)) {
-      const Line* line =
-          neighbours_->line_from(engine_.group().contexts.front(), engine_.group().members[i]);
-      const Line::Slot& slot = line->slots[number_ % Line::kSlots];
+    if (lines_.has(p)) {
+      const Line::Slot& slot = lines_.from(p);
       theirs_[i] = slot.call;
       their_places_[i] = slot.place;
     }
@@ -107,7 +115,8 @@ void Exchange::compare() {
 std::byte* Exchange::reach(int peer, size_t bytes) const {
   const Place& place = their_places_[static_cast<size_t>(peer)];
   if (!place.defined()) return nullptr;
-  return neighbours_->reach(engine_.group().members[static_cast<size_t>(peer)], place, bytes);
+  Neighbours& neighbours = *engine_.transport().neighbours();
+  return neighbours.reach(engine_.group().members[static_cast<size_t>(peer)], place, bytes);
 }
 
 bool Exchange::all_in_reach() const {
@@ -119,14 +128,11 @@ bool Exchange::all_in_reach() const {
 }
 
 void Exchange::take(Operation& op) {
-  int context = engine_.group().contexts.front();
+  if (rounds_) rounds_->take();
   for (int p = 0; p < engine_.size(); ++p) {
-    if (!has_line(p)) continue;
-    int member = engine_.group().members[static_cast<size_t>(p)];
-    neighbours_->line_to(context, member).taken.store(number_ + 1, std::memory_order_release);
-    if (!reads_in_place(p)) continue;
-    op.add(p, std::make_unique<LineMessage>(*neighbours_, context, member, number_,
-                                            LineMessage::Until::taken));
+    if (!lines_.has(p)) continue;
+    if (tells(p, engine_.rank())) lines_.say(p, Lines::Until::taken);
+    if (tells(engine_.rank(), p) && reads_in_place(p)) lines_.await(op, p, Lines::Until::taken);
   }
 }
 

@@ -1,6 +1,7 @@
 // Neighbours: ranks that reach each other's memory, and need no messages for what lies there.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -23,10 +24,17 @@ struct Line {
   static constexpr size_t kSmallBytes = 6144;
 
   struct alignas(128) Slot {
-    std::atomic<uint64_t> told{0};  // 1 + the number of the collective that the rest is about
+    // 1 + the number of the collective that they are about: `told` of call, place and small, and
+    // `called`, where ranks are many, of round_call (call_rounds.h).
+    std::atomic<uint64_t> told{0};
+    std::atomic<uint64_t> called{0};
     Call call;
     Place place;  // of what the neighbour may read, or the collective lets it write
+    Call round_call;
     std::array<std::byte, kSmallBytes> small;  // or the bytes themselves (small_all_reduce.h)
+
+    // Of the newest collective that is told here.
+    uint64_t last() const { return std::max(told.load(), called.load()); }
   };
 
   // How many collectives' worth of the neighbour's bytes, and of its slots, are not needed any
@@ -35,10 +43,14 @@ struct Line {
   std::array<Slot, kSlots> slots;
 };
 
-// Whether the slot of the collective of this number may be told anew to the neighbour whose line
-// this is (null: there is none yet): when it needs no more of the one that had it before.
-inline bool slot_is_free(const Line* from, uint64_t number) {
-  return from && from->taken.load(std::memory_order_acquire) + Line::kSlots > number;
+// Whether the slot may be told anew to the neighbour whose line is line_from() (null: there is none
+// yet): when it needs no more of the collective that had it before.
+template <class LineFrom>
+bool slot_is_free(const Line::Slot& slot, LineFrom&& line_from) {
+  uint64_t last = slot.last();
+  if (last == 0) return true;
+  const Line* from = line_from();
+  return from && from->taken.load(std::memory_order_acquire) >= last;
 }
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "a Line is shared between processes");
 

@@ -333,8 +333,7 @@ bool SharedWindows::all_taken(int context) {
   for (int p = 0; p < static_cast<int>(peers_.size()); ++p) {
     if (!has(p)) continue;
     uint64_t told = 0;
-    for (const Line::Slot& slot : line_to(context, p).slots)
-      told = std::max(told, slot.told.load());
+    for (const Line::Slot& slot : line_to(context, p).slots) told = std::max(told, slot.last());
     if (told == 0 || has_left(context, p)) continue;
     const Line* from = line_from(context, p);
     if (!from || from->taken.load() < told) return false;

@@ -348,6 +348,28 @@ void works_may_be_waited_for_late(Communicator& comm) {
   }
 }
 
+// More than are told to peers ahead, of kinds that tell different peers.
+void many_works_of_all_kinds_at_once(Communicator& comm) {
+  int n = comm.size();
+  std::vector<Array> sums;
+  std::vector<Array> copies;
+  Work last;
+  for (int k = 0; k < 60; ++k) {
+    last = comm.barrier();
+    sums.push_back(make(k % 3 == 0 ? 30000 : 5, DType::f32, [&](int64_t) { return k; }));
+    last = comm.all_reduce(sums.back());
+    copies.push_back(make(7, DType::i64, [&](int64_t) { return comm.rank() * 100 + k; }));
+    last = comm.broadcast(copies.back(), k % n);
+  }
+  last.join();
+  for (int k = 0; k < 60; ++k) {
+    expect_elements(
+        sums[at(k)], [&](int64_t) { return n * k; }, "sum");
+    expect_elements(
+        copies[at(k)], [&](int64_t) { return k % n * 100 + k; }, "broadcast");
+  }
+}
+
 void shapes_of_any_rank(Communicator& comm) {
   for (const Dims& shape : {Dims{}, Dims{2, 3}, Dims{0, 4}, Dims{1, 5, 1}}) {
     Array array = comm.allocate(shape, DType::f32);
@@ -629,6 +651,7 @@ constexpr CommunicatorCase kCases[] = {
     TESSERA_CASE(gather_and_scatter_of_uneven_sizes),
     TESSERA_CASE(sends_arrive_in_order),
     TESSERA_CASE(works_may_be_waited_for_late),
+    TESSERA_CASE(many_works_of_all_kinds_at_once),
     TESSERA_CASE(shapes_of_any_rank),
     TESSERA_CASE(barrier_waits_for_all),
     TESSERA_CASE(split_orders_by_key),

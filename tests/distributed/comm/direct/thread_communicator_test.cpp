@@ -12,8 +12,9 @@ namespace {
 
 // fn(communicator) on every rank of a group, each in its own thread.
 template <class F>
-void run_ranks(int num_ranks, F&& fn) {
-  auto group = ThreadGroup::make(num_ranks, {.timeout = std::chrono::seconds(30)});
+void run_ranks(int num_ranks, F&& fn, int direct_calls = CommOptions().direct_calls) {
+  auto group = ThreadGroup::make(
+      num_ranks, {.timeout = std::chrono::seconds(30), .direct_calls = direct_calls});
   std::vector<std::thread> threads;
   for (int r = 0; r < num_ranks; ++r) {
     threads.emplace_back([&, r] {
@@ -41,6 +42,23 @@ INSTANTIATE_TEST_SUITE_P(Suite, ThreadCommunicator,
                          testing::Combine(testing::ValuesIn(communicator_cases().begin(),
                                                             communicator_cases().end()),
                                           testing::Values(1, 2, 3, 4, 8)),
+                         [](const testing::TestParamInfo<Param>& param) {
+                           return fmt::format("{}_{}", std::get<0>(param.param).name,
+                                              std::get<1>(param.param));
+                         });
+
+// As many ranks do, which compare their calls in rounds.
+class CallsInRounds : public testing::TestWithParam<Param> {};
+
+TEST_P(CallsInRounds, Behave) {
+  auto [behaviour, num_ranks] = GetParam();
+  run_ranks(num_ranks, behaviour.run, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Suite, CallsInRounds,
+                         testing::Combine(testing::ValuesIn(communicator_cases().begin(),
+                                                            communicator_cases().end()),
+                                          testing::Values(2, 3, 6)),
                          [](const testing::TestParamInfo<Param>& param) {
                            return fmt::format("{}_{}", std::get<0>(param.param).name,
                                               std::get<1>(param.param));
