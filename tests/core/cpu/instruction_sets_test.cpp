@@ -52,8 +52,9 @@ std::vector<Array> results_of_all_kernels() {
   k.attention().run(q, q, q, {.scale = 0.3, .causal = true}, o, lse);
   Array param = next({37, 131});
   param.copy_(x);
-  k.optimizer().adamw({.lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8}, param, dy,
-                      Array::scalar(1, DType::f64), next({37, 131}), next({37, 131}));
+  Array states[]{next({37, 131}), next({37, 131})};
+  UpdateArgs adamw{"adamw", {1, 1, 10, 1e-8, 0.9, 0.1, 0.99, 0.01}};
+  k.optimizer().update(adamw, param, dy, Array::scalar(1, DType::f64), states);
   return out;
 }
 
