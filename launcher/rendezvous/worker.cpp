@@ -165,8 +165,8 @@ bool Worker::wait_for_end(Millis wait_ms) {
   auto deadline = std::chrono::steady_clock::now() + milliseconds(wait_ms);
   std::unique_lock lock(coordinator_mutex_);
   auto over = [&] {
-    return !failure_.empty() || (coordinator_.state() == State::finished &&
-                                 coordinator_.num_members() == 0);
+    return !failure_.empty() ||
+           (coordinator_.state() == State::finished && coordinator_.num_members() == 0);
   };
   // Members go one by one, so it is looked at again and again.
   while (!over() && std::chrono::steady_clock::now() < deadline) {
