@@ -17,7 +17,7 @@ struct Settings {
   // How often each benchmark is measured; 0: as often as it says itself.
   int repetitions = 0;
   // Where temporary files go.
-  std::string folder;
+  std::string folder = {};
 };
 
 // One measurement, in the benchmark's unit.

@@ -36,6 +36,7 @@ InterruptWatch::~InterruptWatch() {
     sigaction(signal, nullptr, &now);
     if (now.sa_handler == note) std::signal(signal, SIG_DFL);
   }
+  noted_signal = 0;
 }
 
 void throw_if_interrupted() {

@@ -159,8 +159,10 @@ void add_batch_norm(std::vector<Benchmark>& to) {
     const char* name;
     int64_t channels, positions;
   };
-  for (auto [name, channels, positions] :
-       {Layout{"channels_last", 256, 1}, Layout{"planes", 64, 4096}}) {
+  for (const Layout& layout : {Layout{"channels_last", 256, 1}, Layout{"planes", 64, 4096}}) {
+    const char* name = layout.name;
+    int64_t channels = layout.channels;
+    int64_t positions = layout.positions;
     auto shape = [=](const Settings& s) {
       return Dims{num_floats(s) / (channels * positions), channels, positions};
     };

@@ -49,7 +49,7 @@ Words environment(const std::map<std::string, std::string>& env) {
     std::string text = *entry;
     if (!env.contains(text.substr(0, text.find('=')))) out.push_back(text);
   }
-  for (const auto& [name, value] : env) out.push_back(name + "=" + value);
+  for (const auto& [name, value] : env) out.push_back(fmt::format("{}={}", name, value));
   return out;
 }
 
@@ -144,7 +144,7 @@ std::string find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
   std::istringstream folders(path ? path : "");
   for (std::string folder; std::getline(folders, folder, ':');) {
-    std::string candidate = (folder.empty() ? "." : folder) + "/" + name;
+    std::string candidate = fmt::format("{}/{}", folder.empty() ? "." : folder, name);
     if (access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return {};
