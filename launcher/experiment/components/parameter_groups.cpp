@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/json_text.h"
 #include "launcher/experiment/config/config_error.h"
 #include "launcher/experiment/config/nearest.h"
 #include "launcher/experiment/config/number_text.h"
@@ -36,7 +35,7 @@ void read_setting(const std::string& text, GroupSettings& group) {
   if (equals == std::string::npos || !number || *number < 0) {
     throw ConfigError(
         fmt::format("optim.groups: expected KEY=NUMBER of at least 0 for '{}', got {}",
-                    excerpt(group.pattern), in_quotes(text)));
+                    in_quotes(group.pattern), in_quotes(text)));
   }
   if (key != "lr" && key != "weight_decay") {
     static const std::vector<std::string> known{"lr", "weight_decay"};
@@ -46,7 +45,7 @@ void read_setting(const std::string& text, GroupSettings& group) {
   std::optional<double>& setting = key == "lr" ? group.lr : group.weight_decay;
   if (setting) {
     throw ConfigError(
-        fmt::format("optim.groups: '{}' has two values of {}", excerpt(group.pattern), key));
+        fmt::format("optim.groups: {} has two values of {}", in_quotes(group.pattern), key));
   }
   setting = number;
 }
@@ -81,8 +80,8 @@ std::vector<optim::ParamGroup> divide_parameters(const nn::Module& module,
     for (size_t i = 0; i < settings.size(); ++i) {
       if (!optim::is_name_like(name, settings[i].pattern)) continue;
       if (own) {
-        throw ConfigError(fmt::format("optim.groups: '{}' is in two groups, '{}' and '{}'", name,
-                                      excerpt(own->pattern), excerpt(settings[i].pattern)));
+        throw ConfigError(fmt::format("optim.groups: '{}' is in two groups, {} and {}", name,
+                                      in_quotes(own->pattern), in_quotes(settings[i].pattern)));
       }
       own = &settings[i];
       ++matches[i];
@@ -102,8 +101,8 @@ std::vector<optim::ParamGroup> divide_parameters(const nn::Module& module,
   }
   for (size_t i = 0; i < settings.size(); ++i) {
     if (matches[i] > 0) continue;
-    throw ConfigError(fmt::format("optim.groups: '{}' matches no parameter of the model",
-                                  excerpt(settings[i].pattern)));
+    throw ConfigError(fmt::format("optim.groups: {} matches no parameter of the model",
+                                  in_quotes(settings[i].pattern)));
   }
   return groups;
 }
