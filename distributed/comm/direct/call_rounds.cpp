@@ -25,8 +25,9 @@ void CallRounds::begin(size_t index, Operation& op, const std::shared_ptr<const 
   // From round 1 on the peer may itself be waiting for another.
   op.set_waits_through_others(index > 0);
   if (lines_.has(round.to)) {
-    lines_.to(round.to).round_call = mine_;
-    lines_.say(round.to, Lines::Until::called);
+    Line::Slot& slot = lines_.to(round.to);
+    slot.round_call = mine_;
+    slot.called.store(lines_.mark(), std::memory_order_release);
   } else {
     engine_.send(op, round.to, kCallTag, std::as_bytes(std::span(&mine_, 1)), owner);
   }
@@ -49,7 +50,7 @@ void CallRounds::end(size_t index, Operation& op) {
 
 void CallRounds::take() const {
   for (const Round& round : rounds_) {
-    if (lines_.has(round.from)) lines_.say(round.from, Lines::Until::taken);
+    if (lines_.has(round.from)) lines_.say_taken(round.from);
   }
 }
 

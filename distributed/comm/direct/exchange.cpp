@@ -34,9 +34,8 @@ Exchange::Exchange(Engine& engine, std::vector<Call> calls, std::vector<Array> o
   }
 }
 
-bool Exchange::tells(int from, int to) const {
+bool Exchange::tells_pair(int from, int to) const {
   if (from == to) return false;
-  if (!rounds_) return true;
   const Call& call = mine_[0];
   bool has_line = lines_.has(from == engine_.rank() ? to : from);
   switch (call.op) {
@@ -51,7 +50,7 @@ bool Exchange::tells(int from, int to) const {
 
 bool Exchange::lines_are_free() const {
   for (int p = 0; p < engine_.size(); ++p) {
-    if (tells(engine_.rank(), p) && lines_.has(p) && !lines_.is_free(p)) return false;
+    if (lines_.has(p) && tells(engine_.rank(), p) && !lines_.is_free(p)) return false;
   }
   return !rounds_ || rounds_->lines_are_free();
 }
@@ -63,15 +62,17 @@ bool Exchange::tell(Operation& op) {
   size_t later = rounds_ ? rounds_->count() : 0;  // until compare_pairs
   for (int p = 0; p < engine_.size(); ++p) {
     auto i = static_cast<size_t>(p);
-    if (tells(p, engine_.rank())) {
-      if (lines_.has(p)) lines_.await(op, p, Lines::Until::told, later);
-      else
-        engine_.receive(op, p, tag, std::as_writable_bytes(std::span(&theirs_[i], 1)), owner,
-                        later);
+    bool hears = tells(p, engine_.rank());
+    bool says = tells(engine_.rank(), p);
+    if (lines_.has(p)) {
+      if (says) tell_line(p);
+      if (hears) lines_.await(op, p, Lines::Until::told, later);
+      continue;
     }
-    if (!tells(engine_.rank(), p)) continue;
-    if (lines_.has(p)) tell_line(p);
-    else engine_.send(op, p, tag, std::as_bytes(std::span(&mine_[i], 1)), owner, later);
+    if (hears) {
+      engine_.receive(op, p, tag, std::as_writable_bytes(std::span(&theirs_[i], 1)), owner, later);
+    }
+    if (says) engine_.send(op, p, tag, std::as_bytes(std::span(&mine_[i], 1)), owner, later);
   }
   if (rounds_) rounds_->begin(0, op, owner);
   return true;
@@ -85,7 +86,7 @@ void Exchange::tell_line(int peer) {
   if (carries() && carried_.numel() > 0) {
     std::memcpy(slot.small.data(), carried_.raw(), carried_.nbytes());
   }
-  lines_.say(peer, Lines::Until::told);
+  slot.told.store(lines_.mark(), std::memory_order_release);
 }
 
 void Exchange::add_comparison(Operation& op) {
@@ -131,7 +132,7 @@ void Exchange::take(Operation& op) {
   if (rounds_) rounds_->take();
   for (int p = 0; p < engine_.size(); ++p) {
     if (!lines_.has(p)) continue;
-    if (tells(p, engine_.rank())) lines_.say(p, Lines::Until::taken);
+    if (tells(p, engine_.rank())) lines_.say_taken(p);
     if (tells(engine_.rank(), p) && reads_in_place(p)) lines_.await(op, p, Lines::Until::taken);
   }
 }

@@ -50,7 +50,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
  private:
   // Whether rank `from` tells rank `to`, one of which is this rank, more than CallRounds does.
-  bool tells(int from, int to) const;
+  bool tells(int from, int to) const { return rounds_ ? tells_pair(from, to) : from != to; }
+  bool tells_pair(int from, int to) const;
   bool lines_are_free() const;
   void tell_line(int peer);
   void compare_pairs();

@@ -33,10 +33,6 @@ class LineMessage : public Message {
 Lines::Lines(Engine& engine, uint64_t number)
     : engine_(engine), neighbours_(engine.transport().neighbours()), number_(number) {}
 
-bool Lines::has(int peer) const {
-  return neighbours_ && peer != engine_.rank() && neighbours_->has(member(peer));
-}
-
 bool Lines::is_free(int peer) const {
   return slot_is_free(to(peer), [&] { return neighbours_->line_from(context(), member(peer)); });
 }
@@ -49,11 +45,8 @@ const Line::Slot& Lines::from(int peer) const {
   return neighbours_->line_from(context(), member(peer))->slots[number_ % Line::kSlots];
 }
 
-void Lines::say(int peer, Until what) const {
-  Line& line = neighbours_->line_to(context(), member(peer));
-  Line::Slot& slot = line.slots[number_ % Line::kSlots];
-  auto& flag = what == Until::taken ? line.taken : what == Until::told ? slot.told : slot.called;
-  flag.store(number_ + 1, std::memory_order_release);
+void Lines::say_taken(int peer) const {
+  neighbours_->line_to(context(), member(peer)).taken.store(mark(), std::memory_order_release);
 }
 
 void Lines::await(Operation& op, int peer, Until what, size_t later) const {

@@ -15,14 +15,17 @@ class Lines {
 
   Lines(Engine& engine, uint64_t number);
 
-  bool has(int peer) const;
+  bool has(int peer) const {
+    return neighbours_ && peer != engine_.rank() && neighbours_->has(member(peer));
+  }
   // Whether the slot to the peer, who has a line, may be written: no earlier collective needs it.
   bool is_free(int peer) const;
   Line::Slot& to(int peer) const;
   // Once the peer's has been awaited.
   const Line::Slot& from(int peer) const;
-  // After the slot was written.
-  void say(int peer, Until what) const;
+  // What the flags of a slot and of a line say of this collective, stored after all else.
+  uint64_t mark() const { return number_ + 1; }
+  void say_taken(int peer) const;
   // The operation's step after `later` others waits for the peer's line.
   void await(Operation& op, int peer, Until what, size_t later = 0) const;
 

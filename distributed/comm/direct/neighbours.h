@@ -33,8 +33,10 @@ struct Line {
     Call round_call;
     std::array<std::byte, kSmallBytes> small;  // or the bytes themselves (small_all_reduce.h)
 
-    // Of the newest collective that is told here.
-    uint64_t last() const { return std::max(told.load(), called.load()); }
+    // Of the newest collective that is told here: for the rank that tells.
+    uint64_t last() const {
+      return std::max(told.load(std::memory_order_relaxed), called.load(std::memory_order_relaxed));
+    }
   };
 
   // How many collectives' worth of the neighbour's bytes, and of its slots, are not needed any
