@@ -34,7 +34,9 @@ Lines::Lines(Engine& engine, uint64_t number)
     : engine_(engine), neighbours_(engine.transport().neighbours()), number_(number) {}
 
 bool Lines::is_free(int peer) const {
-  return slot_is_free(to(peer), [&] { return neighbours_->line_from(context(), member(peer)); });
+  if (number_ < Line::kSlots) return true;
+  return slot_is_free(neighbours_->line_from(context(), member(peer)), number_,
+                      [&]() -> const Line::Slot& { return to(peer); });
 }
 
 Line::Slot& Lines::to(int peer) const {

@@ -45,14 +45,15 @@ struct Line {
   std::array<Slot, kSlots> slots;
 };
 
-// Whether the slot may be told anew to the neighbour whose line is line_from() (null: there is none
-// yet): when it needs no more of the collective that had it before.
-template <class LineFrom>
-bool slot_is_free(const Line::Slot& slot, LineFrom&& line_from) {
-  uint64_t last = slot.last();
-  if (last == 0) return true;
-  const Line* from = line_from();
-  return from && from->taken.load(std::memory_order_acquire) >= last;
+// Whether the slot of the collective of this number, slot(), may be told anew to the neighbour
+// whose line is `from` (null: there is none yet): when it needs no more of the one that had it
+// before.
+template <class SlotOf>
+bool slot_is_free(const Line* from, uint64_t number, SlotOf&& slot) {
+  uint64_t taken = from ? from->taken.load(std::memory_order_acquire) : 0;
+  if (taken + Line::kSlots > number) return true;
+  // Neighbours need not speak at every collective.
+  return taken >= slot().last();
 }
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "a Line is shared between processes");
 

@@ -18,11 +18,11 @@ SmallAllReduce::SmallAllReduce(Engine& engine, const Call& call, const Array& ar
 
 bool SmallAllReduce::tell() {
   for (int p = 0; p < engine_.size(); ++p) {
-    if (p == engine_.rank()) continue;
-    const Line::Slot& slot = neighbours_.line_to(context_, member(p)).slots[number_ % Line::kSlots];
-    if (!slot_is_free(slot, [&] { return neighbours_.line_from(context_, member(p)); })) {
-      return false;
-    }
+    if (p == engine_.rank() || number_ < Line::kSlots) continue;
+    auto slot = [&]() -> const Line::Slot& {
+      return neighbours_.line_to(context_, member(p)).slots[number_ % Line::kSlots];
+    };
+    if (!slot_is_free(neighbours_.line_from(context_, member(p)), number_, slot)) return false;
   }
   for (int p = 0; p < engine_.size(); ++p) {
     if (p == engine_.rank()) continue;
