@@ -98,7 +98,9 @@ TEST_F(Signals, AReaderWhoDoesNotReadDoesNotKeepATrainingFromSaving) {
     return now == std::exchange(before, now);
   }));
   kill(trainer(), SIGTERM);
-  ASSERT_TRUE(eventually(seconds(10), [&] { return fs::exists(folder_ / "code"); }));
+  // There, and written.
+  ASSERT_TRUE(eventually(
+      seconds(10), [&] { return fs::exists(folder_ / "code") && !folder_.read("code").empty(); }));
   EXPECT_EQ(folder_.read("code"), "75\n");
   EXPECT_GE(saved_step(), 5);
 }
