@@ -88,6 +88,7 @@ void RoundSchedule::begin_forward() {
 }
 
 void RoundSchedule::begin_list(const std::vector<Entry>& list) {
+  check_not_whole();
   // A round that failed may not have ended; the communicator failed with it.
   list_ = list;
   next_ = 0;
@@ -192,7 +193,13 @@ void RoundSchedule::drop_all_but(std::optional<size_t> block) {
   }
 }
 
+void RoundSchedule::check_not_whole() const {
+  TESSERA_CHECK(!all_gathered_,
+                "[TrainStep] inside of whole_parameters the same step runs nothing of its own");
+}
+
 void RoundSchedule::gather_all() {
+  check_not_whole();
   for (Block& block : blocks_) start_gather(block);
   for (Block& block : blocks_) finish_gather(block);
   all_gathered_ = true;

@@ -58,6 +58,7 @@ class RoundSchedule final : public nn::BlockRunner {
   };
   class Watch;
 
+  void check_not_whole() const;
   void make_lists();
   size_t index_of(const nn::Module& block) const;
   void begin_list(const std::vector<Entry>& list);

@@ -38,11 +38,19 @@ std::string nonfinite_in(const Bucket& bucket) {
   return {};
 }
 
+// A module has one step at a time.
+nn::Module& unused(nn::Module& module) {
+  TESSERA_CHECK(!module.own_block_runner(),
+                "[TrainStep] the module has a TrainStep already: a new one is made when that is "
+                "gone");
+  return module;
+}
+
 }  // namespace
 
 TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh& mesh,
                      const StepOptions& options)
-    : module_(module),
+    : module_(unused(module)),
       optimizer_(optimizer),
       mesh_(mesh),
       options_(options),
@@ -61,7 +69,9 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh
   module.set_block_runner(&schedule_);
 }
 
-TrainStep::~TrainStep() { module_.set_block_runner(nullptr); }
+TrainStep::~TrainStep() {
+  if (module_.own_block_runner() == &schedule_) module_.set_block_runner(nullptr);
+}
 
 std::vector<int64_t> TrainStep::own_leaves(int64_t num_leaves) const {
   return leaves_of_rank(num_leaves, mesh_.data().rank(), mesh_.data().size(), group());
@@ -130,6 +140,8 @@ void TrainStep::check_lr(double lr) {
 }
 
 void TrainStep::check_gradients(const StepGradients& gradients) const {
+  TESSERA_CHECK(gradients.of_ == this,
+                "[TrainStep] expected gradients that this step's accumulate gave, got another's");
   bool fits = gradients.sums.size() == buckets_.size() && gradients.step == steps_done_;
   for (size_t i = 0; fits && i < buckets_.size(); ++i) {
     const Array& sum = gradients.sums[i];
@@ -151,7 +163,20 @@ std::vector<GradientSum> TrainStep::gradient_sums(int64_t num_leaves) const {
   return sums;
 }
 
+void TrainStep::check_no_gradients() const {
+  for (const Bucket& bucket : buckets_) {
+    if (!bucket.trained) continue;
+    for (const Segment& segment : bucket.segments) {
+      TESSERA_CHECK(!segment.parameter.grad().defined(),
+                    "[TrainStep] parameter '{}' has a gradient before the step: somebody else's "
+                    "backward reached it; zero_grad() drops it, requires_grad_(false) prevents it",
+                    segment.name);
+    }
+  }
+}
+
 StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall call) {
+  check_no_gradients();
   std::vector<GradientSum> sums = gradient_sums(call.leaves);
   Leaves leaves = run_rounds(loss_of_leaf, call, sums);
   for (std::vector<double>& row : leaves.rows) row[kLr] = call.lr.value_or(0);
@@ -160,6 +185,7 @@ StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall 
   check_same_lr(*table, call.leaves);
   check_use(*table, call.leaves);
   StepGradients out;
+  out.of_ = this;
   out.step = steps_done_;
   size_t next = 0;
   for (const Bucket& bucket : buckets_) {

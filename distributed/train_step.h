@@ -10,6 +10,7 @@
 #include "distributed/leaf_table.h"
 #include "distributed/round_schedule.h"
 #include "distributed/statistics.h"
+#include "distributed/step_options.h"
 #include "distributed/train_state.h"
 #include "nn/loss.h"
 
@@ -21,34 +22,6 @@ struct Leaf {
   int64_t step = 0;   // counted from 0
 };
 
-// What becomes of a parameter that no leaf of a step gave a gradient.
-enum class UnusedParameters { error, zero };
-constexpr auto words_of(UnusedParameters) {
-  return std::array{Word{UnusedParameters::error, "error"}, Word{UnusedParameters::zero, "zero"}};
-}
-
-// What ranks do about their parameters and buffers before the first step: compare them, a
-// difference being an error, or take rank 0's values.
-enum class Start { compare, broadcast };
-constexpr auto words_of(Start) {
-  return std::array{Word{Start::compare, "compare"}, Word{Start::broadcast, "broadcast"}};
-}
-
-struct StepOptions {
-  int64_t leaves = 1;    // in a global batch; at least one for every rank
-  double clip_norm = 0;  // of the whole gradient; 0 does not clip
-  Strategy strategy = Strategy::ddp;
-  ReductionMode reduction = ReductionMode::exact;
-  int64_t bucket_bytes = int64_t{25} << 20;
-  uint64_t seed = 1;  // of the random numbers inside leaves
-  // What parameters, and so the model's products, are computed in: f32 masters of them are kept and
-  // updated, and gradients are summed in f32. Unset: parameters stay as they are.
-  std::optional<DType> dtype = {};
-  bool recompute = false;  // activations of blocks are made again for backward
-  UnusedParameters unused = UnusedParameters::error;
-  Start start = Start::compare;
-};
-
 // What is particular to one step.
 struct StepCall {
   // Of this batch, the same on every rank: the last one may have fewer than StepOptions::leaves, or
@@ -58,6 +31,8 @@ struct StepCall {
   // Compared between the ranks where it is given, as run() does.
   std::optional<double> lr = {};
 };
+
+class TrainStep;
 
 // What TrainStep::accumulate gives: the sums over all leaves, and what belongs to them.
 struct StepGradients {
@@ -72,6 +47,7 @@ struct StepGradients {
 
  private:
   friend class TrainStep;
+  const TrainStep* of_ = nullptr;
   std::function<void()> move_statistics_;  // running ones, to what the leaves observed
 };
 
@@ -176,6 +152,7 @@ class TrainStep {
   auto guarded(const Body& body) const;
   static void check_lr(double lr);
   void check_gradients(const StepGradients& gradients) const;
+  void check_no_gradients() const;
   StepGradients sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall call);
   StepResult apply_collective(double lr, StepGradients gradients);
   void take_masters(const char* op);

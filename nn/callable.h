@@ -1,10 +1,12 @@
 // Callable: the one place where modules are called.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -28,14 +30,40 @@ class CallScope {
 
 namespace detail {
 
-// What a packed call keeps of an argument: a copy, unless it is to be written to or has none.
-template <class A>
+// Whether copies of a T can be made, of all that it holds too.
+template <class T>
+constexpr bool is_copyable() {
+  if constexpr (requires { typename T::value_type; }) {
+    if constexpr (!std::same_as<typename T::value_type, T>) {
+      return std::is_copy_constructible_v<T> && is_copyable<typename T::value_type>();
+    }
+  }
+  return std::is_copy_constructible_v<T>;
+}
+
+template <class M, class... Args>
+concept ForwardTakes = requires(M& module, Args&&... args) {
+  module.forward(std::forward<Args>(args)...);
+};
+
+// What a packed call of M's forward keeps of its I-th argument: a copy, unless forward writes to
+// it, or it has no copies.
+template <size_t I, class M, class... Args>
 struct Kept {
+  using A = std::tuple_element_t<I, std::tuple<Args...>>;
   using Value = std::remove_cvref_t<A>;
-  static constexpr bool kWritten =
-      std::is_lvalue_reference_v<A> && !std::is_const_v<std::remove_reference_t<A>>;
-  static constexpr bool kCopied = std::is_copy_constructible_v<Value> && !std::is_array_v<Value> &&
-                                  (!kWritten || knows_tensors_of<Value>());
+
+  template <size_t... J>
+  static constexpr bool can_be_const(std::index_sequence<J...>) {
+    return ForwardTakes<M, std::conditional_t<J == I, const Value&, Args>...>;
+  }
+  static constexpr bool kWritten = std::is_lvalue_reference_v<A> &&
+                                   !std::is_const_v<std::remove_reference_t<A>> &&
+                                   !can_be_const(std::index_sequence_for<Args...>());
+  static constexpr bool kCopied =
+      is_copyable<Value>() && !std::is_array_v<Value> && !std::is_polymorphic_v<Value> && !kWritten;
+  // A literal outlives every call.
+  static constexpr bool kOutlives = kCopied || std::is_array_v<Value>;
   using type = std::conditional_t<kCopied, Value, A&&>;
 };
 
@@ -45,66 +73,81 @@ template <class M, class Result, class... Args>
 class PackedCall {
  public:
   // Whether it may run when the caller's arguments are gone.
-  static constexpr bool kKeepsAll = (Kept<Args>::kCopied && ...);
+  static constexpr bool kKeepsAll = []<size_t... I>(std::index_sequence<I...>) {
+    return (Kept<I, M, Args...>::kOutlives && ...);
+  }
+  (std::index_sequence_for<Args...>());
 
   PackedCall(M& module, CallSite site, Args&&... args)
       : module_(module), site_(site), args_(std::forward<Args>(args)...) {
-    each_argument([&](auto& arg) {
-      visit_tensors(arg, [&](Tensor& tensor) { inputs_.push_back(std::exchange(tensor, {})); });
-    });
+    each_tensor(args_, All(),
+                [&](Tensor& tensor) { inputs_.push_back(std::exchange(tensor, {})); });
   }
 
   std::vector<Tensor>& inputs() { return inputs_; }
 
   std::vector<Tensor> run(const std::vector<Tensor>& inputs) {
     const CallScope scope(module_, site_);
-    return run_on(inputs, std::index_sequence_for<Args...>());
+    return run_on(inputs, All());
   }
 
   // The result with these tensors in it.
   Result result(const std::vector<Tensor>& outputs) {
     if constexpr (!std::is_void_v<Result>) {
+      TESSERA_CHECK(result_, "the runner of block '{}' has not run it", module_.path());
       Result out = std::move(*result_);
-      fill(out, outputs, "results");
+      size_t next = 0;
+      visit_tensors(out, [&](Tensor& tensor) {
+        if (next < outputs.size()) tensor = outputs[next];
+        ++next;
+      });
+      check_count("results", next, outputs.size());
       return out;
     }
   }
 
  private:
-  template <class F>
-  void each_argument(const F& f) {
-    std::apply([&](auto&... args) { (take(args, f), ...); }, args_);
-  }
-  // What is not copied is not looked into.
-  template <class T, class F>
-  static void take(T& arg, const F& f) {
-    if constexpr (!std::is_const_v<T>) f(arg);
+  using All = std::index_sequence_for<Args...>;
+  template <class Indices>
+  struct KeptArgs;
+  template <size_t... I>
+  struct KeptArgs<std::index_sequence<I...>> {
+    using type = std::tuple<typename Kept<I, M, Args...>::type...>;
+  };
+  using Tuple = typename KeptArgs<All>::type;
+
+  // Of copies: what is not copied is not looked into.
+  template <size_t... I, class F>
+  static void each_tensor(Tuple& args, std::index_sequence<I...>, const F& f) {
+    auto take = [&]<size_t K>(std::integral_constant<size_t, K>) {
+      if constexpr (Kept<K, M, Args...>::kCopied) visit_tensors(std::get<K>(args), f);
+    };
+    (take(std::integral_constant<size_t, I>()), ...);
   }
 
-  template <class T>
-  void fill(T& value, const std::vector<Tensor>& tensors, const char* what) const {
-    size_t next = 0;
-    visit_tensors(value, [&](Tensor& tensor) {
-      if (next < tensors.size()) tensor = tensors[next];
-      ++next;
-    });
-    TESSERA_CHECK(next == tensors.size(), "[{}] expected {} tensors among the {}, got {}",
-                  module_.path(), next, what, tensors.size());
+  void check_count(const char* what, size_t expected, size_t got) const {
+    const Module& module = module_;
+    TESSERA_CHECK(expected == got, "[{}] expected {} tensors among the {}, got {}", module.path(),
+                  expected, what, got);
+  }
+
+  // Copies of what is copied, references to the rest.
+  template <size_t... I>
+  Tuple copy_of_args(std::index_sequence<I...>) {
+    return Tuple(static_cast<std::conditional_t<Kept<I, M, Args...>::kCopied,
+                                                const std::remove_cvref_t<Args>&, Args&&>>(
+        std::get<I>(args_))...);
   }
 
   template <size_t... I>
   std::vector<Tensor> run_on(const std::vector<Tensor>& inputs, std::index_sequence<I...>) {
-    std::tuple<typename Kept<Args>::type...> args = args_copy();
+    Tuple args = copy_of_args(All());
     size_t next = 0;
-    auto put = [&](auto& arg) {
-      visit_tensors(arg, [&](Tensor& tensor) {
-        if (next < inputs.size()) tensor = inputs[next];
-        ++next;
-      });
-    };
-    (take(std::get<I>(args), put), ...);
-    TESSERA_CHECK(next == inputs.size(), "[{}] expected {} tensors among the arguments, got {}",
-                  module_.path(), next, inputs.size());
+    each_tensor(args, All(), [&](Tensor& tensor) {
+      if (next < inputs.size()) tensor = inputs[next];
+      ++next;
+    });
+    check_count("arguments", next, inputs.size());
     if constexpr (std::is_void_v<Result>) {
       module_.forward(std::forward<Args>(std::get<I>(args))...);
       return {};
@@ -116,20 +159,11 @@ class PackedCall {
       return outputs;
     }
   }
-  std::tuple<typename Kept<Args>::type...> args_copy() {
-    return std::apply(
-        [](auto&... args) {
-          return std::tuple<typename Kept<Args>::type...>(
-              static_cast<std::conditional_t<Kept<Args>::kCopied, const std::remove_cvref_t<Args>&,
-                                             Args&&>>(args)...);
-        },
-        args_);
-  }
 
   struct Nothing {};
   M& module_;
   CallSite site_;
-  std::tuple<typename Kept<Args>::type...> args_;
+  Tuple args_;
   std::vector<Tensor> inputs_;
   std::optional<std::conditional_t<std::is_void_v<Result>, Nothing, Result>> result_;
 };
@@ -144,10 +178,18 @@ class PackedCall {
 //
 // A block's arguments and results hold their tensors as nn/tensors_of.h describes: one whose result
 // hides tensors from that is refused by the runner, as is one that is given something to write to.
+// Hooks do not see the tensors in what forward writes to, nor in what cannot be copied.
+//
+// A class that derives from Derived in turn is called by Derived's forward. Where that is virtual,
+// the class says so, static constexpr bool kForwardIsVirtual = true: then others of its kind may
+// take its place (Module::replace). An abstract one need not.
 template <class Derived>
 class Callable : public Module {
  public:
   using Module::Module;
+  Callable() = default;
+  Callable(const Callable&) = delete;  // modules are not copied: hold a std::unique_ptr
+  Callable& operator=(const Callable&) = delete;
 
   template <class... Args>
   auto operator()(Args&&... args) {
@@ -185,7 +227,9 @@ class Callable : public Module {
   }
 
   bool can_be_replaced_by(const Module& other) const override {
-    return dynamic_cast<const Derived*>(&other) != nullptr;
+    bool may_differ = std::is_abstract_v<Derived> || requires { Derived::kForwardIsVirtual; };
+    bool fits = dynamic_cast<const Derived*>(&other) != nullptr;
+    return fits && (may_differ || typeid(other) == typeid(Derived));
   }
 
  private:

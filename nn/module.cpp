@@ -20,6 +20,7 @@ std::shared_ptr<const std::string> Module::no_path() {
 Module::Module(Module* parent, std::string name) {
   if (!parent) return;
   parent->check_name(name);
+  parent->check_unused("gets a child");
   parent_ = parent;
   name_ = std::move(name);
   path_ = std::make_shared<const std::string>(parent->full_name(name_));
@@ -83,8 +84,10 @@ std::vector<const Module*> Module::modules() const {
 
 Module* Module::find(std::string_view path) {
   Module* here = this;
-  while (here && !path.empty()) {
+  bool more = !path.empty();
+  while (here && more) {
     std::string_view name = path.substr(0, path.find('.'));
+    more = name.size() < path.size();
     path.remove_prefix(std::min(path.size(), name.size() + 1));
     const std::vector<Module*>& all = here->children_;
     auto found =
@@ -100,12 +103,10 @@ const Module* Module::find(std::string_view path) const {
 
 void Module::throw_not_found(std::string_view path) const {
   const Module* deepest = this;
-  std::string_view left = path;
-  while (true) {
-    const Module* next = deepest->find(left.substr(0, left.find('.')));
-    if (!next || left.empty()) break;
+  for (size_t end = path.find('.'); end != std::string_view::npos; end = path.find('.', end + 1)) {
+    const Module* next = find(path.substr(0, end));
+    if (!next) break;
     deepest = next;
-    left.remove_prefix(std::min(left.size(), left.find('.')) + 1);
   }
   std::string names;
   for (const Module* child : deepest->children_) {
@@ -130,21 +131,32 @@ void Module::check_attachable(const Module& child) const {
   for (const Module* above = this; above; above = above->parent_) {
     TESSERA_CHECK(above != &child, "[Module] a module cannot be attached below itself, at '{}'",
                   path());
+  }
+  check_unused("changes");
+}
+
+void Module::check_unused(const char* what) const {
+  for (const Module* above = this; above; above = above->parent_) {
     TESSERA_CHECK(!above->block_runner_,
-                  "[Module] '{}' changes while a TrainStep has the model: attach and replace "
-                  "before it is made",
-                  path());
+                  "[Module] '{}' {} while a TrainStep has the model: before it is made is the time",
+                  path(), what);
   }
 }
 
 void Module::attach(std::string name, Module& child) {
   check_attachable(child);
   check_name(name);
-  std::erase(lost_, name);
   children_.push_back(&child);
   child.parent_ = this;
   child.name_ = std::move(name);
-  child.resolve_names();
+  try {
+    child.resolve_names();
+  } catch (...) {
+    children_.pop_back();
+    child.parent_ = nullptr;
+    throw;
+  }
+  std::erase(lost_, child.name_);
 }
 
 void Module::attach_owned(std::string name, std::unique_ptr<Module> child) {
@@ -168,6 +180,7 @@ void Module::replace_by(std::string_view path, std::unique_ptr<Module> other) {
   std::replace(parent.children_.begin(), parent.children_.end(), old, other.get());
   other->parent_ = &parent;
   other->name_ = old->name_;
+  other->is_block_ = other->is_block_ || old->is_block_;
   other->replaced_ = old;
   old->replacement_ = other.get();
   old->parent_ = nullptr;

@@ -118,9 +118,10 @@ class Module {
   // The same for one that somebody else keeps, as long as this one lives.
   void attach(std::string name, Module& child);
   // Puts a module without a parent in the place of the one at `path`: calls of that one reach it,
-  // and its parameters stand where the other's stood. The one that is replaced leaves the tree, but
-  // not the memory: the other's forward may call it. An Error as of attach, and where calls of the
-  // one would not fit the other: a Layer takes a Layer's place.
+  // and its parameters stand where the other's stood; it is a block if that was one. The one that
+  // is replaced leaves the tree, but not the memory: the other's forward may call it (and inside a
+  // checkpoint() of its own its forward, by this name). An Error as of attach, and where calls of
+  // the one would not fit the other: a Layer takes a Layer's place.
   template <class M>
   M& replace(std::string_view path, std::unique_ptr<M> other) {
     M& added = *other;
@@ -162,9 +163,11 @@ class Module {
   LoadResult load_state_dict(const StateDict& state, LoadOptions options = {});
 
   // Parameters, their gradients and buffers are on that device now; those without memory get it
-  // there. On meta they lose their values: materialize() makes their first ones.
+  // there. On meta parameters lose their values, and materialize() makes their first ones; buffers
+  // have theirs again when they leave it. An Error while a TrainStep has the model.
   void to(Device device);
-  // Floating parameters, their gradients and buffers are of that floating dtype now, rounded.
+  // Floating parameters, their gradients and buffers are of that floating dtype now, rounded. An
+  // Error while a TrainStep has the model.
   void to(DType dtype);
   // Of all parameters.
   void requires_grad_(bool wanted = true);
@@ -191,6 +194,7 @@ class Module {
   std::vector<const Module*> blocks() const;
   // Who runs the blocks below this module, which outlives its last run or is taken away by nullptr.
   void set_block_runner(BlockRunner* runner) { block_runner_ = runner; }
+  BlockRunner* own_block_runner() const { return block_runner_; }
   // The runner of this block; null where it runs as any module: no runner is set, or it is part of
   // another block.
   BlockRunner* block_runner() const;
@@ -226,6 +230,8 @@ class Module {
   void check_name(const std::string& name) const;
   void check_children() const;
   void check_attachable(const Module& child) const;
+  // An Error where a runner is set here or above: the model's parts are somebody's.
+  void check_unused(const char* what) const;
   std::string full_name(const std::string& name) const;
   void attach_owned(std::string name, std::unique_ptr<Module> child);
   void replace_by(std::string_view path, std::unique_ptr<Module> other);
@@ -241,6 +247,8 @@ class Module {
   NamedTensors collect_once(Kind kind) const;
   template <class Change>
   void change_data(const Change& change);
+  void put_buffers_aside();
+  void take_buffers_back();
 
   Module* parent_ = nullptr;
   std::string name_;
@@ -248,6 +256,7 @@ class Module {
   NamedTensors parameters_;
   std::vector<InitialValues> initial_values_;  // of parameters_
   NamedTensors buffers_;
+  std::vector<Array> buffers_aside_;  // of buffers_, while the module is on meta
   std::vector<Module*> children_;
   std::vector<std::string> lost_;               // children that are gone
   std::vector<std::unique_ptr<Module>> owned_;  // those that were attached

@@ -1,6 +1,7 @@
 // What of a module is saved, loaded and moved.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "nn/module.h"
 
@@ -49,6 +50,12 @@ LoadResult Module::load_state_dict(const StateDict& state, LoadOptions options) 
       continue;
     }
     const Array& value = found->second;
+    bool has_values = value.device().type != DeviceType::meta && !value.storage()->dropped();
+    bool has_memory =
+        tensor.device().type != DeviceType::meta && !tensor.data().storage()->dropped();
+    if (!has_values) complaints.add(fmt::format("the values of '{}' are not there", name));
+    if (!has_memory)
+      complaints.add(fmt::format("'{}' would be written to before it has memory", name));
     if (value.shape() == tensor.shape() && value.dtype() == tensor.dtype()) continue;
     complaints.add(fmt::format("'{}': expected {} {}, got {} {}", name, tensor.dtype(),
                                tensor.shape(), value.dtype(), value.shape()));
@@ -81,20 +88,43 @@ void Module::change_data(const Change& change) {
   }
 }
 
+void Module::put_buffers_aside() {
+  buffers_aside_.resize(buffers_.size());
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    const Array& data = buffers_[i].second.data();
+    if (data.device().type != DeviceType::meta) buffers_aside_[i] = data;
+  }
+  for (Module* child : children_) child->put_buffers_aside();
+}
+
+void Module::take_buffers_back() {
+  for (size_t i = 0; i < buffers_aside_.size(); ++i) {
+    const Tensor& buffer = buffers_[i].second;
+    bool away = buffer.device().type == DeviceType::meta && buffers_aside_[i].defined();
+    if (away) buffer.set_data(buffers_aside_[i].to(buffer.dtype()));
+  }
+  buffers_aside_.clear();
+  for (Module* child : children_) child->take_buffers_back();
+}
+
 void Module::to(Device device) {
+  for (const Module* part : std::as_const(*this).modules()) part->check_unused("moves");
   if (device.type == DeviceType::meta) {
     zero_grad();
+    put_buffers_aside();
     return change_data([](const Array& data) {
       bool there = data.device().type == DeviceType::meta;
       return there ? data : without_memory(data.shape(), data.dtype());
     });
   }
+  take_buffers_back();
   materialize(device);
   change_data([&](const Array& data) { return data.to(device); });
 }
 
 void Module::to(DType dtype) {
   TESSERA_CHECK(is_floating(dtype), "[Module::to] expected a floating dtype, got {}", dtype);
+  for (const Module* part : std::as_const(*this).modules()) part->check_unused("changes its dtype");
   change_data([&](const Array& data) {
     if (!is_floating(data.dtype()) || data.dtype() == dtype) return data;
     bool deferred = data.device().type == DeviceType::meta;

@@ -1,12 +1,21 @@
 #include "nn/optim/ema.h"
 
+#include <map>
+
 #include "core/kernels.h"
 
 namespace tessera::optim {
 namespace {
 
 std::vector<ParamGroup> averaged(std::vector<ParamGroup> groups, double decay) {
-  for (ParamGroup& group : groups) group.rule = std::make_shared<EmaRule>(group.rule, decay);
+  // One for each rule: parameters with one rule share buckets.
+  std::map<RulePtr, RulePtr> rules;
+  for (ParamGroup& group : groups) {
+    if (!group.rule) continue;
+    RulePtr& rule = rules[group.rule];
+    if (!rule) rule = std::make_shared<EmaRule>(group.rule, decay);
+    group.rule = rule;
+  }
   return groups;
 }
 

@@ -1,7 +1,8 @@
 #include "nn/optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
-#include <map>
+#include <set>
 #include <unordered_set>
 
 #include "core/finite.h"
@@ -25,6 +26,7 @@ std::string key(std::string_view state, std::string_view param) {
 Optimizer::Optimizer(std::vector<ParamGroup> groups, const RulePtr& rule)
     : groups_(std::move(groups)) {
   std::unordered_set<const void*> seen;
+  std::unordered_set<std::string> names;
   bool any_trained = false;
   for (ParamGroup& group : groups_) {
     if (!group.rule) group.rule = rule;
@@ -41,20 +43,25 @@ Optimizer::Optimizer(std::vector<ParamGroup> groups, const RulePtr& rule)
                     "[Optimizer] a parameter is listed twice");
       any_trained = any_trained || param.requires_grad();
     }
-    add_items(static_cast<size_t>(&group - groups_.data()));
+    add_items(static_cast<size_t>(&group - groups_.data()), names);
   }
   TESSERA_CHECK(any_trained || seen.empty(),
                 "[Optimizer] expected parameters that require a gradient, and none of {} does",
                 seen.size());
 }
 
-void Optimizer::add_items(size_t index) {
+void Optimizer::add_items(size_t index, std::unordered_set<std::string>& names) {
   const ParamGroup& group = groups_[index];
   for (size_t i = 0; i < group.params.size(); ++i) {
     const Tensor& param = group.params[i];
     std::string name = group.names.empty() ? std::to_string(items_.size()) : group.names[i];
     std::vector<StateInfo> infos = group.rule->states(param.shape());
+    TESSERA_CHECK(names.insert(name).second, "[Optimizer] two parameters are named '{}'", name);
+    std::set<std::string> states;
     for (const StateInfo& info : infos) {
+      TESSERA_CHECK(states.insert(info.name).second && info.name != kStep,
+                    "[Optimizer] a rule has two states '{}': {}", info.name,
+                    group.rule->describe());
       bool fits = group.rule->cut() == Cut::whole_parameter || info.shape == param.shape();
       TESSERA_CHECK(fits, "[Optimizer] a rule for any cut has state '{}' of shape {} for {}",
                     info.name, info.shape, param.shape());
@@ -107,6 +114,9 @@ bool Optimizer::step(double lr, const Array& grad_scale) {
 void Optimizer::update(Item& item, double lr, const Array& grad_scale) {
   const ParamGroup& group = groups_[item.group];
   const Array& param = item.param.data();
+  TESSERA_CHECK(param.dtype() == DType::f32 || param.dtype() == DType::f64,
+                "[Optimizer] expected parameters of f32 or f64, got {} for '{}'", param.dtype(),
+                item.name);
   Array grad = item.param.grad().data().contiguous();
   State& state = item.state;
   for (size_t i = state.arrays.size(); i < item.infos.size(); ++i) {
@@ -138,31 +148,47 @@ nn::StateDict Optimizer::state_dict() const {
   return state;
 }
 
+// What `given` has for the item, which is taken out of it; else what is wrong is added.
+Optimizer::State Optimizer::take_state(const Item& item, std::map<std::string, Array>& given,
+                                       std::vector<std::string>& wrong) {
+  State state;
+  auto steps = given.extract(key(kStep, item.name));
+  size_t found = 0;
+  for (const StateInfo& info : item.infos) {
+    auto entry = given.extract(key(info.name, item.name));
+    if (entry.empty()) continue;
+    ++found;
+    const Array& value = entry.mapped();
+    DType dtype = item.param.dtype();
+    if (value.shape() == info.shape && value.dtype() == dtype) {
+      state.arrays.push_back(value.to(item.param.device()).clone());
+    } else {
+      wrong.push_back(fmt::format("'{}': expected {} {}, got {} {}", entry.key(), dtype, info.shape,
+                                  value.dtype(), value.shape()));
+    }
+  }
+  if (steps.empty() && found == 0) return state;
+  if (steps.empty() || found < item.infos.size()) {
+    wrong.push_back(fmt::format("of '{}' only a part is there", item.name));
+    return state;
+  }
+  const Array& count = steps.mapped();
+  bool counts = count.dim() == 0 && count.dtype() == DType::i64;
+  if (counts) state.steps = count.item<int64_t>();
+  if (state.steps < 1) {
+    wrong.push_back(
+        fmt::format("'{}': expected a number of steps, i64 () of at least 1", steps.key()));
+  }
+  return state;
+}
+
 void Optimizer::load_state_dict(const nn::StateDict& state) {
   std::map<std::string, Array> given(state.begin(), state.end());
   std::vector<std::string> wrong;
   if (given.size() != state.size()) wrong.emplace_back("a name is there twice");
   std::vector<State> loaded;
   for (const Item& item : items_) {
-    State& own = loaded.emplace_back();
-    auto steps = given.extract(key(kStep, item.name));
-    if (!steps.empty() && steps.mapped().numel() == 1) own.steps = steps.mapped().item<int64_t>();
-    for (const StateInfo& info : item.infos) {
-      auto found = given.extract(key(info.name, item.name));
-      if (found.empty() && steps.empty()) continue;
-      DType dtype = item.param.dtype();
-      if (found.empty() || steps.empty() || own.steps < 1) {
-        wrong.push_back(fmt::format("of '{}' only a part is there", item.name));
-        break;
-      }
-      const Array& value = found.mapped();
-      if (value.shape() != info.shape || value.dtype() != dtype) {
-        wrong.push_back(fmt::format("'{}': expected {} {}, got {} {}", found.key(), dtype,
-                                    info.shape, value.dtype(), value.shape()));
-      } else {
-        own.arrays.push_back(value.to(item.param.device()).clone());
-      }
-    }
+    loaded.push_back(take_state(item, given, wrong));
   }
   for (const auto& [name, value] : given) {
     wrong.push_back(fmt::format("the optimizer has no '{}'", name));

@@ -1,7 +1,9 @@
 // Optimizers: groups of parameters, each with a rule and its settings, and the rules' state.
 #pragma once
 
+#include <map>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "autograd/tensor.h"
@@ -27,11 +29,15 @@ enum class NonFinite { take, skip, refuse };
 // keeps the state of its own run.
 class Optimizer {
  public:
-  // The parameters are leaves, each listed once. Frozen ones, which require no gradient, are left
-  // alone for as long as they do not; one at least requires a gradient. Groups without a rule get
-  // this one; an Error where there is none.
+  // The parameters are leaves, each listed once, names distinct. Frozen ones, which require no
+  // gradient, are left alone for as long as they do not; one at least requires a gradient. Groups
+  // without a rule get this one; an Error where there is none.
   explicit Optimizer(std::vector<ParamGroup> groups, const RulePtr& rule = {});
   virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;  // copies would share the state's arrays
+  Optimizer& operator=(const Optimizer&) = delete;
+  Optimizer(Optimizer&&) = default;
+  Optimizer& operator=(Optimizer&&) = default;
 
   const std::vector<ParamGroup>& groups() const { return groups_; }
   // Its rules in words: what ranks compare before they train together.
@@ -47,7 +53,8 @@ class Optimizer {
   void zero_grad();
 
   // The state as tensors named "exp_avg/fc1.weight", and of each parameter the steps that updated
-  // it, "step/fc1.weight", of i64. A parameter that was never updated has neither.
+  // it, "step/fc1.weight", of i64. A parameter that was never updated has neither. Arrays share
+  // memory with the state, as those of Module::state_dict do with the module.
   nn::StateDict state_dict() const;
   // Takes copies. An Error lists every name that is not this optimizer's, every parameter of which
   // only a part is there, and every wrong shape and dtype; then nothing has been changed. What
@@ -68,7 +75,9 @@ class Optimizer {
     State state = {};
   };
 
-  void add_items(size_t group);
+  void add_items(size_t group, std::unordered_set<std::string>& names);
+  static State take_state(const Item& item, std::map<std::string, Array>& given,
+                          std::vector<std::string>& wrong);
   std::string nonfinite(double lr, const Array& grad_scale) const;
   void update(Item& item, double lr, const Array& grad_scale);
 

@@ -1,7 +1,7 @@
 // Learning rates that change with the step: with how far a run is, whether or not all its steps
 // updated the parameters. A step that is skipped because it is not finite moves the schedule on, as
 // it does the position in the data, so that the rate is at its end with the last step; what is
-// counted by updates alone is the optimizer's own (Optimizer::update).
+// counted by updates alone is the optimizer's own (UpdateStep::step).
 #pragma once
 
 #include <cstdint>

@@ -167,6 +167,35 @@ TEST(StepParts, GradientsOfAnotherStepOrShapeAreRefused) {
   });
 }
 
+TEST(StepParts, GradientsOfAnotherStepAreRefused) {
+  run_ranks(1, [](Communicator& comm) {
+    Loop one(comm, Strategy::ddp);
+    Loop other(comm, Strategy::ddp);
+    StepGradients gradients = other.accumulate();
+    EXPECT_TRUE(contains(error_of([&] { one.step.apply(0.01, gradients); }), "got another's"));
+  });
+}
+
+TEST(StepParts, GradientsFromElsewhereAreRefused) {
+  run_ranks(1, [](Communicator& comm) {
+    Loop loop(comm, Strategy::ddp);
+    loop.task.loss({0, 0}).sum.backward();
+    EXPECT_TRUE(contains(error_of([&] { loop.run(); }), "has a gradient before the step"));
+  });
+}
+
+TEST(StepParts, AModuleHasOneStepAtATime) {
+  run_ranks(1, [](Communicator& comm) {
+    Loop loop(comm, Strategy::zero3);
+    EXPECT_TRUE(contains(
+        error_of([&] { TrainStep(loop.task.model, loop.optimizer, loop.mesh, {.leaves = 6}); }),
+        "has a TrainStep already"));
+    loop.run();  // and goes on
+    EXPECT_TRUE(contains(error_of([&] { loop.step.whole_parameters([&] { loop.run(); }); }),
+                         "inside of whole_parameters"));
+  });
+}
+
 // A generator and a discriminator, each with a step of its own on one mesh.
 struct Gan {
   struct Net : nn::Callable<Net> {

@@ -164,6 +164,47 @@ TEST(ForwardHooks, OneThatChangesTheNumberOfTensorsIsRefused) {
   EXPECT_TRUE(contains(error_of([&] { layer(twos({1, 2})); }), "made 0 inputs of 1"));
 }
 
+// What forward writes to stays the caller's, and is not looked into.
+TEST(ForwardHooks, LeaveArgumentsThatAreWrittenToTheCaller) {
+  struct Cached : Callable<Cached> {
+    Tensor forward(const Tensor& x, int& calls, std::vector<Tensor>& cache, const char* label) {
+      EXPECT_STREQ(label, "label");
+      ++calls;
+      cache.push_back(x);
+      return x;
+    }
+  } cached;
+  size_t seen = 0;
+  cached.register_forward_pre_hook(
+      [&](const Module&, std::vector<Tensor>& inputs) { seen = inputs.size(); });
+  int calls = 0;
+  std::vector<Tensor> cache;
+  for (int i = 0; i < 2; ++i) cached(twos({1}), calls, cache, "label");
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(cache.size(), 2U);
+  EXPECT_EQ(seen, 1U);
+}
+
+TEST(ForwardHooks, TakeWhatHasNoCopiesAsItIs) {
+  struct Options {
+    virtual ~Options() = default;
+    virtual int id() const { return 1; }
+  };
+  struct More : Options {
+    int id() const override { return 2; }
+  };
+  struct Owner : Callable<Owner> {
+    int forward(const Options& options, std::unique_ptr<int> moved,
+                const std::vector<std::unique_ptr<int>>& kept) {
+      return options.id() + *moved + *kept[0];
+    }
+  } owner;
+  std::vector<std::unique_ptr<int>> kept;
+  kept.push_back(std::make_unique<int>(100));
+  owner.register_forward_pre_hook([](const Module&, std::vector<Tensor>&) {});
+  EXPECT_EQ(owner(More(), std::make_unique<int>(10), kept), 112);
+}
+
 // ------------------------------------------------------------------------------------------ blocks
 
 struct Recomputing : BlockRunner {
@@ -182,6 +223,10 @@ struct Pair {
   void visit_tensors(F&& f) {
     f(sum), f(difference);
   }
+};
+
+struct Hint {
+  int value;
 };
 
 struct Mixer : Callable<Mixer> {
@@ -251,6 +296,36 @@ TEST(Blocks, WhoseTensorsAreHiddenAreRefused) {
   EXPECT_TRUE(contains(error_of([&] { root.writes(twos({1}), cache); }),
                        "block 'writes' takes an argument by a reference"));
   root.set_block_runner(nullptr);
+}
+
+TEST(Blocks, TakeVariablesThatTheyOnlyRead) {
+  struct Root : Callable<Root> {
+    struct Reads : Callable<Reads> {
+      explicit Reads(Module* parent) : Callable(parent, "reads") { make_block(); }
+      Tensor forward(const Tensor& x, const std::string& word, const Hint& hint) {
+        return x * static_cast<double>(word.size() + static_cast<size_t>(hint.value));
+      }
+    } reads{this};
+  } root;
+  Recomputing runner;
+  root.set_block_runner(&runner);
+  Hint hint{3};
+  EXPECT_EQ(root.reads(twos({1}), "four", hint).item<double>(), 14);
+  root.set_block_runner(nullptr);
+}
+
+TEST(Blocks, ThatARunnerDoesNotRunAreMissed) {
+  struct Lazy : BlockRunner {
+    std::vector<Tensor> run(const Module&, const TensorFunction&,
+                            const std::vector<Tensor>& inputs) override {
+      return inputs;
+    }
+  } lazy;
+  Linear layer(nullptr, "", 2, 2);
+  layer.make_block();
+  layer.set_block_runner(&lazy);
+  EXPECT_TRUE(contains(error_of([&] { layer(twos({1, 2})); }), "has not run it"));
+  layer.set_block_runner(nullptr);
 }
 
 }  // namespace

@@ -71,6 +71,15 @@ TEST(Groups, HaveARateAndARuleOfTheirOwn) {
             "[Optimizer] expected a rule for each group");
 }
 
+TEST(Optimizer, RefusesNamesThatAreThereTwice) {
+  Net a;
+  Net b;
+  auto groups = groups_of(a, {});
+  groups.push_back(groups_of(b, {})[0]);
+  EXPECT_EQ(error_of([&] { AdamW(groups, {}); }),
+            "[Optimizer] two parameters are named 'fc1.weight'");
+}
+
 TEST(Optimizer, ListsAllThatIsWrongWithAState) {
   Net net;
   AdamW optimizer(groups_of(net, {}), {});
@@ -83,8 +92,11 @@ TEST(Optimizer, ListsAllThatIsWrongWithAState) {
   std::string error = error_of([&] { optimizer.load_state_dict(state); });
   EXPECT_EQ(error,
             "[Optimizer::load_state_dict] 'exp_avg/fc1.weight': expected f32 (4, 3), got f32 (9,); "
-            "of 'fc1.bias' only a part is there; the optimizer has no 'exp_avg_sq/fc1.bias'; the "
-            "optimizer has no 'stepp/fc1.bias'");
+            "of 'fc1.bias' only a part is there; the optimizer has no 'stepp/fc1.bias'");
+  state = optimizer.state_dict();
+  state[0].second = Array::scalar(-5, DType::i64);
+  EXPECT_TRUE(contains(error_of([&] { optimizer.load_state_dict(state); }),
+                       "'step/fc1.weight': expected a number of steps"));
 }
 
 }  // namespace

@@ -190,6 +190,65 @@ TEST(Replace, RefusesWhatDoesNotFit) {
   EXPECT_EQ(names(body), before);
 }
 
+TEST(Find, TakesNoEmptyNames) {
+  Body body;
+  for (const char* path : {".", "layers.", ".layers", "layers..0"}) {
+    EXPECT_EQ(body.find(path), nullptr) << path;
+    EXPECT_TRUE(contains(error_of([&] { body.get<Linear>(path); }), "there is no '")) << path;
+  }
+}
+
+TEST(Replace, OfABlockMakesABlock) {
+  Body body;
+  body.out.make_block();
+  body.replace("out", make<Linear>(4, 2));
+  ASSERT_EQ(body.blocks().size(), 1U);
+  EXPECT_EQ(body.blocks()[0]->path(), "out");
+}
+
+struct Open : Callable<Open> {
+  static constexpr bool kForwardIsVirtual = true;
+  Open(Module* parent, std::string name) : Callable(parent, std::move(name)) {}
+  virtual int forward(int x) { return x; }
+};
+
+// Whose forward is not virtual: a call would not reach another's.
+TEST(Replace, TakesOtherTypesWhereForwardIsVirtualOnly) {
+  struct Plain : Callable<Plain> {
+    Plain(Module* parent, std::string name) : Callable(parent, std::move(name)) {}
+    int forward(int x) { return x; }
+  };
+  struct Wide : Plain {
+    using Plain::Plain;
+    int forward(int x) { return 100 * x; }
+  };
+  struct Wider : Open {
+    using Open::Open;
+    int forward(int x) override { return 100 * x; }
+  };
+  struct Root : Callable<Root> {
+    Plain plain{this, "plain"};
+    Open open{this, "open"};
+  } root;
+  EXPECT_TRUE(contains(error_of([&] { root.replace("plain", make<Wide>()); }),
+                       "cannot be called in its place"));
+  root.replace("plain", make<Plain>());
+  root.replace("open", make<Wider>());
+  EXPECT_EQ(root.open(2), 200);
+}
+
+TEST(Module, BuffersComeBackFromMeta) {
+  BatchNorm1d norm(nullptr, "", 3);
+  norm.running_mean.data().fill_(4);
+  norm.to(Device{DeviceType::meta});
+  EXPECT_EQ(norm.running_mean.device().type, DeviceType::meta);
+  EXPECT_TRUE(
+      contains(error_of([&] { norm.load_state_dict(BatchNorm1d(nullptr, "", 3).state_dict()); }),
+               "'weight' would be written to before it has memory"));
+  norm.to(Device{});
+  EXPECT_EQ(doubles(norm.running_mean.data()), (std::vector<double>{4, 4, 4}));
+}
+
 TEST(Module, MayNotChangeWhileARunnerHasIt) {
   struct Runner : BlockRunner {
     std::vector<Tensor> run(const Module&, const TensorFunction& forward,
@@ -203,6 +262,9 @@ TEST(Module, MayNotChangeWhileARunnerHasIt) {
                        "while a TrainStep has the model"));
   EXPECT_TRUE(contains(error_of([&] { body.replace("out", make<Linear>(4, 2)); }),
                        "while a TrainStep has the model"));
+  EXPECT_TRUE(
+      contains(error_of([&] { body.layers.add<Relu>(); }), "while a TrainStep has the model"));
+  EXPECT_TRUE(contains(error_of([&] { body.to(DType::bf16); }), "while a TrainStep has the model"));
   body.set_block_runner(nullptr);
 }
 

@@ -12,7 +12,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/io/checksum.h"
-#include "distributed/train_step.h"
+#include "distributed/step_options.h"
 #include "launcher/experiment/config/config_error.h"
 #include "launcher/experiment/config/schema.h"
 

@@ -4,7 +4,7 @@
 using namespace tessera;
 
 struct Net : nn::Callable<Net> {
-  nn::Linear fc{this, "fc", 4, 2};
+  Tensor forward(const Tensor& x) { return x; }
 };
 
 void f(Net& net) { Net other = std::move(net); }

@@ -7,7 +7,7 @@
 #include "launcher/bench/interrupt.h"
 #include "launcher/bench/report.h"
 #include "launcher/bench/selection.h"
-#include "launcher/experiment/config_error.h"
+#include "launcher/experiment/config/config_error.h"
 #include "tests/support/error_of.h"
 
 namespace tessera::bench {
