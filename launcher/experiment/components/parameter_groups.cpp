@@ -33,9 +33,8 @@ void read_setting(const std::string& text, GroupSettings& group) {
   std::string value = equals == std::string::npos ? "" : trimmed(text.substr(equals + 1));
   std::optional<double> number = parse_number(value);
   if (equals == std::string::npos || !number || *number < 0) {
-    throw ConfigError(
-        fmt::format("optim.groups: expected KEY=NUMBER of at least 0 for '{}', got {}",
-                    in_quotes(group.pattern), in_quotes(text)));
+    throw ConfigError(fmt::format("optim.groups: expected KEY=NUMBER of at least 0 for {}, got {}",
+                                  in_quotes(group.pattern), in_quotes(text)));
   }
   if (key != "lr" && key != "weight_decay") {
     static const std::vector<std::string> known{"lr", "weight_decay"};
