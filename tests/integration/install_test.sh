@@ -29,6 +29,7 @@ expect '^ops.add_8 ' "$prefix/bin/tessera" bench ops.add_8 --quick
 
 # A copy, so that no path of this repository helps.
 cp -r "$source_dir/tests/integration/install_test" "$project"
+cp "$source_dir/examples/own_loop.cpp" "$project"
 # With the build's own generator: CMake's usual one takes make, which nothing else here needs.
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build_dir/CMakeCache.txt"; }
 cmake -S "$project" -B "$project/build" -G "$(cached CMAKE_GENERATOR)" \
@@ -44,6 +45,7 @@ cmake --build "$project/build" >"$place/log" || {
 expect '^loss [0-9.]+, then [0-9.]+$' "$project/build/my_program"
 expect '^f32 \(2, 2\): min -2.85833, max 4.05583,' "$project/build/my_tensors"
 expect "^\[anomaly\] .* of 'sqrt' .* called at .*tensors.cpp:21$" "$project/build/my_tensors"
+expect '^step 3: digest [0-9a-f]{64}$' "$project/build/my_loop" "$place/loop" 3
 expect '^ *train  ' "$project/build/my_tessera" --help
 expect '^Usage: [^ ]*my_tessera ' "$project/build/my_tessera" --help
 expect '^ *launch  ' "$project/build/my_tessera" --help
