@@ -111,9 +111,9 @@ class Module {
   // model.
   template <class M>
   M& attach(std::string name, std::unique_ptr<M> child) {
-    M& added = *child;
+    M* added = child.get();
     attach_owned(std::move(name), std::move(child));
-    return added;
+    return *added;
   }
   // The same for one that somebody else keeps, as long as this one lives.
   void attach(std::string name, Module& child);
@@ -124,9 +124,9 @@ class Module {
   // the one would not fit the other: a Layer takes a Layer's place.
   template <class M>
   M& replace(std::string_view path, std::unique_ptr<M> other) {
-    M& added = *other;
+    M* added = other.get();
     replace_by(path, std::move(other));
-    return added;
+    return *added;
   }
 
   // fn(module) for all below this module and then itself.
