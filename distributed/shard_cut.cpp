@@ -11,8 +11,10 @@ ShardCut ShardCut::even(int64_t elements, const Levels& levels) {
 }
 
 size_t ShardCut::order(const Levels& levels, int rank) {
-  int near = levels.near().size();
-  return static_cast<size_t>(rank % near * levels.far().size() + rank / near);
+  auto near = static_cast<size_t>(levels.near().size());
+  auto nodes = static_cast<size_t>(levels.far().size());
+  auto place = static_cast<size_t>(rank);
+  return place % near * nodes + place / near;
 }
 
 ShardCut::ShardCut(const std::vector<int64_t>& sizes, const Levels& levels)

@@ -173,10 +173,11 @@ void Module::replace_by(std::string_view path, std::unique_ptr<Module> other) {
   TESSERA_CHECK(other, "[Module] expected a module to put in the place of '{}', got none", path);
   TESSERA_CHECK(old->parent_, "[Module] '{}' has no parent, in which it could be replaced", path);
   Module& parent = *old->parent_;
-  parent.check_attachable(*other);
-  TESSERA_CHECK(old->can_be_replaced_by(*other),
+  const Module& instead = *other;
+  parent.check_attachable(instead);
+  TESSERA_CHECK(old->can_be_replaced_by(instead),
                 "[Module] '{}' is a {}: a {} cannot be called in its place", path,
-                type_name(typeid(*old)), type_name(typeid(*other)));
+                type_name(typeid(*old)), type_name(typeid(instead)));
   std::replace(parent.children_.begin(), parent.children_.end(), old, other.get());
   other->parent_ = &parent;
   other->name_ = old->name_;

@@ -132,9 +132,9 @@ void beat_all(Coordinator& coordinator, uint64_t sequence, v1::Phase phase, int 
   beat.set_generation(coordinator.generation());
   beat.set_phase(phase);
   for (int i = 0; i < num_members; ++i) {
-    beat.set_member(static_cast<uint64_t>(i + 1));
+    beat.set_member(static_cast<uint64_t>(i) + 1);
     beat.set_secret(fmt::format("{:032}", i));
-    coordinator.step(1, BeatCall{static_cast<CallId>(i + 1), beat});
+    coordinator.step(1, BeatCall{static_cast<CallId>(i) + 1, beat});
   }
 }
 
