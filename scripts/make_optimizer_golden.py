@@ -8,14 +8,15 @@ steps. Parameters and gradients are what any language can make: see number() her
 tests/nn/update_rules_test.cpp.
 """
 
-import json
 import pathlib
-import struct
 import sys
 
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts" / "golden"))
+import safetensors_file  # noqa: E402
+
 STEPS = [1, 10, 50]
 SHAPES = [(8, 24), (24, 8), (7,)]
 
@@ -65,21 +66,7 @@ def main():
                 if step in STEPS:
                     key = f"{name}.{'x'.join(map(str, shape))}.{step}"
                     tensors[key] = parameter.detach().clone()
-    header, offset = {"__metadata__": {"torch": torch.__version__.split("+")[0]}}, 0
-    for name in sorted(tensors):
-        size = 4 * tensors[name].numel()
-        header[name] = {
-            "dtype": "F32",
-            "shape": list(tensors[name].shape),
-            "data_offsets": [offset, offset + size],
-        }
-        offset += size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for name in sorted(tensors):
-            file.write(tensors[name].contiguous().numpy().tobytes())
+    safetensors_file.write(path, tensors)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ and the norm of the gradient before clipping of every step. A step has nine leav
 whose summed losses are divided by their samples or tokens.
 """
 
-import json
 import pathlib
-import struct
 import sys
 
 import torch
@@ -20,6 +18,8 @@ import torch.nn.functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
+sys.path.insert(0, str(ROOT / "scripts" / "golden"))
+import safetensors_file  # noqa: E402
 from torch_gpt import Gpt  # noqa: E402
 
 STEPS, LEAVES, CLIP, LR = 10, 9, 0.05, 0.01
@@ -97,21 +97,7 @@ def main():
         tensors[f"{name}.losses"] = torch.tensor(losses)
         tensors[f"{name}.norms"] = torch.tensor(norms)
         print(name, "losses", losses[0], "to", losses[-1], "norms", norms[0], "to", norms[-1])
-    header, offset = {"__metadata__": {"torch": torch.__version__.split("+")[0]}}, 0
-    for name in sorted(tensors):
-        size = 4 * tensors[name].numel()
-        header[name] = {
-            "dtype": "F32",
-            "shape": list(tensors[name].shape),
-            "data_offsets": [offset, offset + size],
-        }
-        offset += size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for name in sorted(tensors):
-            file.write(tensors[name].float().contiguous().numpy().tobytes())
+    safetensors_file.write(path, tensors)
 
 
 if __name__ == "__main__":
