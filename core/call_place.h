@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "core/error.h"
+#include "core/call_site.h"
 
 namespace tessera {
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/call_site.h"
+
 namespace tessera {
 
 // What every failing call of the library throws. The message is written for the person who made
@@ -14,15 +16,6 @@ namespace tessera {
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-};
-
-// The place of a call, captured by a defaulted argument. std::source_location is missing from
-// clang 14, and the built-ins also work where an argument converts implicitly (operators).
-struct CallSite {
-  constexpr CallSite(const char* file_name = __builtin_FILE(), int line_number = __builtin_LINE())
-      : file(file_name), line(line_number) {}
-  const char* file;
-  int line;
 };
 
 [[noreturn]] void throw_error(const std::string& message);

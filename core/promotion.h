@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "core/array.h"
+#include "core/dtype.h"
 #include "core/scalar.h"
 
 namespace tessera {
@@ -33,7 +33,10 @@ inline DType floating_type(DType dtype) { return is_floating(dtype) ? dtype : DT
 class ResultType {
  public:
   ResultType& add(DType dtype, size_t dim) { return add(dim == 0 ? zero_dim_ : with_dims_, dtype); }
-  ResultType& add(const Array& x) { return add(x.dtype(), x.dim()); }
+  // Of an Array, or of what is like one.
+  template <class ArrayLike>
+  requires requires(const ArrayLike& x) { x.dim(); }
+  ResultType& add(const ArrayLike& x) { return add(x.dtype(), x.dim()); }
   ResultType& add(const Scalar& x) { return add(scalars_, x.dtype()); }
   // An error when nothing was added.
   DType get() const;

@@ -1,18 +1,9 @@
 // One matrix product on one thread: the building block of matmul and attention.
 #pragma once
 
-#include <cstdint>
+#include "core/cpu/matrix_view.h"
 
 namespace tessera::cpu {
-
-// An (m, n) matrix in memory: element (i, j) lies at data[i * row_stride + j * col_stride], and one
-// of the strides is 1.
-template <class T>
-struct MatrixView {
-  const T* data;
-  int64_t row_stride;
-  int64_t col_stride;
-};
 
 // c = a b (+ bias) (+ c), where a is (m, k), b is (k, n), bias is (n) or null, and c is (m, n) with
 // rows `ldc` apart. Runs on the calling thread alone, so that its bits depend on the shape only:

@@ -2,7 +2,7 @@
 // preparations take longer than the product.
 #pragma once
 
-#include "core/cpu/gemm.h"
+#include "core/cpu/matrix_view.h"
 
 namespace tessera::cpu {
 
