@@ -9,6 +9,7 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
 
 namespace tessera {
 namespace {

@@ -8,6 +8,7 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
 #include "core/kernels.h"
+#include "core/kernels/random.h"
 #include "core/philox.h"
 
 namespace tessera {

@@ -1,9 +1,7 @@
 #include "core/array.h"
 
-#include <cstring>
-
-#include "core/cuda/cuda.h"
 #include "core/kernels.h"
+#include "core/kernels/copy.h"
 #include "core/promotion.h"
 
 namespace tessera {
@@ -56,6 +54,11 @@ Array::Array(std::shared_ptr<Storage> storage, DType dtype, Dims shape, Dims str
 }
 
 void Array::throw_undefined() { throw_error("[Array] the array is undefined"); }
+
+void Array::throw_unreadable() const {
+  throw_error(
+      fmt::format("[data] the host cannot read {}: expected an array copied to the cpu", device()));
+}
 
 Array Array::with(Dims shape, Dims strides, int64_t offset) const {
   return {storage_, dtype_, std::move(shape), std::move(strides), offset};
@@ -226,14 +229,11 @@ Array Array::to(Device device) const {
   if (device == this->device()) return *this;
   Array packed = contiguous();
   Array out = empty(shape_, dtype_, device);
-  // What comes from meta has no elements, unless somebody lent it some, and what goes there loses
-  // them.
-  if (this->device().type == DeviceType::meta) {
-    const void* lent = packed.raw();
-    if (device.type == DeviceType::cpu && numel_ > 0) std::memcpy(out.raw(), lent, nbytes());
-    return out;
-  }
-  if (device.type != DeviceType::meta) cuda::transfer(packed, out);
+  if (numel_ == 0 || !out.storage_->backend().has_elements()) return out;
+  // Between two that the host cannot read, the target knows how.
+  bool to_host = out.storage_->backend().host_reads();
+  Backend& mover = to_host ? storage_->backend() : out.storage_->backend();
+  mover.copy(out.device_raw(), device, packed.device_raw(), this->device(), nbytes());
   return out;
 }
 

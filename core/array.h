@@ -52,14 +52,24 @@ class Array {
   const std::shared_ptr<Storage>& storage() const { return storage_; }
   bool is_contiguous() const;
 
-  // The first element. On the CPU only; T must be the dtype's type.
+  // The first element, for the host: an error where it cannot read the device's memory. T must be
+  // the dtype's type.
   template <class T>
   T* data() const {
     TESSERA_CHECK(dtype_of<T>() == dtype_, "[data] expected {}, got an array of {}", dtype_of<T>(),
                   dtype_);
     return static_cast<T*>(raw());
   }
-  void* raw() const { return owner().data() + static_cast<size_t>(offset_) * item_size(dtype_); }
+  void* raw() const {
+    void* first = device_raw();
+    if (!storage_->backend().host_reads()) [[unlikely]]
+      throw_unreadable();
+    return first;
+  }
+  // The first element, for the device.
+  void* device_raw() const {
+    return owner().data() + static_cast<size_t>(offset_) * item_size(dtype_);
+  }
   // The only element, converted.
   template <class T>
   T item() const;
@@ -102,6 +112,7 @@ class Array {
     return *storage_;
   }
   [[noreturn]] static void throw_undefined();
+  [[noreturn]] void throw_unreadable() const;
 
   std::shared_ptr<Storage> storage_;
   Dims shape_;

@@ -120,7 +120,7 @@ DLManagedTensor* to_dlpack(const Array& array) {
   Array& own = exported->array;
   DLManagedTensor& out = exported->tensor;
   // The format's pointers are not to const, yet nobody may write shape and strides.
-  out.dl_tensor = {array.raw(),
+  out.dl_tensor = {array.device_raw(),
                    device,
                    static_cast<int>(array.dim()),
                    code_of(array.dtype()),

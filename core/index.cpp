@@ -1,6 +1,9 @@
 #include "core/index.h"
 
+#include "core/backend.h"
 #include "core/kernels.h"
+#include "core/kernels/fold.h"
+#include "core/kernels/index.h"
 
 namespace tessera::arrays {
 namespace {
@@ -143,11 +146,24 @@ void put_(const Array& x, const std::vector<Array>& indices, const Array& values
   kernels(x.device()).index().put(op, how, values.expand(b.shape), b.indices, x);
 }
 
+namespace {
+
+// For the shape of a result: the host looks.
+int64_t count_nonzero(const Array& x, const char* op) {
+  TESSERA_CHECK(backend(x.device()).has_elements(),
+                "[{}] the size of the result depends on elements, which {} has not", op,
+                x.device());
+  Array count = Array::empty({1, 1}, DType::i64, x.device());
+  kernels(x.device()).fold().run(FoldOp::count_nonzero, x, count);
+  return count.item<int64_t>();
+}
+
+}  // namespace
+
 Array nonzero(const Array& x) {
-  const IndexFamily& family = kernels(x.device()).index();
-  Array out = Array::empty({family.count_nonzero(x), static_cast<int64_t>(x.dim())}, DType::i64,
+  Array out = Array::empty({count_nonzero(x, "nonzero"), static_cast<int64_t>(x.dim())}, DType::i64,
                            x.device());
-  family.nonzero(x, out);
+  kernels(x.device()).index().nonzero(x, out);
   return out;
 }
 
@@ -156,9 +172,8 @@ Array masked_select(const Array& x, const Array& mask) {
                 mask.dtype());
   Dims shape = broadcast_shapes(x.shape(), mask.shape(), "masked_select");
   Array where = mask.expand(shape);
-  const IndexFamily& family = kernels(x.device()).index();
-  Array out = Array::empty({family.count_nonzero(where)}, x.dtype(), x.device());
-  family.masked_select(x.expand(shape), where, out);
+  Array out = Array::empty({count_nonzero(where, "masked_select")}, x.dtype(), x.device());
+  kernels(x.device()).index().masked_select(x.expand(shape), where, out);
   return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/creation.h"
 #include "core/kernels.h"
+#include "core/kernels/index.h"
 #include "core/promotion.h"
 #include "core/shape.h"
 

@@ -1,8 +1,6 @@
 #include "core/kernels.h"
 
-#include "core/cpu/cpu.h"
-#include "core/cuda/cuda.h"
-#include "core/meta/meta.h"
+#include "core/backend.h"
 
 namespace tessera {
 
@@ -11,10 +9,6 @@ void Kernels::missing(const char* family_name) const {
                           to_string(Device{device, 0})));
 }
 
-const Kernels& kernels(Device device) {
-  if (device.type == DeviceType::cuda) return cuda::kernel_table(device);
-  if (device.type == DeviceType::meta) return meta::kernel_table();
-  return cpu::kernel_table();
-}
+const Kernels& kernels(Device device) { return backend(device).kernels(); }
 
 }  // namespace tessera

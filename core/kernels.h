@@ -1,4 +1,5 @@
-// The waist: what a device must be able to do, one small interface per kernel family.
+// The waist: what a device must be able to do, one small interface per kernel family, each in a
+// header of core/kernels.
 //
 // Rules for every family. Arrays passed in are on the family's device, of the shapes and dtypes
 // that the comment states, and are checked by the caller (the named op in autograd/ops) except
@@ -8,73 +9,35 @@
 // with, a mean or a logsumexp, matters where the number is 64 times as large as what counts beside
 // it, or more: in f32 its last digit is worth 4e-6 of that then. It is given as a second number,
 // which is 0 elsewhere.
+//
+// Work is enqueued on the calling thread's stream of the device: a result is there when its Event
+// is done (core/backend.h). So what is wrong with the content of an array, an index outside of a
+// table, say, is found later. Where a line calls that an error, the CPU, which is never late,
+// throws it at once, and other devices where the host waits for them next, with the operation, the
+// module and the place of the call.
 #pragma once
 
-#include "core/kernels/attention.h"
-#include "core/kernels/batch_norm.h"
-#include "core/kernels/conv.h"
-#include "core/kernels/copy.h"
-#include "core/kernels/elementwise.h"
-#include "core/kernels/fold.h"
-#include "core/kernels/gather.h"
-#include "core/kernels/index.h"
-#include "core/kernels/matmul.h"
-#include "core/kernels/normalize.h"
-#include "core/kernels/optimizer.h"
-#include "core/kernels/pool.h"
-#include "core/kernels/random.h"
-#include "core/kernels/reduce.h"
-#include "core/kernels/scan.h"
-#include "core/kernels/softmax.h"
-#include "core/kernels/sort.h"
+#include "core/device.h"
 
 namespace tessera {
+
+#define TESSERA_FAMILY(NAME, INTERFACE) class INTERFACE;
+#include "core/kernels/families.inc"
 
 // The families of one device. Asking for one that the device lacks throws Error, naming the
 // family and the device.
 class Kernels {
  public:
-  const CopyFamily& copy() const { return get(copy_, "copy"); }
-  const UnaryFamily& unary() const { return get(unary_, "unary"); }
-  const BinaryFamily& binary() const { return get(binary_, "binary"); }
-  const WhereFamily& where() const { return get(where_, "where"); }
-  const ReduceFamily& reduce() const { return get(reduce_, "reduce"); }
-  const FoldFamily& fold() const { return get(fold_, "fold"); }
-  const ScanFamily& scan() const { return get(scan_, "scan"); }
-  const SortFamily& sort() const { return get(sort_, "sort"); }
-  const MatmulFamily& matmul() const { return get(matmul_, "matmul"); }
-  const SoftmaxFamily& softmax() const { return get(softmax_, "softmax"); }
-  const NormalizeFamily& normalize() const { return get(normalize_, "normalize"); }
-  const BatchNormFamily& batch_norm() const { return get(batch_norm_, "batch_norm"); }
-  const AttentionFamily& attention() const { return get(attention_, "attention"); }
-  const ConvFamily& conv() const { return get(conv_, "conv"); }
-  const PoolFamily& pool() const { return get(pool_, "pool"); }
-  const GatherFamily& gather() const { return get(gather_, "gather"); }
-  const IndexFamily& index() const { return get(index_, "index"); }
-  const RandomFamily& random() const { return get(random_, "random"); }
-  const OptimizerFamily& optimizer() const { return get(optimizer_, "optimizer"); }
+  explicit Kernels(DeviceType type) : device(type) {}
 
-  // Named after its families' fields; a null one is a family that the device lacks.
-  DeviceType device = DeviceType::cpu;
-  const CopyFamily* copy_ = nullptr;
-  const UnaryFamily* unary_ = nullptr;
-  const BinaryFamily* binary_ = nullptr;
-  const WhereFamily* where_ = nullptr;
-  const ReduceFamily* reduce_ = nullptr;
-  const FoldFamily* fold_ = nullptr;
-  const ScanFamily* scan_ = nullptr;
-  const SortFamily* sort_ = nullptr;
-  const MatmulFamily* matmul_ = nullptr;
-  const SoftmaxFamily* softmax_ = nullptr;
-  const NormalizeFamily* normalize_ = nullptr;
-  const BatchNormFamily* batch_norm_ = nullptr;
-  const AttentionFamily* attention_ = nullptr;
-  const ConvFamily* conv_ = nullptr;
-  const PoolFamily* pool_ = nullptr;
-  const GatherFamily* gather_ = nullptr;
-  const IndexFamily* index_ = nullptr;
-  const RandomFamily* random_ = nullptr;
-  const OptimizerFamily* optimizer_ = nullptr;
+#define TESSERA_FAMILY(NAME, INTERFACE) \
+  const INTERFACE& NAME() const { return get(NAME##_, #NAME); }
+#include "core/kernels/families.inc"
+
+  DeviceType device;
+  // Named after the families; a null one is a family that the device lacks.
+#define TESSERA_FAMILY(NAME, INTERFACE) const INTERFACE* NAME##_ = nullptr;
+#include "core/kernels/families.inc"
 
  private:
   template <class Family>

@@ -1,47 +1,29 @@
 #include "core/storage.h"
 
-#include "core/allocator.h"
-#include "core/cuda/cuda.h"
-#include "core/meta/meta.h"
-
 namespace tessera {
 
 Storage::Storage(void* data, size_t bytes, Device device, std::function<void()> release)
-    : data_(data), bytes_(bytes), device_(device), release_(std::move(release)) {}
+    : data_(data),
+      bytes_(bytes),
+      device_(device),
+      backend_(tessera::backend(device)),
+      release_(std::move(release)) {}
 
 Storage::~Storage() {
   if (release_) release_();
-  else if (!dropped_) give_memory_back();
-}
-
-void Storage::take_memory() {
-  switch (device_.type) {
-    case DeviceType::cpu: data_ = allocator::allocate(bytes_); return;
-    case DeviceType::cuda: data_ = cuda::allocate(bytes_, device_.index); return;
-    case DeviceType::meta: meta::count(static_cast<int64_t>(allocator::block_size(bytes_))); return;
-  }
-}
-
-void Storage::give_memory_back() {
-  switch (device_.type) {
-    case DeviceType::cpu: allocator::deallocate(data_, bytes_); return;
-    case DeviceType::cuda: cuda::deallocate(data_, device_.index); return;
-    case DeviceType::meta:
-      meta::count(-static_cast<int64_t>(allocator::block_size(bytes_)));
-      return;
-  }
+  else if (!dropped_) backend_.deallocate(data_, bytes_);
 }
 
 void Storage::drop(std::shared_ptr<const std::string> what) {
   TESSERA_ASSERT(!release_ && what);
-  if (!dropped_) give_memory_back();
+  if (!dropped_) backend_.deallocate(data_, bytes_);
   data_ = nullptr;
   dropped_ = std::move(what);
 }
 
 void Storage::refill() {
   if (!dropped_) return;
-  take_memory();
+  data_ = backend_.allocate(bytes_);
   dropped_ = nullptr;
 }
 

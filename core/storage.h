@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "core/backend.h"
 #include "core/device.h"
 
 namespace tessera {
@@ -32,6 +33,7 @@ class Storage {
   }
   size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
+  Backend& backend() const { return backend_; }
 
   // Gives the memory of allocate() back while arrays still hold the storage, until refill() takes
   // memory again, whose content is unspecified. Meanwhile touching the elements is an error that
@@ -52,13 +54,12 @@ class Storage {
   }
 
  private:
-  void take_memory();
-  void give_memory_back();
   [[noreturn]] void throw_absent() const;
 
   void* data_;
   size_t bytes_;
   Device device_;
+  Backend& backend_;
   uint32_t version_ = 0;
   const char* changed_by_ = nullptr;
   std::shared_ptr<const std::string> dropped_;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/kernels.h"
+#include "core/kernels/reduce.h"
 #include "core/tree.h"
 
 namespace tessera {

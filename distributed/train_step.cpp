@@ -6,7 +6,6 @@
 
 #include "autograd/context.h"
 #include "core/finite.h"
-#include "core/kernels.h"
 #include "core/tree.h"
 #include "distributed/agreement.h"
 #include "distributed/gradient_norm.h"

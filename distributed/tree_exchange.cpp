@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
 
 namespace tessera {
 

@@ -5,6 +5,7 @@
 
 #include "autograd/context.h"
 #include "core/kernels.h"
+#include "core/kernels/random.h"
 #include "core/meta/meta.h"
 
 namespace tessera::nn {

@@ -6,6 +6,8 @@
 #include "autograd/ops/shape.h"
 #include "autograd/ops/transcendental.h"
 #include "autograd/ops/where.h"
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
 
 namespace tessera {
 namespace {

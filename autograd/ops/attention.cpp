@@ -12,6 +12,8 @@
 #include "autograd/ops/where.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/attention.h"
+#include "core/kernels/random.h"
 
 namespace tessera {
 namespace {

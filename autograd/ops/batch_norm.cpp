@@ -11,6 +11,7 @@
 #include "autograd/record.h"
 #include "autograd/running_statistics.h"
 #include "core/kernels.h"
+#include "core/kernels/batch_norm.h"
 
 namespace tessera {
 namespace {

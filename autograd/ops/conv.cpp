@@ -7,6 +7,7 @@
 #include "autograd/ops/reduce.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/conv.h"
 
 namespace tessera {
 namespace {

@@ -9,6 +9,7 @@
 #include "autograd/ops/softmax.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/softmax.h"
 #include "core/promotion.h"
 
 namespace tessera {

@@ -9,6 +9,7 @@
 #include "autograd/ops/statistics.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/gather.h"
 
 namespace tessera {
 namespace {

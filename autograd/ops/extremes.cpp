@@ -3,6 +3,7 @@
 #include "autograd/ops/lines.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/fold.h"
 
 namespace tessera {
 namespace {

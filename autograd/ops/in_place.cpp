@@ -6,6 +6,9 @@
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/transcendental.h"
 #include "autograd/ops/where.h"
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/unary.h"
 
 namespace tessera {
 namespace {

@@ -7,7 +7,7 @@
 #include "autograd/ops/shape.h"
 #include "core/creation.h"
 #include "core/index.h"
-#include "core/kernels.h"
+#include "core/kernels/index.h"
 #include "core/promotion.h"
 
 namespace tessera {

@@ -11,7 +11,7 @@
 #include "autograd/record.h"
 #include "core/creation.h"
 #include "core/index.h"
-#include "core/kernels.h"
+#include "core/kernels/index.h"
 
 namespace tessera {
 namespace {

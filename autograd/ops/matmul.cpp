@@ -4,6 +4,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/matmul.h"
 
 namespace tessera {
 namespace {

@@ -9,6 +9,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/normalize.h"
 
 namespace tessera {
 namespace {

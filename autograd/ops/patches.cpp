@@ -4,6 +4,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
 #include "core/shape.h"
 
 namespace tessera {

@@ -2,6 +2,9 @@
 
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/unary.h"
 
 namespace tessera::pointwise {
 

@@ -2,7 +2,8 @@
 #pragma once
 
 #include "autograd/record.h"
-#include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/unary.h"
 #include "core/promotion.h"
 
 namespace tessera::pointwise {

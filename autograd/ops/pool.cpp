@@ -7,6 +7,7 @@
 #include "autograd/ops/resample.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/pool.h"
 
 namespace tessera {
 namespace {

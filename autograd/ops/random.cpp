@@ -7,6 +7,7 @@
 #include "autograd/record.h"
 #include "core/creation.h"
 #include "core/kernels.h"
+#include "core/kernels/random.h"
 #include "core/promotion.h"
 
 namespace tessera {

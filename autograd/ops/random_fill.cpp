@@ -8,6 +8,9 @@
 #include "autograd/ops/pointwise.h"
 #include "core/creation.h"
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/random.h"
+#include "core/kernels/unary.h"
 
 namespace tessera {
 namespace {

@@ -9,6 +9,8 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/fold.h"
+#include "core/kernels/reduce.h"
 
 namespace tessera {
 namespace {

@@ -3,6 +3,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/pool.h"
 
 namespace tessera {
 namespace {

@@ -7,6 +7,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/scan.h"
 
 namespace tessera {
 namespace {

@@ -6,6 +6,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/softmax.h"
 
 namespace tessera {
 namespace {

@@ -11,6 +11,7 @@
 #include "autograd/ops/shape.h"
 #include "core/index.h"
 #include "core/kernels.h"
+#include "core/kernels/sort.h"
 #include "core/promotion.h"
 
 namespace tessera {

@@ -10,6 +10,7 @@
 #include "autograd/ops/where.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
+#include "core/kernels/fold.h"
 #include "core/promotion.h"
 
 namespace tessera {

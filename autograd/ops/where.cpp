@@ -6,6 +6,9 @@
 #include "autograd/ops/compare.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/shape.h"
+#include "core/kernels.h"
+#include "core/kernels/unary.h"
+#include "core/kernels/where.h"
 
 namespace tessera {
 namespace {

@@ -2,12 +2,14 @@
 #define HWY_TARGET_INCLUDE "core/cpu/attention.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/array.h"
 #include "core/cpu/attention_heads.h"
 #include "core/cpu/attention_tiles-inl.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/random.h"
 #include "core/cpu/rounding.h"
 #include "core/cpu/rows-inl.h"
+#include "core/kernels/attention.h"
 #include "core/parallel.h"
 
 HWY_BEFORE_NAMESPACE();

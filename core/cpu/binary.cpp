@@ -2,9 +2,11 @@
 #define HWY_TARGET_INCLUDE "core/cpu/binary.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/loops.h"
 #include "core/cpu/math-inl.h"
+#include "core/kernels/binary.h"
 #include "core/promotion.h"
 
 HWY_BEFORE_NAMESPACE();

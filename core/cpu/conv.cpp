@@ -1,4 +1,5 @@
 #include "core/cpu/conv.h"
+#include "core/array.h"
 
 #include <algorithm>
 #include <unordered_map>
@@ -6,6 +7,7 @@
 
 #include "core/cpu/cpu.h"
 #include "core/cpu/onednn.h"
+#include "core/kernels/conv.h"
 #include "core/parallel.h"
 #include "core/tree.h"
 

@@ -1,7 +1,9 @@
 #include <cstring>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/strided.h"
+#include "core/kernels/copy.h"
 
 namespace tessera::cpu {
 namespace {

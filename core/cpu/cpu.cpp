@@ -1,33 +1,37 @@
 #include "core/cpu/cpu.h"
 
-namespace tessera::cpu {
+#include "core/at_once.h"
 
-const Kernels& kernel_table() {
-  static const Kernels table = [] {
-    Kernels k;
-    k.device = DeviceType::cpu;
-    k.copy_ = &copy_family();
-    k.unary_ = &unary_family();
-    k.binary_ = &binary_family();
-    k.where_ = &where_family();
-    k.reduce_ = &reduce_family();
-    k.fold_ = &fold_family();
-    k.scan_ = &scan_family();
-    k.sort_ = &sort_family();
-    k.matmul_ = &matmul_family();
-    k.softmax_ = &softmax_family();
-    k.normalize_ = &normalize_family();
-    k.batch_norm_ = &batch_norm_family();
-    k.attention_ = &attention_family();
-    k.conv_ = &conv_family();
-    k.pool_ = &pool_family();
-    k.gather_ = &gather_family();
-    k.index_ = &index_family();
-    k.random_ = &random_family();
-    k.optimizer_ = &optimizer_family();
-    return k;
-  }();
-  return table;
+namespace tessera::cpu {
+namespace {
+
+class CpuBackend final : public AtOnceBackend {
+ public:
+  CpuBackend() : AtOnceBackend(true, true), kernels_(DeviceType::cpu) {
+#define TESSERA_FAMILY(NAME, INTERFACE) kernels_.NAME##_ = &NAME##_family();
+#include "core/kernels/families.inc"
+  }
+
+  const Kernels& kernels() const override { return kernels_; }
+  void* allocate(size_t bytes) override { return allocator::allocate(bytes); }
+  void deallocate(void* block, size_t bytes) noexcept override {
+    allocator::deallocate(block, bytes);
+  }
+  MemoryStats memory_stats() const override { return allocator::stats(); }
+  void reset_peak() override { allocator::reset_peak(); }
+  void copy(void* to, Device, const void* from, Device, size_t bytes) override {
+    std::memcpy(to, from, bytes);
+  }
+
+ private:
+  Kernels kernels_;
+};
+
+}  // namespace
+
+Backend& backend() {
+  static auto& the = *new CpuBackend;
+  return the;
 }
 
 }  // namespace tessera::cpu

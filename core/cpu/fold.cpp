@@ -1,4 +1,5 @@
 #include "core/cpu/fold.h"
+#include "core/array.h"
 
 #include <cmath>
 #include <limits>
@@ -7,6 +8,7 @@
 #include "core/cpu/cpu.h"
 #include "core/cpu/exact_moments.h"
 #include "core/cpu/rounding.h"
+#include "core/kernels/fold.h"
 
 namespace tessera::cpu {
 namespace {

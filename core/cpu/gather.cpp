@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
+#include "core/kernels/gather.h"
 #include "core/parallel.h"
 
 namespace tessera::cpu {

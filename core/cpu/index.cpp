@@ -1,4 +1,5 @@
 #include "core/kernels/index.h"
+#include "core/array.h"
 
 #include <atomic>
 
@@ -373,10 +374,6 @@ class Index final : public IndexFamily {
     visit_scatter(how, target.dtype(), [&]<ScatterOp op_how, class T>() {
       put_rows<op_how, T>(elements<T>(values), from_at, elements<T>(target), to_at, rest);
     });
-  }
-
-  int64_t count_nonzero(const Array& x) const override {
-    return counts_before(nonzero_bytes(x)).back();
   }
 
   void nonzero(const Array& x, const Array& out) const override {

@@ -1,8 +1,10 @@
 #include <optional>
 #include <type_traits>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/gemm.h"
+#include "core/kernels/matmul.h"
 #include "core/parallel.h"
 #include "core/signals.h"
 

@@ -2,8 +2,10 @@
 #define HWY_TARGET_INCLUDE "core/cpu/optimizer.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/math-inl.h"
+#include "core/kernels/optimizer.h"
 #include "core/parallel.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -1,6 +1,8 @@
 #include <cmath>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
+#include "core/kernels/pool.h"
 #include "core/parallel.h"
 
 namespace tessera::cpu {

@@ -5,8 +5,10 @@
 #include <numeric>
 #include <vector>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/random.h"
+#include "core/kernels/random.h"
 #include "core/parallel.h"
 
 namespace tessera::cpu {

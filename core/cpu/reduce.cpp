@@ -2,9 +2,11 @@
 #define HWY_TARGET_INCLUDE "core/cpu/reduce.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/row_major.h"
 #include "core/cpu/rows-inl.h"
+#include "core/kernels/reduce.h"
 #include "core/parallel.h"
 
 HWY_BEFORE_NAMESPACE();

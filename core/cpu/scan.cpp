@@ -1,9 +1,11 @@
 #include <cmath>
 #include <limits>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/fold.h"
 #include "core/cpu/rounding.h"
+#include "core/kernels/scan.h"
 
 namespace tessera::cpu {
 namespace {

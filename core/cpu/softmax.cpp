@@ -2,10 +2,12 @@
 #define HWY_TARGET_INCLUDE "core/cpu/softmax.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/array.h"
 #include "core/cpu/convert.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/rounding.h"
 #include "core/cpu/rows-inl.h"
+#include "core/kernels/softmax.h"
 #include "core/parallel.h"
 
 HWY_BEFORE_NAMESPACE();

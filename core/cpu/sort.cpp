@@ -1,8 +1,10 @@
 #include <numeric>
 #include <vector>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/fold.h"
+#include "core/kernels/sort.h"
 
 namespace tessera::cpu {
 namespace {

@@ -2,9 +2,11 @@
 #define HWY_TARGET_INCLUDE "core/cpu/unary.cpp"
 #include <hwy/foreach_target.h>
 
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/loops.h"
 #include "core/cpu/math-inl.h"
+#include "core/kernels/unary.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {

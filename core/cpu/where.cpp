@@ -1,3 +1,5 @@
+#include "core/kernels/where.h"
+#include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/elementwise.h"
 

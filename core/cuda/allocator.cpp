@@ -1,5 +1,5 @@
-// A pool of device memory. Blocks belong to the stream they were first allocated for and return to
-// it, so that reusing one needs no waiting: the stream runs its work in order.
+#include "core/cuda/allocator.h"
+
 #include <bit>
 #include <map>
 #include <memory>
@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/cuda/backend.h"
-#include "core/cuda/check.h"
 #include "core/cuda/cuda.h"
+#include "core/cuda/device.h"
+#include "core/cuda/error_codes.h"
 #include "core/cuda/stream.h"
 
 namespace tessera::cuda {
@@ -51,7 +51,8 @@ class Pool {
       block = reserve(bytes);
     }
     live_[block] = {bytes, stream};
-    stats_.live_bytes += bytes;
+    stats_.current_bytes += static_cast<int64_t>(bytes);
+    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.current_bytes);
     return block;
   }
 
@@ -61,20 +62,25 @@ class Pool {
     if (found == live_.end()) return;
     Block info = found->second;
     live_.erase(found);
-    stats_.live_bytes -= info.bytes;
+    stats_.current_bytes -= static_cast<int64_t>(info.bytes);
     cudaStream_t here = current_stream_if_any(index_);
     if (here && here != info.stream) order(here, info.stream);
     if (kKeep) {
       kept_[{info.stream, info.bytes}].push_back(block);
     } else {
       (void)cudaFree(block);
-      stats_.reserved_bytes -= info.bytes;
+      stats_.reserved_bytes -= static_cast<int64_t>(info.bytes);
     }
   }
 
-  PoolStats stats() {
+  MemoryStats stats() {
     std::lock_guard lock(mutex_);
     return stats_;
+  }
+
+  void reset_peak() {
+    std::lock_guard lock(mutex_);
+    stats_.peak_bytes = stats_.current_bytes;
   }
 
  private:
@@ -94,8 +100,8 @@ class Pool {
     }
     TESSERA_CHECK(code == cudaSuccess,
                   "[allocate] cuda:{} has no {} bytes left ({}); {} are in use", index_, bytes,
-                  cudaGetErrorString(code), stats_.live_bytes);
-    stats_.reserved_bytes += bytes;
+                  cudaGetErrorString(code), stats_.current_bytes);
+    stats_.reserved_bytes += static_cast<int64_t>(bytes);
     return block;
   }
 
@@ -104,7 +110,7 @@ class Pool {
     for (auto& [key, blocks] : kept_) {
       for (void* block : blocks) {
         (void)cudaFree(block);
-        stats_.reserved_bytes -= key.second;
+        stats_.reserved_bytes -= static_cast<int64_t>(key.second);
       }
       blocks.clear();
     }
@@ -121,7 +127,7 @@ class Pool {
 
   int index_;
   std::mutex mutex_;
-  PoolStats stats_;
+  MemoryStats stats_;
   std::unordered_map<void*, Block> live_;
   std::map<std::pair<cudaStream_t, size_t>, std::vector<void*>> kept_;
 };
@@ -150,6 +156,8 @@ void deallocate(void* block, int index) noexcept {
   if (block) pool(index).give(block);
 }
 
-PoolStats pool_stats(int index) { return pool(index).stats(); }
+MemoryStats memory_stats(int index) { return pool(index).stats(); }
+
+void reset_peak(int index) { pool(index).reset_peak(); }
 
 }  // namespace tessera::cuda

@@ -1,96 +1,180 @@
-// Devices, the table of kernels, and copies between devices.
-#include "core/cuda/backend.h"
+// A CUDA device behind core's interface: streams, events and copies.
+#include "core/backend.h"
 
-#include "core/cuda/check.h"
+#include <atomic>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "core/cuda/allocator.h"
 #include "core/cuda/cuda.h"
+#include "core/cuda/device.h"
+#include "core/cuda/error_codes.h"
+#include "core/cuda/families.h"
+#include "core/cuda/pinned.h"
 #include "core/cuda/stream.h"
 
 namespace tessera::cuda {
 namespace {
 
-std::string version_text(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
-// CUDA has one error for a driver that is too old and for none at all.
-std::string driver_text() {
-  int version = 0;
-  if (cudaDriverGetVersion(&version) != cudaSuccess || version == 0) {
-    return "no CUDA driver (libcuda.so.1) is installed";
+// What a stream had been given when this was made.
+struct DeviceEvent {
+  explicit DeviceEvent(std::shared_ptr<DeviceStream> on) : stream(std::move(on)) {
+    DeviceGuard device(stream->index);
+    checks = stream->checks.added();
+    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+    check(cudaEventRecord(event, stream->handle), "cudaEventRecord");
   }
-  return fmt::format("the installed driver is for CUDA {}, and this build needs {} or newer",
-                     version_text(version), version_text(CUDART_VERSION));
-}
+  ~DeviceEvent() { (void)cudaEventDestroy(event); }
+  DeviceEvent(const DeviceEvent&) = delete;
+  DeviceEvent& operator=(const DeviceEvent&) = delete;
 
-Availability ask_driver() {
-  int count = 0;
-  cudaError_t code = cudaGetDeviceCount(&count);
-  if (code == cudaErrorInsufficientDriver) return {0, driver_text()};
-  if (code != cudaSuccess) return {0, cudaGetErrorString(code)};
-  if (count == 0) return {0, "no CUDA device was found"};
-  return {count, ""};
-}
+  bool done() const {
+    cudaError_t code = cudaEventQuery(event);
+    if (code == cudaErrorNotReady) return false;
+    check(code, "cudaEventQuery");
+    return true;
+  }
 
-}  // namespace
+  std::shared_ptr<DeviceStream> stream;
+  uint64_t checks;
+  cudaEvent_t event = nullptr;
+};
 
-const Availability& availability() {
-  static const Availability found = ask_driver();
-  return found;
-}
+DeviceEvent& device_event(const Event& event) { return *static_cast<DeviceEvent*>(event.get()); }
 
-void check_device(int index) {
-  const Availability& available = availability();
-  TESSERA_CHECK(index >= 0 && index < available.num_devices,
-                "[cuda] there is no device cuda:{}: {}", index,
-                available.num_devices ? fmt::format("there are {}", available.num_devices)
-                                      : available.reason);
-}
+// Memory of the host that copies are under way to or from.
+class InUse {
+ public:
+  void hold(std::shared_ptr<void> memory, std::shared_ptr<DeviceEvent> until) {
+    std::lock_guard lock(mutex_);
+    while (!held_.empty() && held_.front().until->done()) held_.pop_front();
+    held_.push_back({std::move(memory), std::move(until)});
+  }
 
-std::string describe(int index) {
-  check_device(index);
-  cudaDeviceProp properties{};
-  check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
-  return fmt::format("{}, compute capability {}.{}, {:.1f} GiB", properties.name, properties.major,
-                     properties.minor, static_cast<double>(properties.totalGlobalMem) / (1 << 30));
-}
+ private:
+  struct Held {
+    std::shared_ptr<void> memory;
+    std::shared_ptr<DeviceEvent> until;
+  };
 
-const Kernels& kernel_table(Device device) {
-  check_device(device.index);
+  std::mutex mutex_;
+  std::deque<Held> held_;
+};
+
+const Kernels& kernel_table() {
   static const Kernels table = [] {
-    Kernels k;
-    k.device = DeviceType::cuda;
-    k.copy_ = &copy_family();
-    k.unary_ = &unary_family();
-    k.binary_ = &binary_family();
-    k.where_ = &where_family();
-    k.reduce_ = &reduce_family();
-    k.fold_ = &fold_family();
-    k.matmul_ = &matmul_family();
+    Kernels k(DeviceType::cuda);
+#define TESSERA_FAMILY(NAME, INTERFACE) k.NAME##_ = &NAME##_family();
+#include "core/cuda/families.inc"
     return k;
   }();
   return table;
 }
 
-void transfer(const Array& source, const Array& out) {
-  TESSERA_ASSERT(source.is_contiguous() && out.is_contiguous() && source.dtype() == out.dtype() &&
-                 source.shape() == out.shape());
-  if (out.numel() == 0) return;
-  Device from = source.device();
-  Device to = out.device();
-  int index = to.type == DeviceType::cuda ? to.index : from.index;
-  // What made the source may still be running on another stream.
-  if (from.type == DeviceType::cuda && from.index != index) synchronize(from.index);
-  DeviceGuard device(index);
-  check(cudaMemcpyAsync(out.raw(), source.raw(), out.nbytes(), cudaMemcpyDefault,
-                        current_stream(index)),
-        "a copy between devices");
-  // The caller may free or change the source at once, and read an output on the CPU.
-  synchronize(index);
-}
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int index) : Backend(false, true), index_(index) {}
 
-void synchronize(int index) {
-  DeviceGuard device(index);
-  check(cudaStreamSynchronize(current_stream(index)), "cudaStreamSynchronize");
+  const Kernels& kernels() const override { return kernel_table(); }
+  void* allocate(size_t bytes) override { return cuda::allocate(bytes, index_); }
+  void deallocate(void* block, size_t) noexcept override { cuda::deallocate(block, index_); }
+  MemoryStats memory_stats() const override { return cuda::memory_stats(index_); }
+  void reset_peak() override { cuda::reset_peak(index_); }
+
+  void copy(void* to, Device to_device, const void* from, Device from_device,
+            size_t bytes) override {
+    if (bytes == 0) return;
+    if (from_device.type == to_device.type) {
+      return copy_from_peer(to, from, from_device.index, bytes);
+    }
+    DeviceGuard device(index_);
+    bool upload = to_device.type == DeviceType::cuda;
+    if (upload && bytes <= kMaxStagedBytes) return send(to, from, bytes);
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, current_stream(index_)),
+          upload ? "a copy to the device" : "a copy to the host");
+    synchronize();
+  }
+
+  LateRead read_later(const void* from, size_t bytes) override {
+    DeviceGuard device(index_);
+    std::shared_ptr<void> to = pinned(bytes);
+    check(cudaMemcpyAsync(to.get(), from, bytes, cudaMemcpyDeviceToHost, current_stream(index_)),
+          "a copy to the host");
+    auto read = std::make_shared<DeviceEvent>(hold_stream(index_));
+    in_use_.hold(to, read);
+    return {std::move(to), std::move(read)};
+  }
+
+  Stream make_stream() override { return take_stream(index_); }
+  Stream use_stream(Stream stream) override {
+    return exchange_stream(index_, std::static_pointer_cast<DeviceStream>(std::move(stream)));
+  }
+  Event record() override { return std::make_shared<DeviceEvent>(hold_stream(index_)); }
+  void order_after(const Event& event) override {
+    if (!event) return;
+    DeviceGuard device(index_);
+    check(cudaStreamWaitEvent(current_stream(index_), device_event(event).event, 0),
+          "cudaStreamWaitEvent");
+  }
+  bool is_done(const Event& event) override { return !event || device_event(event).done(); }
+
+  void wait(const Event& event) override {
+    if (!event) return;
+    ++waits_;
+    DeviceEvent& until = device_event(event);
+    check(cudaEventSynchronize(until.event), "cudaEventSynchronize");
+    ContentChecks& checks = until.stream->checks;
+    if (!checks.any(until.checks)) return;
+    check(cudaStreamSynchronize(until.stream->handle), "cudaStreamSynchronize");
+    throw Error(checks.take());
+  }
+
+  int64_t host_waits() const override { return waits_; }
+
+ private:
+  static constexpr size_t kMaxStagedBytes = size_t{64} << 20;
+
+  // The source may change as soon as this returns: what is sent is a copy.
+  void send(void* to, const void* from, size_t bytes) {
+    std::shared_ptr<void> staged = pinned(bytes);
+    std::memcpy(staged.get(), from, bytes);
+    check(cudaMemcpyAsync(to, staged.get(), bytes, cudaMemcpyHostToDevice, current_stream(index_)),
+          "a copy to the device");
+    in_use_.hold(std::move(staged), std::make_shared<DeviceEvent>(hold_stream(index_)));
+  }
+
+  // The source may be freed at once: what its stream is given from here on waits for the copy.
+  void copy_from_peer(void* to, const void* from, int from_index, size_t bytes) {
+    Backend& peer = cuda::backend(from_index);
+    order_after(peer.record());
+    {
+      DeviceGuard device(index_);
+      check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, current_stream(index_)),
+            "a copy between devices");
+    }
+    peer.order_after(record());
+  }
+
+  int index_;
+  std::atomic<int64_t> waits_{0};
+  InUse in_use_;
+};
+
+}  // namespace
+
+Backend& backend(int index) {
+  check_device(index);
+  // Never destroyed: arrays in static storage may give blocks back after main ends.
+  static auto* backends = [] {
+    auto* all = new std::vector<std::unique_ptr<CudaBackend>>;
+    for (int i = 0; i < availability().num_devices; ++i) {
+      all->push_back(std::make_unique<CudaBackend>(i));
+    }
+    return all;
+  }();
+  return *(*backends)[static_cast<size_t>(index)];
 }
 
 }  // namespace tessera::cuda

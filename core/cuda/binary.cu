@@ -1,5 +1,7 @@
-#include "core/cuda/backend.h"
+#include "core/cuda/checked_integers.cuh"
 #include "core/cuda/elementwise.cuh"
+#include "core/cuda/families.h"
+#include "core/kernels/binary.h"
 #include "core/promotion.h"
 
 namespace tessera::cuda {
@@ -147,30 +149,11 @@ bool run_integer(BinaryOp op, const Array& a, const Array& b, const Array& out) 
     case BinaryOp::bitwise_xor: return run(IntXor());
     case BinaryOp::shift_left: return run(IntLeft());
     case BinaryOp::shift_right: return run(IntRight());
-    default: return false;
+    default: return run_checked_integers(op, a, b, out);
   }
 }
 
 namespace {
-
-// Division and powers of integers report what is not defined (a zero, a negative power), which a
-// kernel cannot do without making the host wait. So the CPU computes them.
-bool needs_checked_integers(BinaryOp op) {
-  switch (op) {
-    case BinaryOp::pow:
-    case BinaryOp::fmod:
-    case BinaryOp::remainder:
-    case BinaryOp::floor_divide:
-    case BinaryOp::trunc_divide: return true;
-    default: return false;
-  }
-}
-
-void run_on_cpu(BinaryOp op, const Array& a, const Array& b, const Array& out) {
-  Array result = Array::empty(out.shape(), out.dtype());
-  kernels({}).binary().run(op, a.to(Device{}), b.to(Device{}), result);
-  out.copy_(result);
-}
 
 class Binary final : public BinaryFamily {
  public:
@@ -178,7 +161,6 @@ class Binary final : public BinaryFamily {
     if (out.numel() == 0) return;
     bool to_bool = gives_bool(op);
     DType compute = compute_dtype(to_bool ? promote_types(a.dtype(), b.dtype()) : out.dtype());
-    if (compute == DType::i64 && needs_checked_integers(op)) return run_on_cpu(op, a, b, out);
     Array x = a.to(compute);
     Array y = b.to(compute);
     with_result(out, to_bool ? DType::boolean : compute, [&](const Array& result) {

@@ -1,7 +1,8 @@
 // Copies within one device, with conversion, and fills.
-#include "core/cuda/backend.h"
 #include "core/cuda/convert.cuh"
 #include "core/cuda/elementwise.cuh"
+#include "core/cuda/families.h"
+#include "core/kernels/copy.h"
 
 namespace tessera::cuda {
 
@@ -19,7 +20,7 @@ void fill_typed(const Array& out, T value) {
   int index = out.device().index;
   DeviceGuard device(index);
   launch(fill_strided<T>, blocks_for(out.numel()), kBlock, current_stream(index),
-         strided<1>({&out}), static_cast<T*>(out.raw()), value);
+         strided<1>({&out}), static_cast<T*>(out.device_raw()), value);
 }
 
 namespace {

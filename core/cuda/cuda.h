@@ -1,12 +1,10 @@
-// The CUDA backend as the rest of core sees it. This header needs no CUDA toolkit: builds without
-// one take no_cuda.cpp, where there is no device and every other call throws.
+// CUDA devices as the rest of core sees them. This header needs no CUDA toolkit: builds without one
+// take no_cuda.cpp, where there is no device.
 #pragma once
 
-#include <cstddef>
 #include <string>
 
-#include "core/array.h"
-#include "core/kernels.h"
+#include "core/backend.h"
 
 namespace tessera::cuda {
 
@@ -21,28 +19,7 @@ const Availability& availability();
 // The device's name and memory, for people.
 std::string describe(int index);
 
-// The kernels of all CUDA devices; each call runs on the device of its arrays. Throws Error with
-// the reason when there is no such device.
-const Kernels& kernel_table(Device device);
-
-// A block of at least `bytes` bytes for work on the calling thread's stream, its content
-// unspecified; nullptr for 0 bytes. Throws Error when the device has no more.
-void* allocate(size_t bytes, int index);
-// Gives the block back. Work that the calling thread has enqueued may still be using it: later
-// users are ordered behind it.
-void deallocate(void* block, int index) noexcept;
-// Bytes in live blocks and bytes taken from the device.
-struct PoolStats {
-  size_t live_bytes = 0;
-  size_t reserved_bytes = 0;
-};
-PoolStats pool_stats(int index);
-
-// Copies equal bytes between contiguous arrays of one dtype and shape of which one or both are on
-// CUDA devices. When it returns, a source on the CPU may be changed and an output there be read.
-void transfer(const Array& source, const Array& out);
-
-// Blocks until the calling thread's work on the device is done; throws what it failed with.
-void synchronize(int index);
+// Throws Error with the reason when there is no such device.
+Backend& backend(int index);
 
 }  // namespace tessera::cuda

@@ -45,7 +45,8 @@ void launch_one(const Array& a, const Array& out, F fn) {
   int index = out.device().index;
   DeviceGuard device(index);
   launch(map_one<A, T, F>, blocks_for(out.numel()), kBlock, current_stream(index),
-         strided<2>({&a, &out}), static_cast<const A*>(a.raw()), static_cast<T*>(out.raw()), fn);
+         strided<2>({&a, &out}), static_cast<const A*>(a.device_raw()),
+         static_cast<T*>(out.device_raw()), fn);
 }
 
 template <class A, class T, class F>
@@ -53,8 +54,8 @@ void launch_two(const Array& a, const Array& b, const Array& out, F fn) {
   int index = out.device().index;
   DeviceGuard device(index);
   launch(map_two<A, T, F>, blocks_for(out.numel()), kBlock, current_stream(index),
-         strided<3>({&a, &b, &out}), static_cast<const A*>(a.raw()), static_cast<const A*>(b.raw()),
-         static_cast<T*>(out.raw()), fn);
+         strided<3>({&a, &b, &out}), static_cast<const A*>(a.device_raw()),
+         static_cast<const A*>(b.device_raw()), static_cast<T*>(out.device_raw()), fn);
 }
 
 // Calls fn(result) with out itself where it is of the dtype in which results come, else with a

@@ -3,7 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/cuda/backend.h"
+#include "core/cuda/families.h"
+#include "core/kernels/fold.h"
 
 namespace tessera::cuda {
 
@@ -257,7 +258,9 @@ NormKind kind_of(double p) {
   return p > 0 ? NormKind::largest : NormKind::smallest;
 }
 
-const double* data_or_null(const Array& x) { return x.defined() ? x.data<double>() : nullptr; }
+const double* data_or_null(const Array& x) {
+  return x.defined() ? device_data<double>(x) : nullptr;
+}
 
 template <class T>
 void run_op(FoldOp op, const Array& x, const Array& out) {
@@ -293,7 +296,7 @@ class Fold final : public FoldFamily {
       using V = Widened<T>;
       using Out = OnDevice<T>;
       FoldShape shape = shape_of(x, values);
-      auto* to = static_cast<Out*>(values.raw());
+      auto* to = static_cast<Out*>(values.device_raw());
       if (largest) launch_fold<T, int64_t>(shape, x, indices, ArgFold<true, V, Out>{to});
       else launch_fold<T, int64_t>(shape, x, indices, ArgFold<false, V, Out>{to});
     });
@@ -329,9 +332,9 @@ class Fold final : public FoldFamily {
         launch_fold<T, double>(shape, x, scale, ScaleFold());
       }
       launch_fold<T, double>(shape, x, mean, MeanFold{n, data_or_null(scale)});
-      launch_fold<T, T>(
-          shape, x, out,
-          VarianceFold<OnDevice<T>>{n, divisor, root, data_or_null(scale), mean.data<double>()});
+      launch_fold<T, T>(shape, x, out,
+                        VarianceFold<OnDevice<T>>{n, divisor, root, data_or_null(scale),
+                                                  device_data<double>(mean)});
     });
   }
 
@@ -343,8 +346,8 @@ class Fold final : public FoldFamily {
       FoldShape shape = shape_of(x, out);
       Array top = Array::empty(out.shape(), dtype_of<V>(), out.device());
       launch_fold<T, V>(shape, x, top, TopFold<V>());
-      auto* left = rest.defined() ? static_cast<Out*>(rest.raw()) : nullptr;
-      launch_fold<T, T>(shape, x, out, LogSumExpFold<V, Out>(top.data<V>(), left));
+      auto* left = rest.defined() ? static_cast<Out*>(rest.device_raw()) : nullptr;
+      launch_fold<T, T>(shape, x, out, LogSumExpFold<V, Out>(device_data<V>(top), left));
     });
   }
 };

@@ -3,6 +3,7 @@
 // on which block runs when.
 #pragma once
 
+#include "core/array.h"
 #include "core/cuda/convert.cuh"
 #include "core/cuda/strided.cuh"
 
@@ -73,8 +74,8 @@ void launch_fold_at(const FoldShape& shape, const Array& x, Place place, const A
   int64_t tiles = shape.outer * ((shape.inner + lanes - 1) / lanes);
   launch(fold_kernel<OnDevice<T>, OnDevice<Out>, Place, Fold>,
          dim3(static_cast<unsigned>(std::min(tiles, kMaxTiles))), dim3(lanes, kBlock / lanes),
-         current_stream(index), shape, static_cast<const OnDevice<T>*>(x.raw()), place,
-         static_cast<OnDevice<Out>*>(out.raw()), fold);
+         current_stream(index), shape, static_cast<const OnDevice<T>*>(x.device_raw()), place,
+         static_cast<OnDevice<Out>*>(out.device_raw()), fold);
 }
 
 // Folds x, whose elements in row-major order are seen as `shape`, into out.

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <utility>
 
-#include "core/cuda/check.h"
+#include "core/cuda/error_codes.h"
 
 // tests/cuda_emulation has its own of the following.
 #ifndef TESSERA_CUDA_EMULATION

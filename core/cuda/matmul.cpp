@@ -4,10 +4,12 @@
 #include <memory>
 #include <mutex>
 
-#include "core/cuda/backend.h"
+#include "core/array.h"
 #include "core/cuda/blas.h"
-#include "core/cuda/check.h"
+#include "core/cuda/error_codes.h"
+#include "core/cuda/families.h"
 #include "core/cuda/stream.h"
+#include "core/kernels/matmul.h"
 
 namespace tessera::cuda {
 namespace {
@@ -117,7 +119,7 @@ void multiply(const Operand& a, const Operand& b, const Array& bias, const Opera
   set(desc, CUBLASLT_MATMUL_DESC_TRANSB, a.op);
   if (bias.defined()) {
     set(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-    set(desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias.raw()));
+    set(desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, static_cast<const void*>(bias.device_raw()));
   }
   auto layout_a = layout_of(a, kType);
   auto layout_b = layout_of(b, kType);
@@ -126,10 +128,10 @@ void multiply(const Operand& a, const Operand& b, const Array& bias, const Opera
   Array workspace =
       Array::empty({static_cast<int64_t>(algorithm.workspaceSize)}, DType::u8, out.array.device());
   T one = 1;
-  check(blas().matmul(lt, desc, &one, b.array.raw(), layout_b.get(), a.array.raw(), layout_a.get(),
-                      &keep, out.array.raw(), layout_out.get(), out.array.raw(), layout_out.get(),
-                      &algorithm.algo, workspace.raw(), algorithm.workspaceSize,
-                      current_stream(index)),
+  check(blas().matmul(lt, desc, &one, b.array.device_raw(), layout_b.get(), a.array.device_raw(),
+                      layout_a.get(), &keep, out.array.device_raw(), layout_out.get(),
+                      out.array.device_raw(), layout_out.get(), &algorithm.algo,
+                      workspace.device_raw(), algorithm.workspaceSize, current_stream(index)),
         "a product");
 }
 
@@ -147,7 +149,7 @@ class Matmul final : public MatmulFamily {
     Operand x = operand_of(a);
     Operand y = operand_of(b);
     Operand result = operand_of(out);
-    TESSERA_ASSERT(result.op == CUBLAS_OP_N && result.array.raw() == out.raw());
+    TESSERA_ASSERT(result.op == CUBLAS_OP_N && result.array.device_raw() == out.device_raw());
     Array epilogue = bias.defined() && !bias_first ? bias.contiguous() : Array();
     visit_f32_f64(out.dtype(), "matmul", [&](auto tag) {
       using T = typename decltype(tag)::type;

@@ -4,8 +4,8 @@
 namespace tessera::cuda {
 namespace {
 
-[[noreturn]] void missing(Device device) {
-  throw_error(fmt::format("[cuda] there is no device {}: {}", device, availability().reason));
+[[noreturn]] void missing(int index) {
+  throw_error(fmt::format("[cuda] there is no device cuda:{}: {}", index, availability().reason));
 }
 
 }  // namespace
@@ -18,15 +18,7 @@ const Availability& availability() {
   return none;
 }
 
-std::string describe(int index) { missing({DeviceType::cuda, index}); }
-const Kernels& kernel_table(Device device) { missing(device); }
-void* allocate(size_t, int index) { missing({DeviceType::cuda, index}); }
-// Nothing was allocated, so there is nothing to give back.
-void deallocate(void*, int) noexcept {}
-PoolStats pool_stats(int index) { missing({DeviceType::cuda, index}); }
-void transfer(const Array& source, const Array& out) {
-  missing(out.device().type == DeviceType::cuda ? out.device() : source.device());
-}
-void synchronize(int index) { missing({DeviceType::cuda, index}); }
+std::string describe(int index) { missing(index); }
+Backend& backend(int index) { missing(index); }
 
 }  // namespace tessera::cuda

@@ -1,5 +1,6 @@
-#include "core/cuda/backend.h"
+#include "core/cuda/families.h"
 #include "core/cuda/fold.cuh"
+#include "core/kernels/reduce.h"
 
 namespace tessera::cuda {
 namespace {

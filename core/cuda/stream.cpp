@@ -4,38 +4,42 @@
 #include <mutex>
 #include <vector>
 
-#include "core/cuda/check.h"
+#include "core/cuda/cuda.h"
+#include "core/cuda/error_codes.h"
 
 namespace tessera::cuda {
 namespace {
 
+// More than one step of a large model has.
+constexpr size_t kMaxOpenChecks = 16384;
+
 // Streams that no thread has at the moment.
 class FreeStreams {
  public:
-  cudaStream_t take(int index) {
+  DeviceStream* take(int index) {
     {
       std::lock_guard lock(mutex_);
-      std::vector<cudaStream_t>& streams = free_[index];
+      std::vector<DeviceStream*>& streams = free_[index];
       if (!streams.empty()) {
-        cudaStream_t stream = streams.back();
+        DeviceStream* stream = streams.back();
         streams.pop_back();
         return stream;
       }
     }
     DeviceGuard device(index);
-    cudaStream_t stream = nullptr;
-    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
-    return stream;
+    cudaStream_t handle = nullptr;
+    check(cudaStreamCreateWithFlags(&handle, cudaStreamNonBlocking), "cudaStreamCreate");
+    return new DeviceStream{index, handle, {}};
   }
 
-  void give(int index, cudaStream_t stream) {
+  void give(DeviceStream* stream) {
     std::lock_guard lock(mutex_);
-    free_[index].push_back(stream);
+    free_[stream->index].push_back(stream);
   }
 
  private:
   std::mutex mutex_;
-  std::map<int, std::vector<cudaStream_t>> free_;
+  std::map<int, std::vector<DeviceStream*>> free_;
 };
 
 // Never destroyed: threads may end after static objects are gone.
@@ -44,26 +48,36 @@ FreeStreams& free_streams() {
   return *streams;
 }
 
-struct ThreadStreams {
-  std::map<int, cudaStream_t> of_device;
-  ~ThreadStreams() {
-    for (auto [index, stream] : of_device) free_streams().give(index, stream);
-  }
-};
-
-thread_local ThreadStreams thread_streams;
+thread_local std::map<int, std::shared_ptr<DeviceStream>> thread_streams;
 
 }  // namespace
 
-cudaStream_t current_stream(int index) {
-  cudaStream_t& stream = thread_streams.of_device[index];
-  if (!stream) stream = free_streams().take(index);
+std::shared_ptr<DeviceStream> take_stream(int index) {
+  return {free_streams().take(index), [](DeviceStream* stream) { free_streams().give(stream); }};
+}
+
+const std::shared_ptr<DeviceStream>& hold_stream(int index) {
+  std::shared_ptr<DeviceStream>& stream = thread_streams[index];
+  if (!stream) stream = take_stream(index);
   return stream;
 }
 
+DeviceStream& current_device_stream(int index) { return *hold_stream(index); }
+
 cudaStream_t current_stream_if_any(int index) noexcept {
-  auto found = thread_streams.of_device.find(index);
-  return found == thread_streams.of_device.end() ? nullptr : found->second;
+  auto found = thread_streams.find(index);
+  return found == thread_streams.end() || !found->second ? nullptr : found->second->handle;
+}
+
+std::shared_ptr<DeviceStream> exchange_stream(int index, std::shared_ptr<DeviceStream> stream) {
+  std::swap(thread_streams[index], stream);
+  return stream;
+}
+
+Report content_check(int index, ContentChecks::Text text) {
+  DeviceStream& stream = current_device_stream(index);
+  if (stream.checks.open() >= kMaxOpenChecks) backend(index).synchronize();
+  return stream.checks.add(std::move(text));
 }
 
 }  // namespace tessera::cuda

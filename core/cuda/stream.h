@@ -3,13 +3,37 @@
 
 #include <cuda_runtime.h>
 
+#include <memory>
+
+#include "core/cuda/content_errors.h"
+
 namespace tessera::cuda {
 
-// The calling thread's own stream on a device, taken on its first use. When a thread ends, its
-// streams pass to later threads, so blocks of the pool that belong to a stream are used again.
-cudaStream_t current_stream(int index);
+// A stream of one device, and the checks of its kernels.
+struct DeviceStream {
+  int index;
+  cudaStream_t handle;
+  ContentChecks checks;
+};
+
+// The stream that the calling thread's work on a device goes to: its own, taken on its first use,
+// or another that it uses instead. When a thread ends, its streams pass to later threads, so blocks
+// of the pool that belong to a stream are used again.
+DeviceStream& current_device_stream(int index);
+inline cudaStream_t current_stream(int index) { return current_device_stream(index).handle; }
 
 // The same, or null where the thread has not used the device yet.
 cudaStream_t current_stream_if_any(int index) noexcept;
+
+// One that nobody else has, until the last one lets go of it.
+std::shared_ptr<DeviceStream> take_stream(int index);
+// The calling thread's current one, as something to hold.
+const std::shared_ptr<DeviceStream>& hold_stream(int index);
+// Makes it the calling thread's current one. Returns the one before.
+std::shared_ptr<DeviceStream> exchange_stream(int index, std::shared_ptr<DeviceStream> stream);
+
+// A check of a kernel that is about to be launched on the current stream. At times the host waits,
+// so that the checks of a program that never waits do not pile up.
+Report content_check(int index, ContentChecks::Text text);
 
 }  // namespace tessera::cuda

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/cpu/strided.h"
+#include "core/cuda/device_data.h"
 #include "core/cuda/launch.h"
 #include "core/cuda/stream.h"
 

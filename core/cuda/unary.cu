@@ -1,5 +1,6 @@
-#include "core/cuda/backend.h"
 #include "core/cuda/elementwise.cuh"
+#include "core/cuda/families.h"
+#include "core/kernels/unary.h"
 
 namespace tessera::cuda {
 

@@ -1,5 +1,6 @@
-#include "core/cuda/backend.h"
 #include "core/cuda/elementwise.cuh"
+#include "core/cuda/families.h"
+#include "core/kernels/where.h"
 
 namespace tessera::cuda {
 
@@ -21,9 +22,9 @@ void run_words(const Array& condition, const Array& a, const Array& b, const Arr
   int index = out.device().index;
   DeviceGuard device(index);
   launch(select_words<Word>, blocks_for(out.numel()), kBlock, current_stream(index),
-         strided<4>({&condition, &a, &b, &out}), condition.data<bool>(),
-         static_cast<const Word*>(a.raw()), static_cast<const Word*>(b.raw()),
-         static_cast<Word*>(out.raw()));
+         strided<4>({&condition, &a, &b, &out}), device_data<bool>(condition),
+         static_cast<const Word*>(a.device_raw()), static_cast<const Word*>(b.device_raw()),
+         static_cast<Word*>(out.device_raw()));
 }
 
 class Where final : public WhereFamily {

@@ -1,9 +1,9 @@
 // Normalization of channels over all else. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 // x, y and their gradients are (outer, channels, inner), row-major, and what belongs to channels is
 // (channels,): f32 or f64, all of one dtype. An undefined weight stands for ones, an undefined bias

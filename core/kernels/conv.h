@@ -3,9 +3,9 @@
 
 #include <array>
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 // Rows first, then columns. All strides and dilations are at least 1, padding at least 0.
 struct ConvArgs {

@@ -1,9 +1,9 @@
 // Copies with conversion, and fills. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 class CopyFamily {
  public:

@@ -2,9 +2,9 @@
 // family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 enum class FoldOp {
   sum,            // integers and bool give i64

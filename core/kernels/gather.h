@@ -1,9 +1,9 @@
 // Rows of a table by index. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 class GatherFamily {
  public:

@@ -3,9 +3,9 @@
 
 #include <span>
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 // What happens to an element of the target when a value arrives.
 enum class ScatterOp { assign, add, multiply, minimum, maximum };
@@ -36,9 +36,8 @@ class IndexFamily {
   virtual void put(const char* op, ScatterOp how, const Array& values,
                    std::span<const Array> indices, const Array& target) const = 0;
 
-  // How many elements are not zero; a NaN is not.
-  virtual int64_t count_nonzero(const Array& x) const = 0;
-  // The indices of these, in row-major order: out is i64 of (count_nonzero(x), x.dim()), row-major.
+  // The indices of elements that are not zero, in row-major order; a NaN is not. out is i64 of
+  // (their number, x.dim()), row-major.
   virtual void nonzero(const Array& x, const Array& out) const = 0;
   // The elements of x where mask (bool, x's shape) is true, in row-major order: out (count,),
   // row-major. x and out: one dtype.

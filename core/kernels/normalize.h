@@ -1,9 +1,9 @@
 // Normalization over the last dim. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 // Arrays are f32 or f64, all of one dtype.
 class NormalizeFamily {

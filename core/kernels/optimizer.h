@@ -18,6 +18,7 @@ struct UpdateArgs {
   std::string_view rule;
   std::array<double, kMaxFactors> factors{};
 };
+};
 
 class OptimizerFamily {
  public:

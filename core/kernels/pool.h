@@ -4,9 +4,9 @@
 #include <span>
 #include <vector>
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 // The elements begin, begin + step, ... below end of one axis, all inside the axis.
 struct PoolWindow {

@@ -1,10 +1,11 @@
 // Random numbers. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
 #include "core/philox.h"
 
 namespace tessera {
+
+class Array;
 
 class RandomFamily {
  public:

@@ -1,9 +1,9 @@
 // Sums along rows and columns. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 class ReduceFamily {
  public:

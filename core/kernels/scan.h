@@ -1,9 +1,9 @@
 // Scans along the middle of three dims. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 // x and out are (outer, n, inner), row-major. Each of the outer x inner lines is walked in order,
 // or from its end if `reverse`. What runs along a line of floats is kept in f64, each result

@@ -1,9 +1,9 @@
 // Sorting and searching. core/kernels.h has the rules for every family.
 #pragma once
 
-#include "core/array.h"
-
 namespace tessera {
+
+class Array;
 
 // x is (rows, n), row-major, of any dtype; indices are i64. A NaN is larger than every number, and
 // of equal elements the one with the lower index comes first, in either direction, so every result

@@ -6,6 +6,7 @@
 
 #include "autograd/context.h"
 #include "core/kernels.h"
+#include "core/kernels/random.h"
 
 namespace tessera::experiment {
 namespace {

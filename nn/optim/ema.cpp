@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
 
 namespace tessera::optim {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "core/finite.h"
 #include "core/kernels.h"
+#include "core/kernels/reduce.h"
 #include "core/tree.h"
 
 namespace tessera::optim {

@@ -1,6 +1,7 @@
 #include "nn/optim/update_rule.h"
 
 #include "core/kernels.h"
+#include "core/kernels/optimizer.h"
 
 namespace tessera::optim {
 

@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "autograd/ops.h"
+#include "core/kernels.h"
 #include "tests/core/cuda/cuda_test.h"
 #include "tests/support/op_cases.h"
 

@@ -9,6 +9,7 @@
 
 #include "autograd/ops.h"
 #include "core/kernels.h"
+#include "core/kernels/random.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 

@@ -13,8 +13,7 @@ using test::contains;
 using test::error_of;
 
 TEST(Kernels, NamesTheFamilyThatADeviceLacks) {
-  Kernels none;
-  none.device = DeviceType::meta;
+  Kernels none(DeviceType::meta);
   EXPECT_EQ(error_of([&] { none.attention(); }), "[attention] meta has no kernels of this family");
 }
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "core/allocator.h"
+#include "core/index.h"
+#include "core/kernels.h"
+#include "core/kernels/matmul.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -49,8 +52,8 @@ TEST(Meta, HasNoElements) {
   EXPECT_EQ(error_of([&] { a.raw(); }), "an array on meta has no elements");
   EXPECT_EQ(error_of([&] { a.to(Device{}); }), "an array on meta has no elements");
   EXPECT_EQ(error_of([&] { doubles(a); }), "an array on meta has no elements");
-  EXPECT_EQ(error_of([&] { kernels(kMeta).index().count_nonzero(a); }),
-            "[count_nonzero] the size of the result depends on elements, which meta has not");
+  EXPECT_EQ(error_of([&] { arrays::nonzero(a); }),
+            "[nonzero] the size of the result depends on elements, which meta has not");
 }
 
 TEST(Meta, CountsProducts) {

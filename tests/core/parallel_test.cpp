@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/kernels.h"
+#include "core/kernels/matmul.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/kernels.h"
+#include "core/kernels/random.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 

@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "core/kernels.h"
+#include "core/kernels/conv.h"
+#include "core/kernels/matmul.h"
 #include "core/parallel.h"
 #include "tests/support/arrays.h"
 

@@ -2,7 +2,8 @@
 // wrong results or errors, others only under a sanitizer.
 #include <cstdlib>
 
-#include "core/cuda/check.h"
+#include "core/cuda/device_data.h"
+#include "core/cuda/error_codes.h"
 #include "core/cuda/stream.h"
 #include "tests/core/cuda/cuda_test.h"
 #include "tests/cuda_emulation/sample_kernels.h"
@@ -28,7 +29,7 @@ template <class F>
 std::string kernel_error(F&& fn) {
   return error_of([&] {
     fn(stream());
-    cuda::synchronize(0);
+    backend(kCuda).synchronize();
   });
 }
 
@@ -45,7 +46,7 @@ std::string kernel_error(F&& fn) {
 float sum_of_256(bool with_barriers) {
   Array x = Array::full({256}, 1, DType::f32, kCuda);
   Array out = Array::empty({1}, DType::f32, kCuda);
-  sum_256(x.data<float>(), out.data<float>(), with_barriers, stream());
+  sum_256(cuda::device_data<float>(x), cuda::device_data<float>(out), with_barriers, stream());
   return out.item<float>();
 }
 
@@ -61,8 +62,8 @@ std::vector<float> hand_over(bool wait) {
   cuda::DeviceGuard device(0);
   Array x = Array::zeros({kCount}, DType::f32, kCuda);
   Array out = Array::zeros({kCount}, DType::f32, kCuda);
-  cuda::synchronize(0);
-  write_ones(x.data<float>(), kCount, stream());
+  backend(kCuda).synchronize();
+  write_ones(cuda::device_data<float>(x), kCount, stream());
   if (wait) {
     cudaEvent_t written = nullptr;
     cuda::check(cudaEventCreateWithFlags(&written, cudaEventDisableTiming), "an event");
@@ -70,7 +71,7 @@ std::vector<float> hand_over(bool wait) {
     cuda::check(cudaStreamWaitEvent(reader, written, 0), "waiting");
     cuda::check(cudaEventDestroy(written), "giving an event back");
   }
-  copy_elements(x.data<float>(), out.data<float>(), kCount, reader);
+  copy_elements(cuda::device_data<float>(x), cuda::device_data<float>(out), kCount, reader);
   cuda::check(cudaStreamSynchronize(reader), "synchronizing");
   return out.to_vector<float>();
 }
@@ -81,7 +82,7 @@ TEST_F(CudaEmulation, LanesOfAWarpExchangeNumbers) {
     for (int i = 0; i < 64; ++i) values.push_back(static_cast<float>(i % 32 - 30));
     Array x = Array::from(values, {64}).to(kCuda);
     Array out = Array::empty({5 * 64}, DType::f32, kCuda);
-    talk_within_warps(x.data<float>(), out.data<float>(), stream());
+    talk_within_warps(cuda::device_data<float>(x), cuda::device_data<float>(out), stream());
     std::vector<float> got = out.to_vector<float>();
     for (size_t i = 0; i < 64; ++i) {
       EXPECT_EQ(got[i], 31 * 16 - 30 * 32);
@@ -98,13 +99,14 @@ TEST_F(CudaEmulation, AtomicAdditionsLoseNothing) {
   for (int i = 0; i < 500; ++i) values.push_back(i);
   Array x = Array::from(values, {500}).to(kCuda);
   Array counts = Array::zeros({4}, DType::i32, kCuda);
-  count_by_four(x.data<int>(), counts.data<int>(), 500, stream());
+  count_by_four(cuda::device_data<int>(x), cuda::device_data<int>(counts), 500, stream());
   EXPECT_EQ(counts.to_vector<int>(), std::vector<int>(4, 125));
 }
 
 TEST_F(CudaEmulation, FreshMemoryIsNoNumber) {
-  Array x = Array::empty({1000}, DType::f32, kCuda);
-  EXPECT_TRUE(std::isnan(x.to_vector<float>()[999]));
+  // Of a size that no other test has given back.
+  Array x = Array::empty({123457}, DType::f32, kCuda);
+  EXPECT_TRUE(std::isnan(x.to_vector<float>()[123456]));
 }
 
 #if defined(__SANITIZE_THREAD__)
@@ -116,8 +118,8 @@ TEST_F(CudaEmulation, AMissingBarrierIsARace) {
 TEST_F(CudaEmulation, TwoBlocksThatWriteTheSameElementsAreARace) {
   EXPECT_RACE({
     Array x = Array::zeros({100}, DType::f32, kCuda);
-    add_in_two_blocks(x.data<float>(), 100, stream());
-    cuda::synchronize(0);
+    add_in_two_blocks(cuda::device_data<float>(x), 100, stream());
+    backend(kCuda).synchronize();
   });
 }
 
@@ -138,7 +140,7 @@ TEST_F(CudaEmulation, AStreamThatDoesNotWaitForAnotherReadsTooEarly) {
   for (int i = 0; i < 40; ++i) {
     EXPECT_EQ(hand_over(true), std::vector<float>(100, 1));
     wrong += hand_over(false) != std::vector<float>(100, 1);
-    cuda::synchronize(0);
+    backend(kCuda).synchronize();
   }
   EXPECT_GT(wrong, 0);
 }
@@ -170,20 +172,20 @@ TEST_F(CudaEmulation, ABrokenContextRunsNothingMore) {
 TEST_F(CudaEmulation, OneElementPastAnArrayIsSeen) {
   Array x = Array::empty({100}, DType::f32, kCuda);
   auto write = [&](int count) {
-    write_ones(x.data<float>(), count, stream());
-    cuda::synchronize(0);
+    write_ones(cuda::device_data<float>(x), count, stream());
+    backend(kCuda).synchronize();
   };
   write(100);
   EXPECT_DEATH(write(101), "AddressSanitizer.*sample_kernels.cu");
 }
 
 TEST_F(CudaEmulation, MemoryThatWasGivenBackIsNotReadAgain) {
-  const float* gone = Array::zeros({256}, DType::f32, kCuda).data<float>();
+  const float* gone = cuda::device_data<float>(Array::zeros({256}, DType::f32, kCuda));
   Array out = Array::empty({1}, DType::f32, kCuda);
   EXPECT_DEATH(
       {
-        sum_256(gone, out.data<float>(), true, stream());
-        cuda::synchronize(0);
+        sum_256(gone, cuda::device_data<float>(out), true, stream());
+        backend(kCuda).synchronize();
       },
       "AddressSanitizer");
 }
@@ -199,8 +201,11 @@ TEST_F(CudaEmulation, OneElementPastSharedMemoryIsSeen) {
 
 TEST_F(CudaEmulation, TheHostCannotReadDeviceMemory) {
   Array x = Array::full({100}, 1, DType::f32, kCuda);
-  cuda::synchronize(0);
-  EXPECT_DEATH({ EXPECT_EQ(x.data<float>()[3], 1); }, "HOST code dereferenced device pointer");
+  backend(kCuda).synchronize();
+  EXPECT_EQ(error_of([&] { x.data<float>(); }),
+            "[data] the host cannot read cuda:0: expected an array copied to the cpu");
+  EXPECT_DEATH({ EXPECT_EQ(cuda::device_data<float>(x)[3], 1); },
+               "HOST code dereferenced device pointer");
 }
 
 TEST_F(CudaEmulation, AHostPointerAsAnArgumentIsSeen) {

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -167,6 +168,12 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   __asan_poison_memory_region(block + bytes, kRedZone + (8 - bytes % 8) % 8);
 #endif
   return report(cudaSuccess);
+}
+
+// Of the host, but streams may use it while the host goes on.
+cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
+  *pointer = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  return report(*pointer ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 // As the real one, which waits for the whole device.

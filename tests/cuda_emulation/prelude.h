@@ -137,6 +137,17 @@ T atomicAdd(T* to, std::type_identity_t<T> value) {
   return std::atomic_ref<T>(*to).fetch_add(value, std::memory_order_relaxed);
 }
 
+template <class T>
+T atomicCAS(T* at, std::type_identity_t<T> expected, std::type_identity_t<T> wanted) {
+  std::atomic_ref<T>(*at).compare_exchange_strong(expected, wanted);
+  return expected;
+}
+template <class T>
+T atomicExch(T* at, std::type_identity_t<T> value) {
+  return std::atomic_ref<T>(*at).exchange(value);
+}
+inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+
 // What core/cuda/launch.h has for nvcc: shared memory that belongs to a block and is checked, and
 // the signature of each kernel.
 #define TESSERA_SHARED(T, name, ...)                  \

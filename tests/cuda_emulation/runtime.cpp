@@ -365,6 +365,27 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return report(cudaSuccess);
 }
 
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  {
+    Lock lock(mutex);
+    if (event->state->num_completed < event->state->num_recorded) return cudaErrorNotReady;
+  }
+  acquire(&event->state->token);
+  return report(cudaSuccess);
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  auto state = event->state;
+  uint64_t number = 0;
+  {
+    Lock lock(mutex);
+    number = state->num_recorded;
+  }
+  wait_until([=] { return state->num_completed >= number; }, "cudaEventSynchronize");
+  acquire(&state->token);
+  return report(cudaSuccess);
+}
+
 // For what was recorded at the time of the call.
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   uint64_t number = 0;

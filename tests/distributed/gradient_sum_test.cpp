@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"

@@ -5,6 +5,7 @@
 #include "autograd/context.h"
 #include "core/digest.h"
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
 #include "tests/distributed/tasks.h"
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"

@@ -1,4 +1,5 @@
 // The readers need no arithmetic: linking the kernels would only cost build time.
+#include "core/at_once.h"
 #include "core/kernels.h"
 
 namespace tessera {
@@ -7,6 +8,32 @@ void Kernels::missing(const char* family_name) const {
   throw_error(fmt::format("[{}] the fuzz targets have no kernels", family_name));
 }
 
-const Kernels& kernels(Device) { throw_error("[fuzz] the fuzz targets have no kernels"); }
+namespace {
+
+[[noreturn]] void refuse() { throw_error("[fuzz] the fuzz targets have no kernels"); }
+
+class MemoryOnly final : public AtOnceBackend {
+ public:
+  MemoryOnly() : AtOnceBackend(true, true) {}
+  const Kernels& kernels() const override { refuse(); }
+  void* allocate(size_t bytes) override { return allocator::allocate(bytes); }
+  void deallocate(void* block, size_t bytes) noexcept override {
+    allocator::deallocate(block, bytes);
+  }
+  MemoryStats memory_stats() const override { return allocator::stats(); }
+  void reset_peak() override { allocator::reset_peak(); }
+  void copy(void* to, Device, const void* from, Device, size_t bytes) override {
+    std::memcpy(to, from, bytes);
+  }
+};
+
+}  // namespace
+
+Backend& backend(Device) {
+  static auto& the = *new MemoryOnly;
+  return the;
+}
+
+const Kernels& kernels(Device) { refuse(); }
 
 }  // namespace tessera

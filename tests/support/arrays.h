@@ -11,6 +11,7 @@
 
 #include "core/array.h"
 #include "core/kernels.h"
+#include "core/kernels/random.h"
 #include "core/parallel.h"
 
 namespace tessera::test {

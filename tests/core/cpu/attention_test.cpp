@@ -1,3 +1,4 @@
+#include "core/kernels/attention.h"
 #include "core/kernels.h"
 
 #include <gtest/gtest.h>

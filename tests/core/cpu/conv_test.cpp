@@ -1,3 +1,4 @@
+#include "core/kernels/conv.h"
 #include "core/kernels.h"
 
 #include <gtest/gtest.h>

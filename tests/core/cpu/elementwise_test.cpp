@@ -1,4 +1,6 @@
 #include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/unary.h"
 
 #include <gtest/gtest.h>
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/kernels/gather.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 

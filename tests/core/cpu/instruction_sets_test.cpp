@@ -8,6 +8,14 @@
 #include <cmath>
 
 #include "core/cpu/cpu.h"
+#include "core/kernels.h"
+#include "core/kernels/attention.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/normalize.h"
+#include "core/kernels/optimizer.h"
+#include "core/kernels/reduce.h"
+#include "core/kernels/softmax.h"
+#include "core/kernels/unary.h"
 #include "tests/support/arrays.h"
 
 namespace tessera {

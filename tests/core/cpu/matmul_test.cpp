@@ -5,6 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "core/kernels/matmul.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 

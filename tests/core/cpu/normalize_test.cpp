@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/kernels/normalize.h"
 #include "tests/support/arrays.h"
 
 namespace tessera {

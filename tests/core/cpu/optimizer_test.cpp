@@ -1,3 +1,4 @@
+#include "core/kernels/optimizer.h"
 #include "core/kernels.h"
 
 #include <gtest/gtest.h>

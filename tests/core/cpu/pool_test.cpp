@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/kernels.h"
+#include "core/kernels/pool.h"
 #include "tests/support/arrays.h"
 
 namespace tessera {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/kernels/reduce.h"
 #include "tests/support/arrays.h"
 
 namespace tessera {

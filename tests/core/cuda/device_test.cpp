@@ -2,6 +2,9 @@
 #include <limits>
 #include <thread>
 
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/softmax.h"
 #include "tests/core/cuda/cuda_test.h"
 
 namespace tessera::test {
@@ -73,16 +76,16 @@ TEST_F(CudaDevice, ReadsElementsAndFillsStridedArrays) {
 }
 
 TEST_F(CudaDevice, ThePoolKeepsBlocksForTheNextCaller) {
-  size_t live = cuda::pool_stats(0).live_bytes;
+  int64_t live = backend(kCuda).memory_stats().current_bytes;
   {
     Array x = Array::empty({1000}, DType::f32, kCuda);
-    EXPECT_GE(cuda::pool_stats(0).live_bytes, live + 4000);
+    EXPECT_GE(backend(kCuda).memory_stats().current_bytes, live + 4000);
   }
-  EXPECT_EQ(cuda::pool_stats(0).live_bytes, live);
+  EXPECT_EQ(backend(kCuda).memory_stats().current_bytes, live);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  size_t reserved = cuda::pool_stats(0).reserved_bytes;
+  int64_t reserved = backend(kCuda).memory_stats().reserved_bytes;
   for (int i = 0; i < 10; ++i) Array::empty({1000}, DType::f32, kCuda);
-  EXPECT_EQ(cuda::pool_stats(0).reserved_bytes, reserved);
+  EXPECT_EQ(backend(kCuda).memory_stats().reserved_bytes, reserved);
 #endif
 }
 
@@ -97,9 +100,9 @@ TEST_F(CudaDevice, TooLargeARequestIsAnErrorWithItsSize) {
 TEST_F(CudaDevice, ABlockGivenBackByAnotherThreadIsNotUsedTooEarly) {
   for_seeds([] {
     Array x = Array::full({5000}, 1, DType::f32, kCuda);
-    cuda::synchronize(0);
+    backend(kCuda).synchronize();
     Array sum = Array::zeros({5000}, DType::f32, kCuda);
-    cuda::synchronize(0);
+    backend(kCuda).synchronize();
     std::thread other([&sum, x = std::move(x)]() mutable {
       for (int i = 0; i < 4; ++i) kernels(kCuda).binary().run(BinaryOp::add, sum, x, sum);
       x = Array();
@@ -109,7 +112,7 @@ TEST_F(CudaDevice, ABlockGivenBackByAnotherThreadIsNotUsedTooEarly) {
     Array seen = sum.to(Device{});
     EXPECT_EQ(next.to_vector<float>()[4999], 100);
     EXPECT_EQ(seen.numel(), 5000);
-    std::thread([&] { cuda::synchronize(0); }).join();
+    std::thread([&] { backend(kCuda).synchronize(); }).join();
     EXPECT_EQ(sum.to_vector<float>(), std::vector<float>(5000, 4));
   });
 }

@@ -1,5 +1,9 @@
 #include <cmath>
 
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "core/kernels/unary.h"
+#include "core/kernels/where.h"
 #include "tests/core/cuda/cuda_test.h"
 
 namespace tessera::test {
@@ -65,7 +69,10 @@ void expect_as_on_the_cpu(const std::vector<Array>& inputs, DType dtype, double 
     Array expected = Array::zeros(x[0].shape(), dtype);
     Array out = Array::zeros(x[0].shape(), dtype, kCuda);
     std::string error = error_of([&] { fn(kernels({}), x, expected); });
-    std::string error_there = error_of([&] { fn(kernels(kCuda), y, out); });
+    std::string error_there = error_of([&] {
+      fn(kernels(kCuda), y, out);
+      backend(kCuda).synchronize();
+    });
     // Nothing to compute is nothing to refuse.
     if (out.numel() > 0) {
       EXPECT_EQ(error_there, error);

@@ -1,5 +1,7 @@
 #include <cmath>
 
+#include "core/kernels.h"
+#include "core/kernels/fold.h"
 #include "tests/core/cuda/cuda_test.h"
 
 namespace tessera::test {

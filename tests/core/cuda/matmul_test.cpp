@@ -1,3 +1,5 @@
+#include "core/kernels/matmul.h"
+#include "core/kernels.h"
 #include "tests/core/cuda/cuda_test.h"
 
 namespace tessera::test {

@@ -1,6 +1,6 @@
-#include <atomic>
+#include "core/meta/counters.h"
 
-#include "core/meta/meta.h"
+#include <atomic>
 
 namespace tessera::meta {
 namespace {
@@ -13,8 +13,10 @@ std::atomic<double> flops{0};
 
 Stats stats() { return {current_bytes.load(), peak_bytes.load(), flops.load()}; }
 
+void reset_peak() { peak_bytes = current_bytes.load(); }
+
 void reset() {
-  peak_bytes = current_bytes.load();
+  reset_peak();
   flops = 0;
 }
 
