@@ -97,6 +97,9 @@ Tensor embedding(TensorArg table, TensorArg index, std::optional<int64_t> paddin
                 table.shape());
   TESSERA_CHECK(index.dtype() == DType::i64 || index.dtype() == DType::i32,
                 "[embedding] expected an index of i64 or i32, got {}", index.dtype());
+  TESSERA_CHECK(index.device() == table.device(),
+                "[embedding] expected an index on {}, got one on {}", table.device(),
+                index.device());
   Lookup lookup{table.size(0), -1, scale_grad_by_freq};
   if (padding_idx) {
     TESSERA_CHECK(*padding_idx >= -lookup.rows && *padding_idx < lookup.rows,

@@ -42,7 +42,8 @@ std::vector<OpCase> softmax_cases() {
                  .fn =
                      [](const Inputs& in) {
                        int64_t rows = in[0].size(0);
-                       return embedding(in[0], Tensor(indices({2, 2 * rows}, rows)));
+                       Array at = indices({2, 2 * rows}, rows).to(in[0].device());
+                       return embedding(in[0], Tensor(at));
                      },
                  .inputs = {{{{4, 3}}}, {{{1, 1}}}, {{{3, 0}}}},
                  .large = {{{300, 200}}},
