@@ -68,6 +68,7 @@ class Optimizer final : public OptimizerFamily {
  public:
   void update(const UpdateArgs& args, const Array& param, const Array& grad,
               const Array& grad_scale, std::span<const Array> states) const override {
+    if (args.when.defined() && !args.when.item<bool>()) return;
     HWY_DYNAMIC_DISPATCH(run_update)(args, param, grad, grad_scale.item<double>(), states);
   }
 };

@@ -17,7 +17,8 @@ struct UpdateArgs {
 
   std::string_view rule;
   std::array<double, kMaxFactors> factors{};
-};
+  // Undefined, or a 0-d bool array on the device: where it is false, everything stays as it is.
+  Array when = {};
 };
 
 class OptimizerFamily {
