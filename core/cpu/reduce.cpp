@@ -8,6 +8,7 @@
 #include "core/cpu/rows-inl.h"
 #include "core/kernels/reduce.h"
 #include "core/parallel.h"
+#include "core/tree.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
@@ -140,6 +141,9 @@ class Reduce final : public ReduceFamily {
   }
   void chunk_square_sums(const Array& x, const Array& out) const override {
     HWY_DYNAMIC_DISPATCH(run_square_sums)(x, out);
+  }
+  void tree_sum(const Array& x, const Array& out) const override {
+    *out.data<double>() = tessera::tree_sum({x.data<double>(), static_cast<size_t>(x.numel())});
   }
 };
 

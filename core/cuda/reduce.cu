@@ -3,6 +3,14 @@
 #include "core/kernels/reduce.h"
 
 namespace tessera::cuda {
+
+// One level of a tree: neighbours are added, an odd last one moves up.
+__global__ void add_neighbours(const double* below, double* above, int64_t count) {
+  for (int64_t i = global_thread(); i < (count + 1) / 2; i += num_threads_in_grid()) {
+    above[i] = 2 * i + 1 < count ? below[2 * i] + below[2 * i + 1] : below[2 * i];
+  }
+}
+
 namespace {
 
 constexpr int64_t kSquareChunk = 256;
@@ -41,6 +49,20 @@ class Reduce final : public ReduceFamily {
       launch_fold<T, double>({1, rest, 1}, x.slice(0, whole * kSquareChunk, x.numel()),
                              out.slice(0, whole, whole + 1), Squares());
     });
+  }
+
+  void tree_sum(const Array& x, const Array& out) const override {
+    if (x.numel() == 0) return out.fill_(0);
+    int index = x.device().index;
+    DeviceGuard device(index);
+    Array level = x;
+    for (int64_t count = x.numel(); count > 1; count = (count + 1) / 2) {
+      Array above = Array::empty({(count + 1) / 2}, DType::f64, x.device());
+      launch(add_neighbours, blocks_for(above.numel()), kBlock, current_stream(index),
+             device_data<const double>(level), device_data<double>(above), count);
+      level = above;
+    }
+    out.copy_(level.view({}));
   }
 };
 

@@ -16,6 +16,9 @@ class ReduceFamily {
   // out[c] = sum of squares, in f64, of chunk c of 256 elements of x, a flat f32 or f64 array;
   // the last chunk may be short.
   virtual void chunk_square_sums(const Array& x, const Array& out) const = 0;
+  // out, 0-d, = the sum of x, (n,) row-major, as the leaves of one tree (core/tree.h): the same
+  // bits on every device. Both are f64.
+  virtual void tree_sum(const Array& x, const Array& out) const = 0;
 };
 
 }  // namespace tessera

@@ -36,6 +36,17 @@ TEST_F(CudaReduce, SumsAgreeWithTheCpuAndKeepTheirBits) {
   }
 }
 
+TEST_F(CudaReduce, SumsByATreeHaveTheBitsOfTheCpu) {
+  for (int64_t count : {0, 1, 2, 3, 7, 64, 1000, 4097}) {
+    Array x = random_array({count}, DType::f64);
+    Array here = Array::empty({}, DType::f64);
+    Array there = Array::empty({}, DType::f64, kCuda);
+    kernels({}).reduce().tree_sum(x, here);
+    kernels(kCuda).reduce().tree_sum(x.to(kCuda), there);
+    EXPECT_TRUE(same_bits(there.to(Device{}), here)) << count;
+  }
+}
+
 TEST_F(CudaReduce, SumsOfNoRowsAreZero) {
   Array out = Array::full({3}, 7, DType::f32, kCuda);
   kernels(kCuda).reduce().sum_columns(Array::empty({0, 3}, DType::f32, kCuda), out);
