@@ -50,8 +50,7 @@ std::string MuonRule::describe() const {
   const Options& o = options_;
   return fmt::format("muon, momentum {}{}, {} iterations with {}, eps {}, scale {}, products {}",
                      o.momentum, o.nesterov ? " of Nesterov" : "", o.iterations,
-                     fmt::join(o.coefficients, " "), o.eps,
-                     o.scale == MuonScale::original ? "original" : "match_rms_adamw", o.products);
+                     fmt::join(o.coefficients, " "), o.eps, name(o.scale), o.products);
 }
 
 void MuonRule::update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const {

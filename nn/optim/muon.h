@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "core/words.h"
 #include "nn/optim/optimizer.h"
 
 namespace tessera::optim {
@@ -13,6 +14,10 @@ enum class MuonScale {
   original,        // times sqrt(max(1, R / C))
   match_rms_adamw  // times 0.2 sqrt(max(R, C)): updates as large as AdamW's (Liu et al. 2025)
 };
+constexpr auto words_of(MuonScale) {
+  return std::array{Word{MuonScale::original, "original"},
+                    Word{MuonScale::match_rms_adamw, "match_rms_adamw"}};
+}
 
 // The momentum of each matrix, made orthogonal by a few Newton-Schulz iterations (Jordan et al.
 // 2024), as torch.optim.Muon has it; weight decay is decoupled. For parameters of two dims: others

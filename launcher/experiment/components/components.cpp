@@ -1,7 +1,6 @@
 #include "launcher/experiment/components/components.h"
 
 #include "core/allocator.h"
-#include "launcher/experiment/components/parameter_groups.h"
 #include "nn/optim/ema.h"
 
 namespace tessera::experiment {
@@ -69,13 +68,19 @@ void OptimSection::visit(FieldVisitor& v) {
   v("ema", ema, "decay of a moving average of every parameter, kept beside it; 0: none",
     at_least_and_below(0, 1).in_f32());
   v("groups", groups,
-    "PATTERN: lr=NUMBER, weight_decay=NUMBER; ...: settings of the parameters whose names match, * "
-    "standing for any text: '*.bias: weight_decay=0; wte.*: lr=1e-4'");
+    "PATTERN: KEY=VALUE, ...; ...: lr, weight_decay and options of the rule for the parameters "
+    "whose names match, * standing for any text: '*.bias: weight_decay=0; wte.*: lr=1e-4'");
 }
 
-std::vector<optim::ParamGroup> OptimSection::divided(const nn::Module& module,
-                                                     double weight_decay) const {
-  return divide_parameters(module, parse_groups(groups), lr, weight_decay);
+void OptimSection::check() const {
+  std::vector<SectionRule> all = rules();
+  if (!all.empty()) check_groups(groups, all);
+}
+
+std::unique_ptr<optim::Optimizer> OptimSection::optimizer_of(const nn::Module& module,
+                                                             const RuleOf& rule_of) const {
+  return std::make_unique<optim::Optimizer>(
+      divide_parameters(module, groups, rules(), rule_of, lr));
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,

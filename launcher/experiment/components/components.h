@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "launcher/experiment/components/parameter_groups.h"
 #include "launcher/experiment/config/config.h"
 #include "nn/data/contract.h"
 #include "nn/data/dataset.h"
@@ -67,13 +68,19 @@ class OptimSection : public Section {
   std::string groups;
 
   void visit(FieldVisitor& v) override;
+  // That its rules' options and `groups` can be; all but what only a model shows.
+  void check() const override;
   virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
 
  protected:
-  // The module's parameters as `groups` divides them, with its settings: besides, those of two dims
-  // or more have this weight decay, and others none. Throws ConfigError where groups says what it
-  // cannot mean, names no parameter, or one twice.
-  std::vector<optim::ParamGroup> divided(const nn::Module& module, double weight_decay) const;
+  // Whose options are keys of the section and settings of `groups`. None: the section makes its
+  // optimizer in a way of its own, and knows what it does with `groups`.
+  virtual std::vector<SectionRule> rules() const { return {}; }
+  // An optimizer of the module's parameters by rules(), of which rule_of chooses, with what
+  // `groups` says of some. ConfigErrors are those of divide_parameters.
+  std::unique_ptr<optim::Optimizer> optimizer_of(
+      const nn::Module& module,
+      const RuleOf& rule_of = [](const std::string&, const Tensor&) { return size_t{0}; }) const;
 };
 
 // The section's optimizer, with the moving averages that it asks for.

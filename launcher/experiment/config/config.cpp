@@ -195,6 +195,7 @@ void load_chosen(Choice& choice, const std::string& name, const std::vector<Opti
                       fmt::format("the keys of {} '{}' are", name, option.name));
   Reader reader(name, given);
   choice.section->visit(reader);
+  choice.section->check();
 }
 
 }  // namespace

@@ -200,6 +200,12 @@ Constraint greater_than(double lowest) {
   return c;
 }
 
+Constraint at_most(double highest) {
+  Constraint c;
+  c.highest = highest;
+  return c;
+}
+
 Constraint in_range(double lowest, double highest) {
   Constraint c = at_least(lowest);
   c.highest = highest;

@@ -54,6 +54,7 @@ struct Constraint {
 
 Constraint at_least(double lowest);
 Constraint greater_than(double lowest);
+Constraint at_most(double highest);
 // From lowest to highest, both included.
 Constraint in_range(double lowest, double highest);
 // From lowest, included, to highest, excluded: a dropout probability, say.
@@ -120,6 +121,9 @@ class Section {
   virtual ~Section() = default;
   // Passes every field to v, the same ones in the same order at each call, and changes none itself.
   virtual void visit(FieldVisitor& v) = 0;
+  // Throws ConfigError, beginning with section and key, where values that are each in order
+  // contradict each other. Called when all are read.
+  virtual void check() const {}
 };
 
 // "an integer of at least 1", "null or a string", "one of exact, fast": what field accepts.

@@ -1,0 +1,374 @@
+// The sections of optimizers: what they make, what groups may set, what is refused, and runs.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/parallel.h"
+#include "launcher/experiment/components/components.h"
+#include "launcher/experiment/ranks.h"
+#include "nn/optim/adafactor.h"
+#include "nn/optim/adamw.h"
+#include "nn/optim/muon.h"
+#include "nn/optim/sgd.h"
+#include "tests/support/error_of.h"
+#include "tests/support/temp_dir.h"
+
+namespace tessera::experiment {
+namespace {
+
+using test::contains;
+using test::error_of;
+
+constexpr const char* kSmallGpt =
+    "model: {name: gpt, layers: 2, heads: 2, width: 16, context: 16}\n";
+constexpr const char* kMlp = "model: {name: mlp, inputs: 8, hidden1: 6, hidden2: 4, classes: 2}\n";
+
+Config load(const std::string& yaml) {
+  return load_config(yaml, "test.yaml", {}, builtin_catalog());
+}
+
+// What a parameter has in the optimizer that the config describes.
+struct Settings {
+  double weight_decay;
+  double lr_scale;
+  optim::RulePtr rule;
+};
+
+struct Made {
+  explicit Made(const std::string& yaml)
+      : config(load(yaml)),
+        model(config.model.as<ModelSection>().make()),
+        optimizer(make_optimizer(config.optim.as<OptimSection>(), *model)) {
+    for (const optim::ParamGroup& group : optimizer->groups()) {
+      for (const std::string& name : group.names) {
+        of[name] = {group.weight_decay, group.lr_scale, group.rule};
+      }
+    }
+  }
+  std::string rule(const std::string& name) const { return of.at(name).rule->describe(); }
+
+  Config config;
+  std::unique_ptr<nn::Model> model;
+  std::unique_ptr<optim::Optimizer> optimizer;
+  std::map<std::string, Settings> of;
+};
+
+std::string error(const std::string& optim, const std::string& model = kMlp) {
+  return error_of([&] { Made made(model + "optim: {" + optim + "}"); });
+}
+
+TEST(Optimizers, DefaultsAreThoseOfTheRules) {
+  EXPECT_EQ(Made("optim: {name: sgd}").optimizer->describe(), optim::SgdRule({}).describe());
+  EXPECT_EQ(Made("optim: {name: adafactor}").optimizer->describe(),
+            optim::AdafactorRule({}).describe());
+  EXPECT_EQ(Made(std::string(kSmallGpt) + "optim: {name: muon}").rule("blocks.0.c_fc.weight"),
+            optim::MuonRule({}).describe());
+  std::string adamw = optim::AdamWRule({.beta2 = 0.95}).describe();
+  EXPECT_EQ(Made("optim: {name: adamw}").optimizer->describe(), adamw);
+  EXPECT_EQ(Made(std::string(kSmallGpt) + "optim: {name: muon}").rule("wte.weight"), adamw);
+  EXPECT_EQ(load("optim: {name: sgd}").optim.as<OptimSection>().lr, 1e-3);
+  EXPECT_EQ(load("optim: {name: adafactor}").optim.as<OptimSection>().lr, 1e-2);
+}
+
+TEST(Optimizers, KeysReachTheRules) {
+  EXPECT_EQ(Made("optim: {name: sgd, momentum: 0.5, nesterov: true}").optimizer->describe(),
+            optim::SgdRule({.momentum = 0.5, .nesterov = true}).describe());
+  EXPECT_EQ(Made("optim: {name: sgd, momentum: 0.5, dampening: 0.25}").optimizer->describe(),
+            optim::SgdRule({.momentum = 0.5, .dampening = 0.25}).describe());
+  EXPECT_EQ(Made("optim: {name: adafactor, beta2_decay: -0.5, eps2: 0.01, clip: 2}")
+                .optimizer->describe(),
+            optim::AdafactorRule({.beta2_decay = -0.5, .eps2 = 0.01, .clip = 2}).describe());
+  Made muon(std::string(kSmallGpt) +
+            "optim: {name: muon, momentum: 0.5, nesterov: false, iterations: 3, eps: 1e-6, "
+            "scale: match_rms_adamw, adamw_beta1: 0.8, adamw_beta2: 0.9, adamw_eps: 1e-6}");
+  EXPECT_EQ(muon.rule("blocks.1.c_fc.weight"),
+            optim::MuonRule({.momentum = 0.5,
+                             .nesterov = false,
+                             .iterations = 3,
+                             .eps = 1e-6,
+                             .scale = optim::MuonScale::match_rms_adamw})
+                .describe());
+  EXPECT_EQ(muon.rule("ln_f.weight"),
+            optim::AdamWRule({.beta1 = 0.8, .beta2 = 0.9, .eps = 1e-6}).describe());
+}
+
+TEST(Optimizers, OfOneRuleHaveTwoGroupsByDims) {
+  for (const char* name : {"adamw", "sgd", "adafactor"}) {
+    Made made(std::string(kSmallGpt) + "optim: {weight_decay: 0.25, name: " + name + "}");
+    const auto& groups = made.optimizer->groups();
+    ASSERT_EQ(groups.size(), 2U) << name;
+    EXPECT_EQ(groups[0].weight_decay, 0.25);
+    EXPECT_EQ(groups[1].weight_decay, 0);
+    EXPECT_EQ(groups[0].rule, groups[1].rule) << "parameters with one rule share buckets";
+    std::vector<std::string> expected;
+    for (const auto& [parameter, tensor] : made.model->named_parameters()) {
+      EXPECT_EQ(made.of.at(parameter).lr_scale, 1);
+      if (tensor.dim() >= 2) expected.push_back(parameter);
+    }
+    EXPECT_EQ(groups[0].names, expected) << name;
+  }
+}
+
+TEST(Optimizers, MuonLeavesEmbeddingsAndWhatIsNoMatrixToAdamW) {
+  Made gpt(std::string(kSmallGpt) +
+           "optim: {name: muon, lr: 0.02, weight_decay: 0.01, adamw_lr: 0.005, "
+           "adamw_weight_decay: 0.2}");
+  for (const auto& [name, tensor] : gpt.model->named_parameters()) {
+    bool embedding = name == "wte.weight" || name == "wpe.weight";
+    bool by_muon = tensor.dim() == 2 && !embedding;
+    EXPECT_EQ(gpt.rule(name).starts_with("muon"), by_muon) << name;
+    EXPECT_EQ(gpt.of[name].weight_decay, by_muon ? 0.01 : embedding ? 0.2 : 0) << name;
+    EXPECT_EQ(gpt.of[name].lr_scale, by_muon ? 1 : 0.25) << name;
+  }
+  // Without a rate of its own AdamW has Muon's.
+  EXPECT_EQ(
+      Made(std::string(kSmallGpt) + "optim: {name: muon, lr: 0.02}").of["wte.weight"].lr_scale, 1);
+}
+
+TEST(Optimizers, WhatMuonLeavesToAdamWCanBeChosen) {
+  Made mlp(std::string(kMlp) + "optim: {name: muon, adamw_for: 'fc3.*, fc1.w*'}");
+  EXPECT_TRUE(mlp.rule("fc1.weight").starts_with("adamw"));
+  EXPECT_TRUE(mlp.rule("fc2.weight").starts_with("muon"));
+  EXPECT_TRUE(mlp.rule("fc2.bias").starts_with("adamw"));
+  EXPECT_TRUE(mlp.rule("fc3.weight").starts_with("adamw"));
+  Made all(std::string(kSmallGpt) + "optim: {name: muon, adamw_for: ''}");
+  EXPECT_TRUE(all.rule("wte.weight").starts_with("muon"));
+  EXPECT_EQ(error("name: muon, adamw_for: 'fc3.*, fc9.*'"),
+            "optim.adamw_for: 'fc9.*' matches no parameter of the model");
+  EXPECT_EQ(error("name: muon, adamw_for: 'fc3.*,'"),
+            "optim.adamw_for: '' matches no parameter of the model");
+  EXPECT_EQ(error("name: muon, adamw_for: '*'"),
+            "optim.adamw_for: of the model, no matrix is left for muon to update");
+}
+
+TEST(Optimizers, ValuesOutOfBoundsAreNamedByTheirPlace) {
+  EXPECT_EQ(error("name: sgd, momentum: 1"),
+            "test.yaml:2:30: optim.momentum: expected a number of at least 0 and below 1, got '1'");
+  EXPECT_TRUE(contains(error("name: sgd, dampening: 1.5"),
+                       "optim.dampening: expected a number fr"
+                       "om 0 to 1, got '1.5'"));
+  EXPECT_TRUE(contains(error("name: adafactor, beta2_decay: 0.8"),
+                       "optim.beta2_decay: expected a number of at most 0, got '0.8'"));
+  EXPECT_TRUE(contains(error("name: adafactor, clip: 0.5"),
+                       "optim.clip: expected a number of at least 1, got '0.5'"));
+  EXPECT_TRUE(contains(error("name: muon, iterations: 100"),
+                       "optim.iterations: expected an integer from 1 to 99, got '100'"));
+  EXPECT_TRUE(contains(error("name: muon, scale: match_rms_adam"),
+                       "optim.scale: expected one of original, match_rms_adamw, got "
+                       "'match_rms_adam'; did you mean 'match_rms_adamw'?"));
+  EXPECT_TRUE(contains(error("name: sgd, beta1: 0.5"),
+                       "unknown key 'beta1' in section 'optim'; the keys of optim 'sgd' are name, "
+                       "lr, clip_norm, ema, groups, weight_decay, momentum, dampening, nesterov"));
+  EXPECT_TRUE(contains(error("name: mion"), "did you mean 'muon'?"));
+}
+
+TEST(Optimizers, OptionsThatContradictEachOtherAreNamed) {
+  EXPECT_EQ(error("name: sgd, nesterov: true"), "optim.nesterov: true needs a momentum above 0");
+  EXPECT_EQ(error("name: sgd, nesterov: true, momentum: 0.9, dampening: 0.1"),
+            "optim.nesterov: true needs a dampening of 0, got 0.1");
+  EXPECT_EQ(error("name: sgd, nesterov: true, momentum: 0.9"), "");
+  EXPECT_EQ(error("name: sgd, nesterov: true, momentum: 0.9, groups: '*.bias: momentum=0'"),
+            "optim.groups: '*.bias': nesterov: true needs a momentum above 0");
+  EXPECT_EQ(error("name: sgd, nesterov: true, momentum: 0.9, "
+                  "groups: '*.bias: momentum=0, nesterov=false'"),
+            "");
+  // Where no parameter has them, too.
+  EXPECT_EQ(error("name: sgd, nesterov: true, groups: '*: momentum=0.9'"),
+            "optim.nesterov: true needs a momentum above 0");
+  EXPECT_THROW(Made(std::string(kMlp) + "optim: {name: sgd, nesterov: true}"), ConfigError);
+}
+
+TEST(Optimizers, GroupsSetOptionsOfTheRule) {
+  Made adamw(std::string(kSmallGpt) +
+             "optim: {name: adamw, groups: '*.bias: beta1=0.5; *ln*.weight: beta2 = 0.99, lr=0; "
+             "wte.*: beta1=0.5'}");
+  EXPECT_EQ(adamw.rule("wte.weight"), optim::AdamWRule({.beta1 = 0.5, .beta2 = 0.95}).describe());
+  EXPECT_EQ(adamw.rule("ln_f.weight"), optim::AdamWRule({.beta2 = 0.99}).describe());
+  EXPECT_EQ(adamw.of["ln_f.weight"].lr_scale, 0);
+  EXPECT_EQ(adamw.rule("wpe.weight"), optim::AdamWRule({.beta2 = 0.95}).describe());
+  // Equal settings make one group, whichever pattern says them; equal options make one rule.
+  EXPECT_EQ(adamw.optimizer->groups().size(), 4U);
+  EXPECT_EQ(adamw.of["wte.weight"].rule, adamw.of["ln_f.bias"].rule);
+  // Which ranks compare before they train together.
+  EXPECT_EQ(adamw.optimizer->describe(),
+            "adamw, betas 0.5 and 0.95, eps 1e-08; adamw, betas 0.9 and 0.95, eps 1e-08; "
+            "adamw, betas 0.9 and 0.99, eps 1e-08");
+  Made sgd(std::string(kMlp) +
+           "optim: {name: sgd, momentum: 0.9, groups: '*.bias: momentum=0.5, nesterov=true'}");
+  EXPECT_EQ(sgd.rule("fc2.bias"), optim::SgdRule({.momentum = 0.5, .nesterov = true}).describe());
+  EXPECT_EQ(sgd.rule("fc2.weight"), optim::SgdRule({.momentum = 0.9}).describe());
+  EXPECT_TRUE(contains(Made("optim: {name: adafactor, groups: 'wte.*: clip=2'}").rule("wte.weight"),
+                       "clip 2"));
+}
+
+TEST(Optimizers, GroupsThatSayWhatTheSectionSaysChangeNothing) {
+  Made plain(std::string(kMlp) + "optim: {name: adamw}");
+  Made same(std::string(kMlp) + "optim: {name: adamw, groups: 'fc1.*: beta1=0.9, lr=0.001'}");
+  ASSERT_EQ(same.optimizer->groups().size(), plain.optimizer->groups().size());
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(same.optimizer->groups()[i].names, plain.optimizer->groups()[i].names);
+    EXPECT_EQ(same.optimizer->groups()[i].rule, same.optimizer->groups()[0].rule);
+  }
+}
+
+TEST(Optimizers, GroupsOfMuonSetWhatTheParametersRuleHas) {
+  Made gpt(std::string(kSmallGpt) +
+           "optim: {name: muon, lr: 0.02, adamw_lr: 0.01, groups: 'blocks.0.*: momentum=0.5, "
+           "scale=match_rms_adamw, adamw_beta2=0.9, lr=0.04; wte.*: lr=0.002, weight_decay=0'}");
+  EXPECT_TRUE(contains(gpt.rule("blocks.0.c_fc.weight"), "muon, momentum 0.5"));
+  EXPECT_TRUE(contains(gpt.rule("blocks.0.c_fc.weight"), "match_rms_adamw"));
+  EXPECT_EQ(gpt.rule("blocks.0.c_fc.bias"), optim::AdamWRule({.beta2 = 0.9}).describe());
+  EXPECT_EQ(gpt.of["blocks.0.c_fc.weight"].lr_scale, 2);
+  EXPECT_EQ(gpt.of["blocks.0.c_fc.bias"].lr_scale, 2);
+  EXPECT_EQ(gpt.of["blocks.1.c_fc.bias"].lr_scale, 0.5);
+  EXPECT_DOUBLE_EQ(gpt.of["wte.weight"].lr_scale, 0.1);
+  EXPECT_EQ(gpt.of["wte.weight"].weight_decay, 0);
+  EXPECT_EQ(error("name: muon, groups: '*.bias: momentum=0.5'"),
+            "optim.groups: '*.bias': momentum: its parameters are updated by adamw, which has no "
+            "such option");
+  EXPECT_EQ(error("name: muon, groups: '*.weight: adamw_beta1=0.5'"),
+            "optim.groups: '*.weight': adamw_beta1: its parameters are updated by muon, which has "
+            "no such option");
+  EXPECT_EQ(error("name: muon, groups: '*.bias: adamw_lr=0.5'"),
+            "optim.groups: '*.bias': there is no setting 'adamw_lr'; did you mean 'lr'?");
+}
+
+TEST(Optimizers, MistakesInGroupsNamePatternAndKey) {
+  auto of_group = [](const std::string& text) {
+    return error("name: adamw, groups: '" + text + "'");
+  };
+  EXPECT_EQ(of_group("*.bias: beta1=1"),
+            "optim.groups: '*.bias': beta1: expected a number of at least 0 and below 1, got '1'");
+  EXPECT_EQ(of_group("*.bias: eps=1e-46"),
+            "optim.groups: '*.bias': eps: expected a number greater than 0, got '1e-46': f32 "
+            "cannot hold it");
+  EXPECT_EQ(of_group("*.bias: bata1=0.5"),
+            "optim.groups: '*.bias': there is no setting 'bata1'; did you mean 'beta1'?");
+  EXPECT_EQ(of_group("*.bias: momentum=0.5"),
+            "optim.groups: '*.bias': there is no setting 'momentum'; there are lr, weight_decay, "
+            "beta1, beta2, eps");
+  EXPECT_EQ(of_group("*.bias: beta1=0.5, beta1=0.6"),
+            "optim.groups: '*.bias': there are two values of beta1");
+  EXPECT_EQ(of_group("*.bias: beta1"), "optim.groups: '*.bias': expected KEY=VALUE, got 'beta1'");
+  EXPECT_EQ(of_group("*.bias: beta1="),
+            "optim.groups: '*.bias': beta1: expected a number of at least 0 and below 1, got ''");
+  EXPECT_EQ(error("name: sgd, momentum: 0.9, groups: '*.bias: nesterov=yes'"),
+            "optim.groups: '*.bias': nesterov: expected true or false, got 'yes'; did you mean "
+            "true?");
+  EXPECT_EQ(error("name: muon, groups: '*.weight: scale=orginal'"),
+            "optim.groups: '*.weight': scale: expected one of original, match_rms_adamw, got "
+            "'orginal'; did you mean 'original'?");
+  EXPECT_EQ(error("name: muon, groups: '*.weight: iterations=2.5'"),
+            "optim.groups: '*.weight': iterations: expected an integer from 1 to 99, got '2.5'");
+}
+
+TEST(Optimizers, AreExplained) {
+  std::string text = explain(builtin_catalog());
+  for (const char* expected : {"  name: adamw  (one of adamw, sgd, muon, adafactor)\n",
+                               "    momentum: 0  (a number of at least 0 and below 1)\n",
+                               "    scale: original  (one of original, match_rms_adamw)\n",
+                               "    adamw_lr: null  (null or a number greater than 0)\n",
+                               "    adamw_beta1: 0.9  (a number of at least 0 and below 1)\n",
+                               "    beta2_decay: -0.8  (a number of at most 0)\n"}) {
+    EXPECT_TRUE(contains(text, expected));
+  }
+}
+
+// Runs of a small language model through the trainer.
+class OptimizerRuns : public testing::Test {
+ protected:
+  OptimizerRuns() {
+    std::string text;
+    for (int i = 0; text.size() < 4000; ++i) text += fmt::format("line {} of it\n", i * 7);
+    folder_.write("text", text);
+  }
+
+  Config config(const std::string& name, const std::string& optim,
+                std::vector<std::string> overrides) const {
+    overrides.push_back("run.dir=" + (folder_ / name));
+    std::string yaml = std::string(kSmallGpt) +
+                       "run: {steps: 4, eval_batches: 1}\ncompute: {threads: 1}\n"
+                       "data: {name: text, path: " +
+                       (folder_ / "text") + ", micro_batch: 1, leaves: 4}\noptim: {" + optim + "}";
+    return load_config(yaml, "test.yaml", overrides, builtin_catalog());
+  }
+  int train(const std::string& name, const std::string& optim, int ranks,
+            const std::vector<std::string>& overrides = {}) const {
+    return train_threads(ranks, [&] {
+      set_num_threads(1);
+      return std::make_unique<Trainer>(config(name, optim, overrides));
+    });
+  }
+  std::vector<nlohmann::json> records(const std::string& name) const {
+    std::ifstream file(folder_ / (name + "/metrics.jsonl"));
+    std::vector<nlohmann::json> out;
+    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
+    return out;
+  }
+  std::string digest(const std::string& name) const {
+    return records(name).back().value("digest", "none");
+  }
+
+  test::TempDir folder_;
+};
+
+constexpr std::pair<const char*, const char*> kRuns[] = {
+    {"adamw", "name: adamw, lr: 0.01, groups: '*.bias: beta1=0.5; wte.*: beta2=0.99, lr=0.002'"},
+    {"sgd",
+     "name: sgd, lr: 0.1, momentum: 0.9, groups: '*.bias: momentum=0; wpe.*: nesterov=true'"},
+    {"muon", "name: muon, lr: 0.02, adamw_lr: 0.01, groups: 'blocks.1.*: momentum=0.5'"},
+    {"adafactor", "name: adafactor, lr: 0.05, ema: 0.9, groups: '*.weight: clip=2'"}};
+
+TEST_F(OptimizerRuns, EndWithOneDigestUnderAnyRanksAndStrategy) {
+  std::map<std::string, std::string> digests;
+  for (const auto& [name, optim] : kRuns) {
+    std::string alone = std::string(name) + "1";
+    std::string two = std::string(name) + "2";
+    ASSERT_EQ(train(alone, optim, 1), 0) << name;
+    EXPECT_LT(records(alone)[3]["loss"], records(alone)[0]["loss"]) << name;
+    ASSERT_EQ(train(two, optim, 2, {"parallel.strategy=zero3"}), 0) << name;
+    EXPECT_EQ(digest(two), digest(alone)) << name;
+    EXPECT_TRUE(digests.emplace(digest(alone), name).second) << name;
+  }
+  // What groups say counts.
+  ASSERT_EQ(train("plain", "name: muon, lr: 0.02, adamw_lr: 0.01", 1), 0);
+  EXPECT_FALSE(digests.contains(digest("plain")));
+}
+
+TEST_F(OptimizerRuns, GoOnFromACheckpointUnderOtherRanks) {
+  constexpr int kStopped = 75;
+  for (const auto& [name, optim] : kRuns) {
+    std::string whole = std::string(name) + "-whole";
+    ASSERT_EQ(train(whole, optim, 1), 0) << name;
+    ASSERT_EQ(train(name, optim, 2, {"run.stop_after=2", "parallel.strategy=zero2"}), kStopped);
+    ASSERT_EQ(train(name, optim, 1, {"run.resume=auto"}), 0) << name;
+    EXPECT_EQ(digest(name), digest(whole)) << name;
+  }
+}
+
+TEST_F(OptimizerRuns, DoNotGoOnWithTheStateOfAnotherRule) {
+  ASSERT_EQ(train("run", "name: muon", 1, {"run.stop_after=1"}), 75);
+  auto refusal = [&](const std::string& optim) {
+    return error_of(
+        [&] { Trainer trainer(config("other", optim, {"run.resume=" + (folder_ / "run")})); });
+  };
+  EXPECT_EQ(refusal("name: muon, momentum: 0.5, groups: 'blocks.0.*: lr=0.1, momentum=0.9'"), "");
+  EXPECT_TRUE(contains(refusal("name: muon, adamw_for: '*wte.*'"),
+                       "it has no 'momentum_buffer/wpe.weight', which this run needs"));
+  EXPECT_TRUE(contains(refusal("name: sgd, momentum: 0.9"),
+                       "it has no 'momentum_buffer/wte.weight', which this run needs"));
+  ASSERT_EQ(train("sgd", "name: sgd, momentum: 0.9", 1, {"run.stop_after=1"}), 75);
+  EXPECT_TRUE(contains(error_of([&] {
+                         Trainer trainer(config("other",
+                                                "name: sgd, momentum: 0.9, groups: "
+                                                "'*.bias: momentum=0'",
+                                                {"run.resume=" + (folder_ / "sgd")}));
+                       }),
+                       "for which this run has no use"));
+}
+
+}  // namespace
+}  // namespace tessera::experiment
