@@ -229,7 +229,7 @@ class Filling {
       bucket.state.push_back(Array::zeros({bucket.own.size()}, bucket.sum_dtype(), device(bucket)));
     }
     for (Segment& segment : bucket.segments) {
-      Run own = bucket.own_part_of(segment);
+      Interval own = bucket.own_part_of(segment);
       if (own.size() == 0) continue;
       for (const Array& state : bucket.state) segment.state.push_back(part(state, own));
     }
@@ -264,9 +264,9 @@ class Filling {
 
   void place(const Bucket& bucket, const Segment& segment, bool has_master) const {
     const Tensor& parameter = segment.parameter;
-    Run whole{segment.begin, segment.end};
-    Run in_own = bucket.own_part_of(segment);
-    Run own{in_own.begin + bucket.own.begin, in_own.end + bucket.own.begin};
+    Interval whole{segment.begin, segment.end};
+    Interval in_own = bucket.own_part_of(segment);
+    Interval own{in_own.begin + bucket.own.begin, in_own.end + bucket.own.begin};
     Array view = Array(bucket.params.storage(), bucket.params.dtype(), {whole.size()}, {1},
                        bucket.params.offset() + whole.begin);
     if (!bucket.sharded) copy_values(segment, whole, view);
@@ -277,12 +277,12 @@ class Filling {
     parameter.set_data_of_dtype(view.view(parameter.shape()));
   }
 
-  // to = the run's elements of the parameter, which is as it was made or not made yet.
-  void copy_values(const Segment& segment, Run run, const Array& to) const {
+  // to = the interval's elements of the parameter, which is as it was made or not made yet.
+  void copy_values(const Segment& segment, Interval interval, const Array& to) const {
     const Array& from = segment.parameter.data();
-    int64_t first = run.begin - segment.begin;
+    int64_t first = interval.begin - segment.begin;
     if (from.device() == to.device()) {
-      to.copy_(part(from.contiguous().view({from.numel()}), {first, first + run.size()}));
+      to.copy_(part(from.contiguous().view({from.numel()}), {first, first + interval.size()}));
     } else {
       Array made = to.dtype() == from.dtype() ? to : Array::empty(to.shape(), from.dtype());
       module_.initial_values(segment.parameter).fill(first, made);
@@ -297,10 +297,10 @@ class Filling {
 
 }  // namespace
 
-Run Bucket::own_part_of(const Segment& segment) const {
+Interval Bucket::own_part_of(const Segment& segment) const {
   int64_t begin = std::max(segment.begin, own.begin);
   int64_t end = std::min(segment.end, own.end);
-  return begin < end ? Run{begin - own.begin, end - own.begin} : Run{};
+  return begin < end ? Interval{begin - own.begin, end - own.begin} : Interval{};
 }
 
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,

@@ -45,7 +45,7 @@ struct Bucket {
   int64_t numel = 0;  // padding included: a multiple of kChunkElements
   Array params;       // whole
   ShardCut cut;       // who of grid.owners() updates which elements
-  Run own;            // those that this rank updates
+  Interval own;       // those that this rank updates
   Array own_params;
   Array master;              // of `own`, in sum_dtype; own_params itself where that is its dtype
   std::vector<Array> state;  // the buffers of all segments' states, in sum_dtype
@@ -54,7 +54,7 @@ struct Bucket {
   // one owner lie together.
   optim::Cut rule_cut() const { return segments[0].rule->cut(); }
   // Of a segment, what this rank updates: counted from the beginning of `own`. Empty: nothing.
-  Run own_part_of(const Segment& segment) const;
+  Interval own_part_of(const Segment& segment) const;
   // The dtype that gradients are summed in: f32, or f64 for f64.
   DType sum_dtype() const { return params.dtype() == DType::f64 ? DType::f64 : DType::f32; }
 };

@@ -9,7 +9,9 @@
 namespace tessera {
 namespace {
 
-int64_t chunks_of(Run run) { return (run.size() + kChunkElements - 1) / kChunkElements; }
+int64_t chunks_of(Interval interval) {
+  return (interval.size() + kChunkElements - 1) / kChunkElements;
+}
 
 // From what ranks have of every bucket to the order of the parameters.
 std::vector<double> chunks_in_order(const std::vector<Bucket>& buckets,
@@ -21,7 +23,7 @@ std::vector<double> chunks_in_order(const std::vector<Bucket>& buckets,
     if (!bucket.trained) continue;
     std::vector<double> of_bucket(static_cast<size_t>(bucket.numel / kChunkElements));
     for (size_t rank = 0; rank < parts.size(); ++rank) {
-      Run shard = bucket.cut.of(static_cast<int>(rank));
+      Interval shard = bucket.cut.of(static_cast<int>(rank));
       int64_t count = shard.size() / kChunkElements;
       std::copy_n(next[rank], count, of_bucket.begin() + shard.begin / kChunkElements);
       next[rank] += count;

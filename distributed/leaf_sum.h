@@ -20,7 +20,7 @@ struct SumLayout {
   ShardCut replicas;      // of a shard among grid.replicas()
 
   // The leaves that this rank's replica takes.
-  Run own_leaves() const;
+  Interval own_leaves() const;
 };
 
 // The part of the sum over this replica's leaves that is this rank's shard among grid.shards().

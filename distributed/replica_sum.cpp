@@ -16,7 +16,7 @@ class ExactReplicaSum final : public ReplicaSum {
   ExactReplicaSum(const SumLayout& layout, PartialSum partial) : layout_(layout) {
     const Levels& replicas = layout.grid.replicas();
     int first = replicas.far().rank() * replicas.near().size();
-    std::vector<Run> leaves;
+    std::vector<Interval> leaves;
     for (int i = 0; i < replicas.near().size(); ++i) {
       leaves.push_back(part_of_rank(layout.num_leaves, first + i, replicas.size()));
     }
@@ -32,7 +32,7 @@ class ExactReplicaSum final : public ReplicaSum {
     const Levels& replicas = layout_.grid.replicas();
     if (replicas.far().size() == 1) return;
     Subtrees subtrees = exchange_->finish();
-    std::vector<Run> leaves;
+    std::vector<Interval> leaves;
     for (int node = 0; node < replicas.far().size(); ++node) {
       leaves.push_back(part_of_rank(layout_.num_leaves, node, replicas.far().size()));
     }

@@ -23,20 +23,20 @@ class EachRound : public LeafSum {
   virtual void begin_round(int64_t first_leaf, const Array& gradient) = 0;
 
   const Levels& levels() const { return layout_.grid.shards(); }
-  // The runs that `count` ranks or nodes have one after the other, of `each` leaves each.
-  std::vector<Run> leaves_from(int64_t first, int count, int64_t each) const {
-    std::vector<Run> runs;
+  // The intervals that `count` ranks or nodes have one after the other, of `each` leaves each.
+  std::vector<Interval> leaves_from(int64_t first, int count, int64_t each) const {
+    std::vector<Interval> intervals;
     for (int64_t i = 0; i < count; ++i) {
-      runs.push_back(
+      intervals.push_back(
           {std::min(first + i * each, leaves_.end), std::min(first + (i + 1) * each, leaves_.end)});
     }
-    return runs;
+    return intervals;
   }
 
   SumLayout layout_;
 
  private:
-  Run leaves_;
+  Interval leaves_;
   int64_t next_leaf_;
 };
 

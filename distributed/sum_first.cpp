@@ -31,7 +31,7 @@ class SumFirst final : public LeafSum {
 
 }  // namespace
 
-Run SumLayout::own_leaves() const {
+Interval SumLayout::own_leaves() const {
   return part_of_rank(num_leaves, grid.replicas().rank(), grid.replicas().size());
 }
 

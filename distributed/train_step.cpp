@@ -30,7 +30,7 @@ std::string nonfinite_in(const Bucket& bucket) {
   arrays.insert(arrays.end(), bucket.state.begin(), bucket.state.end());
   if (std::all_of(arrays.begin(), arrays.end(), all_finite)) return {};
   for (const Segment& segment : bucket.segments) {
-    Run own = bucket.own_part_of(segment);
+    Interval own = bucket.own_part_of(segment);
     std::vector<Array> parts{part(bucket.master, own), part(bucket.own_params, own)};
     parts.insert(parts.end(), segment.state.begin(), segment.state.end());
     if (!std::all_of(parts.begin(), parts.end(), all_finite)) return segment.name;
@@ -79,8 +79,8 @@ std::vector<int64_t> TrainStep::own_leaves(int64_t num_leaves) const {
 
 int64_t TrainStep::num_rounds(int64_t num_leaves) const {
   int group_index = mesh_.data().rank() / group();
-  int64_t run = part_of_rank(num_leaves, group_index, mesh_.data().size() / group()).size();
-  return (run + group() - 1) / group();
+  int64_t leaves = part_of_rank(num_leaves, group_index, mesh_.data().size() / group()).size();
+  return (leaves + group() - 1) / group();
 }
 
 // One rank's failure is everybody's.
@@ -335,7 +335,7 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
     const Bucket& bucket = buckets_[i];
     if (!bucket.trained) continue;
     for (const Segment& segment : bucket.segments) {
-      Run own = bucket.own_part_of(segment);
+      Interval own = bucket.own_part_of(segment);
       if (own.size() == 0) continue;
       optim::Slice slice{part(bucket.master, own), part(gradients[i], own), segment.state};
       if (bucket.rule_cut() == optim::Cut::whole_parameter) {

@@ -176,7 +176,8 @@ std::vector<size_t> MemorySnapshots::files_needed(std::span<const HeldTensor> st
     const TensorRecord* tensor = manifest_.find(held.name);
     if (!tensor) continue;  // said by read
     for (const PieceRecord& piece : tensor->pieces) {
-      if (std::max(piece.run.begin, held.held.begin) < std::min(piece.run.end, held.held.end)) {
+      if (std::max(piece.interval.begin, held.held.begin) <
+          std::min(piece.interval.end, held.held.end)) {
         needed.insert(piece.file);
       }
     }

@@ -19,10 +19,10 @@ struct TensorInfo {
   Dims shape;
 };
 
-// Where a run of a tensor's elements is to go: a flat array of its dtype on the CPU.
+// Where an interval of a tensor's elements is to go: a flat array of its dtype on the CPU.
 struct ReadTarget {
   std::string name;
-  Run run;
+  Interval interval;
   Array data;
 };
 

@@ -54,9 +54,9 @@ Array sum_on(const ShardGrid& grid, int64_t leaves, int64_t size, DType dtype, R
   GradientSum sum(leaves, ShardCut::even(size, grid.owners()), dtype, mode, grid);
   int group = grid.shards().size();
   Communicator& data = grid.data();
-  int64_t run = part_of_rank(leaves, data.rank() / group, data.size() / group).size();
+  int64_t of_group = part_of_rank(leaves, data.rank() / group, data.size() / group).size();
   std::vector<int64_t> own = leaves_of_rank(leaves, data.rank(), data.size(), group);
-  for (int64_t round = 0; round == 0 || round * group < run; ++round) {
+  for (int64_t round = 0; round == 0 || round * group < of_group; ++round) {
     auto i = static_cast<size_t>(round);
     sum.add(i < own.size() ? leaf_value(own[i], size, dtype) : Array());
   }
@@ -190,11 +190,11 @@ TEST(LeavesOfRank, AreContiguousAndEven) {
     for (int world = 1; world <= 8; ++world) {
       int64_t next = 0;
       for (int rank = 0; rank < world; ++rank) {
-        auto run = part_of_rank(leaves, rank, world);
-        EXPECT_EQ(run.begin, next);
-        int64_t count = run.end - run.begin;
+        auto own = part_of_rank(leaves, rank, world);
+        EXPECT_EQ(own.begin, next);
+        int64_t count = own.end - own.begin;
         EXPECT_TRUE(count == leaves / world || count == leaves / world + 1);
-        next = run.end;
+        next = own.end;
       }
       EXPECT_EQ(next, leaves);
     }
