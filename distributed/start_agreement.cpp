@@ -89,7 +89,7 @@ class Items {
     add("clip_norm", o.clip_norm);
     add("strategy", name(o.strategy));
     add("group", shape.group);
-    add("machine", shape.machine);
+    add("ranks_per_node", shape.ranks_per_node);
     add("reduction", name(o.reduction));
     add("bucket_bytes", o.bucket_bytes);
     add("the step's seed", o.seed);

@@ -210,7 +210,7 @@ Plan make_plan(const Config& config, const PlanOptions& options, const PlanProgr
   for (Strategy strategy :
        {Strategy::ddp, Strategy::zero1, Strategy::zero2, Strategy::zero3, Strategy::hybrid}) {
     step.strategy = strategy;
-    MeshShape shape{.machine = options.ranks_per_node};
+    MeshShape shape{.ranks_per_node = options.ranks_per_node};
     if (strategy == Strategy::hybrid) {
       shape.group = static_cast<int>(config.parallel.group.value.value_or(node));
     }

@@ -163,8 +163,8 @@ int train_threads(int num_ranks, const MakeTrainer& make) {
 int threads_for(const AutoInt& threads, int local_ranks) {
   if (threads.value) return static_cast<int>(*threads.value);
   if (std::getenv("TESSERA_NUM_THREADS")) return num_threads();
-  auto machine = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  return std::max(1, std::min(machine / local_ranks, num_cores()));
+  auto cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(1, std::min(cores / local_ranks, num_cores()));
 }
 
 int local_ranks_of_job() {

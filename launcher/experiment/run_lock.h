@@ -11,7 +11,7 @@ namespace tessera::experiment {
 
 // Every rank of a job keeps a lock on a file of the run's folder for as long as it lives: the
 // kernel, or the server of a network file system, takes it back when the process ends in whatever
-// way. Of a folder whose file system knows no locks, only a job on the same machine is noticed.
+// way. Of a folder whose file system knows no locks, only a job on the same node is noticed.
 class RunLock {
  public:
   // Holds nothing.

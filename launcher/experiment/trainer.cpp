@@ -277,7 +277,7 @@ Trainer::Ended Trainer::run(Communicator& comm) {
                            {"the instruction set", cpu::instruction_set()},
                            {"the config", dump_yaml(config_)},
                            {"the data", data_identity_}});
-  Mesh mesh(comm, mesh_shape(config_, ranks_per_machine(comm)));
+  Mesh mesh(comm, mesh_shape(config_, ranks_per_node(comm)));
   TrainStep step(*model_, *optimizer_, mesh, step_options(config_));
   RunLock lock;  // as long as anything is written
   StartPlan plan = start_plan_of(

@@ -64,7 +64,7 @@ Array sum_on(const ShardGrid& grid, int64_t leaves, int64_t size, DType dtype, R
 }
 
 std::string describe(const ShardGrid& grid, int64_t leaves) {
-  return fmt::format("{} leaves, {}, rank {} of {}, machines of {} and {}", leaves,
+  return fmt::format("{} leaves, {}, rank {} of {}, nodes of {} and {}", leaves,
                      name(grid.strategy()), grid.data().rank(), grid.data().size(),
                      grid.shards().near().size(), grid.replicas().near().size());
 }
@@ -98,16 +98,17 @@ TEST_P(ExactSum, HasTheBitsOfTheTreeForAnyNumberOfRanks) {
   }
 }
 
-TEST_P(ExactSum, HasThemWhereverMachinesEnd) {
+TEST_P(ExactSum, HasThemWhereverNodesEnd) {
   for (int world : {4, 6, 8}) {
     run_ranks(world, [&](Communicator& comm) {
-      for (int machine : {1, 2, 3, 4}) {
-        if (world % machine != 0) continue;
+      for (int per_node : {1, 2, 3, 4}) {
+        if (world % per_node != 0) continue;
         for (int group : {1, 2, 3, 4, 8}) {
           bool one = group == 1 || GetParam() == Strategy::hybrid;
           if (world % group != 0 || !one) continue;
           for (int64_t leaves : {3, 8, 13}) {
-            expect_exact(comm, GetParam(), {.group = group, .machine = machine}, leaves, 2600);
+            expect_exact(comm, GetParam(), {.group = group, .ranks_per_node = per_node}, leaves,
+                         2600);
           }
         }
       }
@@ -118,7 +119,7 @@ TEST_P(ExactSum, HasThemWhereverMachinesEnd) {
 TEST_P(ExactSum, TakesAnySizeAndF64) {
   run_ranks(4, [&](Communicator& comm) {
     for (int64_t size : {0, 1, 255, 256, 257, 5000}) {
-      expect_exact(comm, GetParam(), {.group = 2, .machine = 2}, 7, size);
+      expect_exact(comm, GetParam(), {.group = 2, .ranks_per_node = 2}, 7, size);
     }
     expect_exact(comm, GetParam(), {.group = 2}, 7, 3000, DType::f64);
   });
@@ -126,9 +127,9 @@ TEST_P(ExactSum, TakesAnySizeAndF64) {
 
 TEST_P(ExactSum, IsNearTheOthers) {
   for (ReductionMode mode : {ReductionMode::fast, ReductionMode::fast_bf16}) {
-    for (int machine : {4, 2}) {
+    for (int per_node : {4, 2}) {
       run_ranks(4, [&](Communicator& comm) {
-        Mesh mesh(comm, {.group = 2, .machine = machine});
+        Mesh mesh(comm, {.group = 2, .ranks_per_node = per_node});
         ShardGrid grid(mesh, GetParam());
         for (int64_t leaves : {3, 9}) {
           Array got = sum_on(grid, leaves, 3000, DType::f32, mode);
@@ -201,7 +202,7 @@ TEST(LeavesOfRank, AreContiguousAndEven) {
   }
 }
 
-TEST(Levels, DivideChunksAmongRanksOfMachines) {
+TEST(Levels, DivideChunksAmongRanksOfNodes) {
   run_ranks(6, [&](Communicator& comm) {
     for (int close : {1, 2, 3, 6}) {
       Levels levels(comm, close);
@@ -222,8 +223,7 @@ TEST(Levels, DivideChunksAmongRanksOfMachines) {
         EXPECT_TRUE(same_bits(gathered, whole)) << close;
       }
     }
-    EXPECT_EQ(error_of([&] { Levels(comm, 4); }),
-              "[Levels] 6 ranks do not divide into machines of 4");
+    EXPECT_EQ(error_of([&] { Levels(comm, 4); }), "[Levels] 6 ranks do not divide into nodes of 4");
   });
 }
 
@@ -232,7 +232,7 @@ TEST(Levels, DivideChunksAmongRanksOfMachines) {
 TEST_P(ExactSum, UsesNoReductionOfTheCommunicator) {
   run_ranks(4, [&](Communicator& comm) {
     test::SpyCommunicator spy(comm, /*reduces_in_rank_order=*/false);
-    Mesh mesh(spy, {.group = 2, .machine = 2});
+    Mesh mesh(spy, {.group = 2, .ranks_per_node = 2});
     ShardGrid grid(mesh, GetParam());
     spy.forget();
     Array got = sum_on(grid, 7, 1300, DType::f32, ReductionMode::exact);

@@ -163,7 +163,7 @@ TEST_F(MemorySnapshotsTest, ALostNodeCostsTheSnapshotWithoutCopies) {
 TEST_F(MemorySnapshotsTest, CopiesNeedTwoNodes) {
   run_ranks(2, [&](Communicator& comm) {
     EXPECT_TRUE(contains(error_of([&] { MemorySnapshots(node(0, 2), kRun, comm, true); }),
-                         "checkpoint.memory_copies: 2 keeps a copy on another machine"));
+                         "checkpoint.memory_copies: 2 keeps a copy on another node"));
   });
 }
 
