@@ -59,8 +59,8 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& tex
   comm.all_gather(own, bytes).join();
 
   std::vector<std::string> texts;
-  for (const Array& part : bytes) {
-    texts.emplace_back(part.data<uint8_t>(), part.data<uint8_t>() + part.numel());
+  for (const Array& of_rank : bytes) {
+    texts.emplace_back(of_rank.data<uint8_t>(), of_rank.data<uint8_t>() + of_rank.numel());
   }
   return texts;
 }

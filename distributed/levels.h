@@ -11,8 +11,8 @@ namespace tessera {
 std::unique_ptr<Communicator> rank_alone(Communicator& comm);
 
 // The ranks of a communicator, of which each `close` consecutive ones reach each other fast. What
-// is divided among all of them (shard_cut.h) is divided among those first, and each part then among
-// the nodes: so each byte crosses to another node once, not once for every rank there.
+// is divided among all of them (shard_cut.h) is divided among those first, and each share then
+// among the nodes: so each byte crosses to another node once, not once for every rank there.
 class Levels {
  public:
   // close divides all's size, and all outlives this. A collective.

@@ -4,12 +4,12 @@
 
 namespace tessera {
 
-Interval part_of_rank(int64_t whole, int rank, int world_size) {
+Interval share_of_rank(int64_t whole, int rank, int world_size) {
   return {whole * rank / world_size, whole * (rank + 1) / world_size};
 }
 
 std::vector<int64_t> leaves_of_rank(int64_t num_leaves, int rank, int world_size, int group) {
-  Interval interval = part_of_rank(num_leaves, rank / group, world_size / group);
+  Interval interval = share_of_rank(num_leaves, rank / group, world_size / group);
   std::vector<int64_t> leaves;
   for (int64_t leaf = interval.begin + rank % group; leaf < interval.end; leaf += group) {
     leaves.push_back(leaf);
@@ -19,7 +19,7 @@ std::vector<int64_t> leaves_of_rank(int64_t num_leaves, int rank, int world_size
 
 Interval shard_of(int64_t elements, int rank, int world_size) {
   int64_t chunks = (elements + kChunkElements - 1) / kChunkElements;
-  Interval interval = part_of_rank(chunks, rank, world_size);
+  Interval interval = share_of_rank(chunks, rank, world_size);
   return {std::min(interval.begin * kChunkElements, elements),
           std::min(interval.end * kChunkElements, elements)};
 }
@@ -34,11 +34,13 @@ std::vector<Interval> shards_of(int64_t elements, int world_size) {
 
 std::vector<Array> cut_into_shards(const Array& flat, int world_size) {
   std::vector<Array> shards;
-  for (Interval shard : shards_of(flat.numel(), world_size)) shards.push_back(part(flat, shard));
+  for (Interval shard : shards_of(flat.numel(), world_size)) {
+    shards.push_back(slice_of(flat, shard));
+  }
   return shards;
 }
 
-Array part(const Array& flat, Interval interval) {
+Array slice_of(const Array& flat, Interval interval) {
   return flat.slice(0, interval.begin, interval.end);
 }
 

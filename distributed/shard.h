@@ -38,8 +38,8 @@ struct Interval {
   int64_t size() const { return end - begin; }
 };
 
-// The part of a whole that is a rank's when it is cut into contiguous parts, even to within one.
-Interval part_of_rank(int64_t whole, int rank, int world_size);
+// The share of a whole that is a rank's when it is cut into contiguous ones, even to within one.
+Interval share_of_rank(int64_t whole, int rank, int world_size);
 
 // The leaves that a rank takes when each round of them is dealt to groups of `group` consecutive
 // ranks: a group has an interval, and its ranks take every group-th of that in turn. The i-th of
@@ -51,6 +51,7 @@ Interval shard_of(int64_t elements, int rank, int world_size);
 std::vector<Interval> shards_of(int64_t elements, int world_size);
 // Views of them.
 std::vector<Array> cut_into_shards(const Array& flat, int world_size);
-Array part(const Array& flat, Interval interval);
+// A view of the interval.
+Array slice_of(const Array& flat, Interval interval);
 
 }  // namespace tessera

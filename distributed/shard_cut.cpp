@@ -39,28 +39,28 @@ ShardCut::ShardCut(const std::vector<int64_t>& sizes, const Levels& levels)
   }
 }
 
-std::vector<Array> parts_of(const Array& flat, const std::vector<Interval>& intervals) {
-  std::vector<Array> parts;
-  for (Interval interval : intervals) parts.push_back(part(flat, interval));
-  return parts;
+std::vector<Array> slices_of(const Array& flat, const std::vector<Interval>& intervals) {
+  std::vector<Array> slices;
+  for (Interval interval : intervals) slices.push_back(slice_of(flat, interval));
+  return slices;
 }
 
 Gather::Gather(const Levels& levels, const ShardCut& cut, const Array& own, const Array& whole)
-    : near_(&levels.near()), near_parts_(parts_of(whole, cut.near())) {
-  near_part_ = near_parts_[static_cast<size_t>(near_->rank())];
+    : near_(&levels.near()), near_slices_(slices_of(whole, cut.near())) {
+  near_slice_ = near_slices_[static_cast<size_t>(near_->rank())];
   if (levels.far().size() == 1) {
-    work_ = near_->all_gather(own, near_parts_);
-    near_parts_.clear();
+    work_ = near_->all_gather(own, near_slices_);
+    near_slices_.clear();
   } else {
-    work_ = levels.far().all_gather(own, parts_of(near_part_, cut.far()));
+    work_ = levels.far().all_gather(own, slices_of(near_slice_, cut.far()));
   }
 }
 
 void Gather::step() {
-  if (near_parts_.empty()) return;
+  if (near_slices_.empty()) return;
   work_.wait();
-  work_ = near_->all_gather(near_part_, near_parts_);
-  near_parts_.clear();
+  work_ = near_->all_gather(near_slice_, near_slices_);
+  near_slices_.clear();
 }
 
 void Gather::wait() {

@@ -42,7 +42,7 @@ class ShardCut {
 };
 
 // Views of the intervals.
-std::vector<Array> parts_of(const Array& flat, const std::vector<Interval>& intervals);
+std::vector<Array> slices_of(const Array& flat, const std::vector<Interval>& intervals);
 
 // Makes a flat array whole on every rank from everybody's shard, level by level.
 class Gather {
@@ -55,8 +55,8 @@ class Gather {
 
  private:
   Communicator* near_;
-  Array near_part_;
-  std::vector<Array> near_parts_;  // empty once they are on their way
+  Array near_slice_;
+  std::vector<Array> near_slices_;  // empty once they are on their way
   Work work_;
 };
 

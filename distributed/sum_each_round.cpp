@@ -99,13 +99,13 @@ class FastEachRound final : public EachRound {
       whole.fill_(0);
     }
     Array travelling = as_it_travels(whole, layout_.mode, levels().all());
-    std::vector<Array> parts;
+    std::vector<Array> shards;
     for (int rank = 0; rank < levels().size(); ++rank) {
-      parts.push_back(part(travelling, layout_.shards.of(rank)));
+      shards.push_back(slice_of(travelling, layout_.shards.of(rank)));
     }
-    const Array& own = parts[static_cast<size_t>(levels().rank())];
+    const Array& own = shards[static_cast<size_t>(levels().rank())];
     arriving_ = Array::empty(own.shape(), own.dtype(), own.device());
-    work_ = levels().all().reduce_scatter(parts, arriving_);
+    work_ = levels().all().reduce_scatter(shards, arriving_);
   }
 
  private:

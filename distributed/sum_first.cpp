@@ -32,7 +32,7 @@ class SumFirst final : public LeafSum {
 }  // namespace
 
 Interval SumLayout::own_leaves() const {
-  return part_of_rank(num_leaves, grid.replicas().rank(), grid.replicas().size());
+  return share_of_rank(num_leaves, grid.replicas().rank(), grid.replicas().size());
 }
 
 std::unique_ptr<LeafSum> make_sum_first(const SumLayout& layout) {

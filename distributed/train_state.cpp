@@ -68,10 +68,10 @@ class Collector {
     Interval place{segment.begin, segment.end};
     Interval held = intersection(place, bucket.own);
     if (place.size() == 0)
-      return add_replicated(name, part(own, {}).view(segment.parameter.shape()));
+      return add_replicated(name, slice_of(own, {}).view(segment.parameter.shape()));
     if (held.size() == 0) return;
     out_.push_back({name, segment.parameter.shape(), moved(held, -segment.begin),
-                    part(own, moved(held, -bucket.own.begin)),
+                    slice_of(own, moved(held, -bucket.own.begin)),
                     moved(intersection(held, written), -segment.begin)});
   }
 

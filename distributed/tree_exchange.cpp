@@ -29,10 +29,10 @@ TreeExchange::TreeExchange(int64_t num_leaves, std::vector<Interval> leaves, Sub
     std::vector<Array> recv(leaves_.size(), nothing);
     for (size_t p = 0; p < leaves_.size(); ++p) {
       bool stays = p == self && keep_own;
-      if (i < counts[self] && !stays) send[p] = part(own[i].value, shards[p]);
+      if (i < counts[self] && !stays) send[p] = slice_of(own[i].value, shards[p]);
       if (i >= counts[p]) continue;
       if (!stays) recv[p] = Array::empty({shards[self].size()}, dtype, nothing.device());
-      arriving_[p].push_back(stays ? part(own[i].value, shards[p]) : recv[p]);
+      arriving_[p].push_back(stays ? slice_of(own[i].value, shards[p]) : recv[p]);
     }
     works_.push_back(comm.all_to_all(send, recv));
   }

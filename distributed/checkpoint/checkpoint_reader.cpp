@@ -26,7 +26,7 @@ Manifest read_manifest(const std::string& folder, FileSystem& files) {
   return parse_manifest(text, ManifestKind::whole, what);
 }
 
-// The part of a tile [begin, end) of a piece that a target wants, both in bytes of the tensor.
+// What a target wants of a tile [begin, end) of a piece, both in bytes of the tensor.
 struct Overlap {
   uint64_t begin = 0;
   uint64_t end = 0;

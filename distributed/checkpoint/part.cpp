@@ -42,8 +42,8 @@ std::vector<Piece> pieces_to_write(std::span<const HeldTensor> state) {
     Interval interval = tensor.written;
     if (num_elements(tensor.shape) == 0) interval = {0, 0};  // a piece all the same: it has a name
     else if (interval.begin >= interval.end) continue;
-    Array data =
-        part(tensor.data, {interval.begin - tensor.held.begin, interval.end - tensor.held.begin});
+    Array data = slice_of(tensor.data,
+                          {interval.begin - tensor.held.begin, interval.end - tensor.held.begin});
     pieces.push_back({tensor.name, tensor.shape, interval, data});
   }
   return pieces;

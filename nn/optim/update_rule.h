@@ -12,7 +12,7 @@
 
 namespace tessera::optim {
 
-// Where a parameter may be cut between those who update its parts.
+// Where a parameter may be cut between those who update its slices.
 enum class Cut {
   anywhere,        // every element by itself
   whole_parameter  // nowhere: one rank has all of it

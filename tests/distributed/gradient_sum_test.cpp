@@ -49,12 +49,12 @@ Array naive_sum(int64_t leaves, int64_t size, DType dtype) {
   return nodes[0];
 }
 
-// This rank's part of the sum, after all its rounds.
+// This rank's shard of the sum, after all its rounds.
 Array sum_on(const ShardGrid& grid, int64_t leaves, int64_t size, DType dtype, ReductionMode mode) {
   GradientSum sum(leaves, ShardCut::even(size, grid.owners()), dtype, mode, grid);
   int group = grid.shards().size();
   Communicator& data = grid.data();
-  int64_t of_group = part_of_rank(leaves, data.rank() / group, data.size() / group).size();
+  int64_t of_group = share_of_rank(leaves, data.rank() / group, data.size() / group).size();
   std::vector<int64_t> own = leaves_of_rank(leaves, data.rank(), data.size(), group);
   for (int64_t round = 0; round == 0 || round * group < of_group; ++round) {
     auto i = static_cast<size_t>(round);
@@ -70,9 +70,9 @@ std::string describe(const ShardGrid& grid, int64_t leaves) {
 }
 
 // Of `expected`, the sum, what this rank ends with.
-Array own_part(const ShardGrid& grid, const Array& expected) {
+Array own_shard(const ShardGrid& grid, const Array& expected) {
   if (grid.strategy() == Strategy::ddp) return expected;
-  return part(expected, ShardCut::even(expected.numel(), grid.owners()).own()).contiguous();
+  return slice_of(expected, ShardCut::even(expected.numel(), grid.owners()).own()).contiguous();
 }
 
 void expect_exact(Communicator& comm, Strategy strategy, MeshShape shape, int64_t leaves,
@@ -80,7 +80,7 @@ void expect_exact(Communicator& comm, Strategy strategy, MeshShape shape, int64_
   Mesh mesh(comm, shape);
   ShardGrid grid(mesh, strategy);
   Array got = sum_on(grid, leaves, size, dtype, ReductionMode::exact);
-  EXPECT_TRUE(same_bits(got.contiguous(), own_part(grid, naive_sum(leaves, size, dtype))))
+  EXPECT_TRUE(same_bits(got.contiguous(), own_shard(grid, naive_sum(leaves, size, dtype))))
       << describe(grid, leaves);
 }
 
@@ -133,7 +133,7 @@ TEST_P(ExactSum, IsNearTheOthers) {
         ShardGrid grid(mesh, GetParam());
         for (int64_t leaves : {3, 9}) {
           Array got = sum_on(grid, leaves, 3000, DType::f32, mode);
-          Array want = own_part(grid, naive_sum(leaves, 3000, DType::f32));
+          Array want = own_shard(grid, naive_sum(leaves, 3000, DType::f32));
           double tolerance = mode == ReductionMode::fast ? 1e-5 : 0.05;
           EXPECT_TRUE(close_to(doubles(got), doubles(want), 10, tolerance))
               << describe(grid, leaves);
@@ -191,7 +191,7 @@ TEST(LeavesOfRank, AreContiguousAndEven) {
     for (int world = 1; world <= 8; ++world) {
       int64_t next = 0;
       for (int rank = 0; rank < world; ++rank) {
-        auto own = part_of_rank(leaves, rank, world);
+        auto own = share_of_rank(leaves, rank, world);
         EXPECT_EQ(own.begin, next);
         int64_t count = own.end - own.begin;
         EXPECT_TRUE(count == leaves / world || count == leaves / world + 1);
@@ -217,7 +217,7 @@ TEST(Levels, DivideChunksAmongRanksOfNodes) {
         EXPECT_EQ(owners, std::vector<int>(static_cast<size_t>(elements), 1));
         Array whole = random_array({elements}, DType::f32, 3);
         ShardCut cut = ShardCut::even(elements, levels);
-        Array own = part(whole, cut.own()).clone();
+        Array own = slice_of(whole, cut.own()).clone();
         Array gathered = Array::zeros({elements});
         Gather(levels, cut, own, gathered).wait();
         EXPECT_TRUE(same_bits(gathered, whole)) << close;
@@ -236,7 +236,7 @@ TEST_P(ExactSum, UsesNoReductionOfTheCommunicator) {
     ShardGrid grid(mesh, GetParam());
     spy.forget();
     Array got = sum_on(grid, 7, 1300, DType::f32, ReductionMode::exact);
-    EXPECT_TRUE(same_bits(got.contiguous(), own_part(grid, naive_sum(7, 1300, DType::f32))));
+    EXPECT_TRUE(same_bits(got.contiguous(), own_shard(grid, naive_sum(7, 1300, DType::f32))));
     EXPECT_GT(spy.calls().size(), 0U);
     EXPECT_EQ(spy.count("all_reduce") + spy.count("reduce_scatter"), 0);
     EXPECT_TRUE(spy.all_waited());

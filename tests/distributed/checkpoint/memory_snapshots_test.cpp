@@ -24,7 +24,7 @@ std::vector<HeldTensor> held_by(const NamedArrays& state, int rank, int ranks, b
     Interval interval = whole ? Interval{0, array.numel()} : written;
     if (interval.size() == 0 && !(array.numel() == 0 && rank == 0)) continue;
     held.push_back(
-        {name, array.shape(), interval, part(array.view({array.numel()}), interval), written});
+        {name, array.shape(), interval, slice_of(array.view({array.numel()}), interval), written});
   }
   return held;
 }
@@ -65,7 +65,7 @@ class MemorySnapshotsTest : public testing::Test {
       for (size_t i = 0; i < state.size(); ++i) {
         Interval interval = shard_of(state[i].second.numel(), comm.rank(), ranks);
         if (whole) interval = {0, state[i].second.numel()};
-        auto flat = [&](const Array& a) { return part(a.view({a.numel()}), interval); };
+        auto flat = [&](const Array& a) { return slice_of(a.view({a.numel()}), interval); };
         EXPECT_TRUE(same_bits(flat(state[i].second), flat(expected[i].second)))
             << state[i].first << ", rank " << comm.rank() << " of " << ranks;
       }

@@ -28,7 +28,8 @@ inline std::vector<Piece> pieces_of_rank(const NamedArrays& state, int rank, int
   for (const auto& [name, array] : state) {
     Interval interval = shard_of(array.numel(), rank, ranks);
     if (interval.size() == 0 && !(array.numel() == 0 && rank == 0)) continue;
-    pieces.push_back({name, array.shape(), interval, part(array.view({array.numel()}), interval)});
+    pieces.push_back(
+        {name, array.shape(), interval, slice_of(array.view({array.numel()}), interval)});
   }
   return pieces;
 }
