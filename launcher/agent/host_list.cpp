@@ -17,7 +17,7 @@
 namespace tessera::agent {
 namespace {
 
-using experiment::in_quotes;
+using job::in_quotes;
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 20;
 // Of a domain name (RFC 1035).

@@ -34,17 +34,17 @@ void read_setting(const std::string& text, GroupSettings& group) {
   std::optional<double> number = parse_number(value);
   if (equals == std::string::npos || !number || *number < 0) {
     throw ConfigError(fmt::format("optim.groups: expected KEY=NUMBER of at least 0 for {}, got {}",
-                                  in_quotes(group.pattern), in_quotes(text)));
+                                  job::in_quotes(group.pattern), job::in_quotes(text)));
   }
   if (key != "lr" && key != "weight_decay") {
     static const std::vector<std::string> known{"lr", "weight_decay"};
-    throw ConfigError(fmt::format("optim.groups: there is no setting {}{}", in_quotes(key),
+    throw ConfigError(fmt::format("optim.groups: there is no setting {}{}", job::in_quotes(key),
                                   suggestion(key, known, "there are")));
   }
   std::optional<double>& setting = key == "lr" ? group.lr : group.weight_decay;
   if (setting) {
     throw ConfigError(
-        fmt::format("optim.groups: {} has two values of {}", in_quotes(group.pattern), key));
+        fmt::format("optim.groups: {} has two values of {}", job::in_quotes(group.pattern), key));
   }
   setting = number;
 }
@@ -58,8 +58,8 @@ std::vector<GroupSettings> parse_groups(const std::string& text) {
     size_t colon = part.find(':');
     GroupSettings group{trimmed(part.substr(0, colon))};
     if (colon == std::string::npos || group.pattern.empty()) {
-      throw ConfigError(
-          fmt::format("optim.groups: expected PATTERN: KEY=NUMBER, ..., got {}", in_quotes(part)));
+      throw ConfigError(fmt::format("optim.groups: expected PATTERN: KEY=NUMBER, ..., got {}",
+                                    job::in_quotes(part)));
     }
     for (const std::string& setting : split(part.substr(colon + 1), ',')) {
       read_setting(setting, group);
@@ -80,7 +80,8 @@ std::vector<optim::ParamGroup> divide_parameters(const nn::Module& module,
       if (!optim::is_name_like(name, settings[i].pattern)) continue;
       if (own) {
         throw ConfigError(fmt::format("optim.groups: '{}' is in two groups, {} and {}", name,
-                                      in_quotes(own->pattern), in_quotes(settings[i].pattern)));
+                                      job::in_quotes(own->pattern),
+                                      job::in_quotes(settings[i].pattern)));
       }
       own = &settings[i];
       ++matches[i];
@@ -101,7 +102,7 @@ std::vector<optim::ParamGroup> divide_parameters(const nn::Module& module,
   for (size_t i = 0; i < settings.size(); ++i) {
     if (matches[i] > 0) continue;
     throw ConfigError(fmt::format("optim.groups: {} matches no parameter of the model",
-                                  in_quotes(settings[i].pattern)));
+                                  job::in_quotes(settings[i].pattern)));
   }
   return groups;
 }
