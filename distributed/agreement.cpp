@@ -59,26 +59,26 @@ std::vector<std::string> gather_texts(Communicator& comm, const std::string& tex
   comm.all_gather(own, bytes).join();
 
   std::vector<std::string> texts;
-  for (const Array& part : bytes) {
-    texts.emplace_back(part.data<uint8_t>(), part.data<uint8_t>() + part.numel());
+  for (const Array& of_rank : bytes) {
+    texts.emplace_back(of_rank.data<uint8_t>(), of_rank.data<uint8_t>() + of_rank.numel());
   }
   return texts;
 }
 
-int ranks_per_machine(Communicator& comm) {
+int ranks_per_node(Communicator& comm) {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
-  std::vector<std::string> hosts = gather_texts(comm, host.data());
-  auto first_end = std::find_if(hosts.begin(), hosts.end(),
-                                [&](const std::string& other) { return other != hosts[0]; });
-  auto count = static_cast<size_t>(first_end - hosts.begin());
-  if (hosts.size() % count != 0) return 0;
-  std::set<std::string> machines;
-  for (size_t rank = 0; rank < hosts.size(); ++rank) {
-    if (hosts[rank] != hosts[rank / count * count]) return 0;
-    machines.insert(hosts[rank]);
+  std::vector<std::string> nodes = gather_texts(comm, host.data());
+  auto first_end = std::find_if(nodes.begin(), nodes.end(),
+                                [&](const std::string& other) { return other != nodes[0]; });
+  auto count = static_cast<size_t>(first_end - nodes.begin());
+  if (nodes.size() % count != 0) return 0;
+  std::set<std::string> different;
+  for (size_t rank = 0; rank < nodes.size(); ++rank) {
+    if (nodes[rank] != nodes[rank / count * count]) return 0;
+    different.insert(nodes[rank]);
   }
-  return machines.size() * count == hosts.size() ? static_cast<int>(count) : 0;
+  return different.size() * count == nodes.size() ? static_cast<int>(count) : 0;
 }
 
 void require_agreement(Communicator& comm,

@@ -12,9 +12,9 @@ namespace tessera {
 // Every rank's text, by rank. A collective.
 std::vector<std::string> gather_texts(Communicator& comm, const std::string& text);
 
-// The number of ranks on each machine, if machines have the same number and consecutive ranks; else
+// The number of ranks on each node, if nodes have the same number and consecutive ranks; else
 // 0. A collective.
-int ranks_per_machine(Communicator& comm);
+int ranks_per_node(Communicator& comm);
 
 // The first rank's text that is not empty, as "rank 2: ..." where there are several ranks; empty on
 // every rank if all are. A collective.

@@ -29,9 +29,9 @@ std::unordered_map<Key, int> blocks_of_parameters(const nn::Module& module) {
   for (const auto& [name, parameter] : module.all_named_parameters()) ++uses[key_of(parameter)];
   std::unordered_map<Key, int> blocks;
   int block = 0;
-  for (const nn::Module* part : module.blocks()) {
+  for (const nn::Module* root : module.blocks()) {
     std::unordered_map<Key, int> uses_here;
-    for (const auto& [name, param] : part->all_named_parameters()) ++uses_here[key_of(param)];
+    for (const auto& [name, param] : root->all_named_parameters()) ++uses_here[key_of(param)];
     for (auto [key, count] : uses_here) {
       if (count == uses[key]) blocks[key] = block;
     }
@@ -204,7 +204,7 @@ class Filling {
       bucket.params.storage()->drop(what(bucket));
     } else {
       bucket.params = grid_.data().allocate({bucket.numel}, dtype);
-      bucket.own_params = part(bucket.params, bucket.own);
+      bucket.own_params = slice_of(bucket.params, bucket.own);
     }
     bool has_master = bucket.trained && dtype != bucket.sum_dtype();
     bucket.master = has_master
@@ -229,9 +229,9 @@ class Filling {
       bucket.state.push_back(Array::zeros({bucket.own.size()}, bucket.sum_dtype(), device(bucket)));
     }
     for (Segment& segment : bucket.segments) {
-      Run own = bucket.own_part_of(segment);
+      Interval own = bucket.own_interval_of(segment);
       if (own.size() == 0) continue;
-      for (const Array& state : bucket.state) segment.state.push_back(part(state, own));
+      for (const Array& state : bucket.state) segment.state.push_back(slice_of(state, own));
     }
   }
 
@@ -242,7 +242,7 @@ class Filling {
     auto each_state = [&](auto&& fn) {
       for (Segment& segment : bucket.segments) {
         bool empty = segment.parameter.numel() == 0;
-        if (!empty && bucket.own_part_of(segment).size() == 0) continue;
+        if (!empty && bucket.own_interval_of(segment).size() == 0) continue;
         for (const auto& info : segment.rule->states(segment.parameter.shape())) fn(segment, info);
       }
     };
@@ -251,7 +251,7 @@ class Filling {
     int64_t begin = 0;
     each_state([&](Segment& segment, const optim::StateInfo& info) {
       int64_t end = begin + num_elements(info.shape);
-      segment.state.push_back(part(bucket.state[0], {begin, end}).view(info.shape));
+      segment.state.push_back(slice_of(bucket.state[0], {begin, end}).view(info.shape));
       begin = end;
     });
   }
@@ -264,25 +264,25 @@ class Filling {
 
   void place(const Bucket& bucket, const Segment& segment, bool has_master) const {
     const Tensor& parameter = segment.parameter;
-    Run whole{segment.begin, segment.end};
-    Run in_own = bucket.own_part_of(segment);
-    Run own{in_own.begin + bucket.own.begin, in_own.end + bucket.own.begin};
+    Interval whole{segment.begin, segment.end};
+    Interval in_own = bucket.own_interval_of(segment);
+    Interval own{in_own.begin + bucket.own.begin, in_own.end + bucket.own.begin};
     Array view = Array(bucket.params.storage(), bucket.params.dtype(), {whole.size()}, {1},
                        bucket.params.offset() + whole.begin);
     if (!bucket.sharded) copy_values(segment, whole, view);
     if (own.size() > 0) {
-      if (bucket.sharded) copy_values(segment, own, part(bucket.own_params, in_own));
-      if (has_master) copy_values(segment, own, part(bucket.master, in_own));
+      if (bucket.sharded) copy_values(segment, own, slice_of(bucket.own_params, in_own));
+      if (has_master) copy_values(segment, own, slice_of(bucket.master, in_own));
     }
     parameter.set_data_of_dtype(view.view(parameter.shape()));
   }
 
-  // to = the run's elements of the parameter, which is as it was made or not made yet.
-  void copy_values(const Segment& segment, Run run, const Array& to) const {
+  // to = the interval's elements of the parameter, which is as it was made or not made yet.
+  void copy_values(const Segment& segment, Interval interval, const Array& to) const {
     const Array& from = segment.parameter.data();
-    int64_t first = run.begin - segment.begin;
+    int64_t first = interval.begin - segment.begin;
     if (from.device() == to.device()) {
-      to.copy_(part(from.contiguous().view({from.numel()}), {first, first + run.size()}));
+      to.copy_(slice_of(from.contiguous().view({from.numel()}), {first, first + interval.size()}));
     } else {
       Array made = to.dtype() == from.dtype() ? to : Array::empty(to.shape(), from.dtype());
       module_.initial_values(segment.parameter).fill(first, made);
@@ -297,10 +297,10 @@ class Filling {
 
 }  // namespace
 
-Run Bucket::own_part_of(const Segment& segment) const {
+Interval Bucket::own_interval_of(const Segment& segment) const {
   int64_t begin = std::max(segment.begin, own.begin);
   int64_t end = std::min(segment.end, own.end);
-  return begin < end ? Run{begin - own.begin, end - own.begin} : Run{};
+  return begin < end ? Interval{begin - own.begin, end - own.begin} : Interval{};
 }
 
 std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimizer& optimizer,

@@ -1,4 +1,4 @@
-// Buckets: runs of parameters in flat buffers.
+// Buckets: consecutive parameters in flat buffers.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ struct Segment {
   optim::RulePtr rule = {};
   double lr_scale = 1;
   double weight_decay = 0;
-  // What this rank keeps of the rule's state, in the order of rule->states: of its part of the
+  // What this rank keeps of the rule's state, in the order of rule->states: of its slice of the
   // parameter, flat, or of a parameter that it has whole, in the state's shape; none where it has
   // nothing of it.
   std::vector<Array> state = {};
@@ -39,13 +39,13 @@ struct Bucket {
   int block = kRoot;  // an index into Module::blocks()
   bool trained = true;
   // Whether `params` has memory only while its block is used, and `own_params` holds this rank's
-  // part; otherwise the one is a view of the other.
+  // shard; otherwise the one is a view of the other.
   bool sharded = false;
   std::vector<Segment> segments;
   int64_t numel = 0;  // padding included: a multiple of kChunkElements
   Array params;       // whole
   ShardCut cut;       // who of grid.owners() updates which elements
-  Run own;            // those that this rank updates
+  Interval own;       // those that this rank updates
   Array own_params;
   Array master;              // of `own`, in sum_dtype; own_params itself where that is its dtype
   std::vector<Array> state;  // the buffers of all segments' states, in sum_dtype
@@ -54,7 +54,7 @@ struct Bucket {
   // one owner lie together.
   optim::Cut rule_cut() const { return segments[0].rule->cut(); }
   // Of a segment, what this rank updates: counted from the beginning of `own`. Empty: nothing.
-  Run own_part_of(const Segment& segment) const;
+  Interval own_interval_of(const Segment& segment) const;
   // The dtype that gradients are summed in: f32, or f64 for f64.
   DType sum_dtype() const { return params.dtype() == DType::f64 ? DType::f64 : DType::f32; }
 };
@@ -72,7 +72,7 @@ struct BucketOptions {
 // most 1 MiB, so that its reduction starts early. Where blocks are gathered, their frozen
 // parameters are in buckets too.
 //
-// Parameters made under nn::DeferInit get their values here, of sharded buckets only the own part.
+// Parameters made under nn::DeferInit get their values here, of sharded buckets only the own shard.
 //
 // An optimizer's parameter that is not the module's is an error, and so is one of the module that
 // requires a gradient and is in no group; and blocks that are to be gathered where there are none.

@@ -17,23 +17,24 @@ SumLayout layout_of(int64_t num_leaves, const ShardCut& owners, DType dtype, Red
 GradientSum::GradientSum(int64_t num_leaves, const ShardCut& owners, DType dtype,
                          ReductionMode mode, const ShardGrid& grid)
     : layout_(layout_of(num_leaves, owners, dtype, mode, grid)),
-      leaves_(grid.shards().size() == 1 ? make_sum_first(layout_) : make_sum_each_round(layout_)) {}
+      leaf_sum_(grid.shards().size() == 1 ? make_sum_first(layout_)
+                                          : make_sum_each_round(layout_)) {}
 
 void GradientSum::add(const Array& gradient) {
   TESSERA_ASSERT(state_ == State::adding);
-  leaves_->add(gradient);
+  leaf_sum_->add(gradient);
 }
 
 void GradientSum::settle() {
-  if (state_ == State::adding) leaves_->settle();
+  if (state_ == State::adding) leaf_sum_->settle();
 }
 
 GradientSum::State GradientSum::next() {
   switch (state_) {
     case State::adding: {
-      leaves_->settle();
-      PartialSum partial = leaves_->take();
-      leaves_.reset();
+      leaf_sum_->settle();
+      PartialSum partial = leaf_sum_->take();
+      leaf_sum_.reset();
       if (layout_.grid.replicas().size() == 1) {
         bool exact = layout_.mode == ReductionMode::exact;
         TESSERA_ASSERT(!exact || partial.subtrees.size() == 1);

@@ -46,7 +46,7 @@ class GradientSum {
 
   SumLayout layout_;
   State state_ = State::adding;
-  std::unique_ptr<LeafSum> leaves_;
+  std::unique_ptr<LeafSum> leaf_sum_;
   std::unique_ptr<ReplicaSum> replicas_;  // from joining on
   Array result_;                          // when done
 };

@@ -1,4 +1,4 @@
-// The gradients of a rank's leaves, one after the other, becoming part of a sum.
+// The gradients of a rank's leaves, one after the other, added to a sum.
 #pragma once
 
 #include <memory>
@@ -20,10 +20,10 @@ struct SumLayout {
   ShardCut replicas;      // of a shard among grid.replicas()
 
   // The leaves that this rank's replica takes.
-  Run own_leaves() const;
+  Interval own_leaves() const;
 };
 
-// The part of the sum over this replica's leaves that is this rank's shard among grid.shards().
+// Of the sum over this replica's leaves, this rank's shard among grid.shards().
 struct PartialSum {
   Subtrees subtrees;  // exact: of the tree over all leaves
   Array sum;          // the other modes; undefined where no leaf was added

@@ -10,18 +10,18 @@ LeafTable::LeafTable(const std::vector<std::vector<double>>& own_rows, int64_t c
                      int64_t num_leaves, int group, Communicator& comm)
     : columns_(static_cast<size_t>(columns), std::vector<double>(static_cast<size_t>(num_leaves))) {
   auto leaves_of = [&](int rank) { return leaves_of_rank(num_leaves, rank, comm.size(), group); };
-  std::vector<Array> parts;
+  std::vector<Array> of_ranks;
   for (int rank = 0; rank < comm.size(); ++rank) {
     auto rows = static_cast<int64_t>(leaves_of(rank).size());
-    parts.push_back(Array::empty({rows, columns}, DType::f64));
+    of_ranks.push_back(Array::empty({rows, columns}, DType::f64));
   }
-  const Array& own = parts[static_cast<size_t>(comm.rank())];
+  const Array& own = of_ranks[static_cast<size_t>(comm.rank())];
   TESSERA_ASSERT(own.numel() == columns * static_cast<int64_t>(own_rows.size()));
   auto* to = own.data<double>();
   for (const auto& row : own_rows) to = std::copy(row.begin(), row.end(), to);
-  comm.all_gather(own, parts).join();
+  comm.all_gather(own, of_ranks).join();
   for (int rank = 0; rank < comm.size(); ++rank) {
-    const auto* value = parts[static_cast<size_t>(rank)].data<double>();
+    const auto* value = of_ranks[static_cast<size_t>(rank)].data<double>();
     for (int64_t leaf : leaves_of(rank)) {
       for (auto& column : columns_) column[static_cast<size_t>(leaf)] = *value++;
     }

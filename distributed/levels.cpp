@@ -16,8 +16,8 @@ Levels::Levels(std::unique_ptr<Communicator> all, int close) : Levels(*all, clos
 
 Levels::Levels(Communicator& all, int close) : all_(all) {
   int size = all.size();
-  TESSERA_CHECK(close >= 1 && size % close == 0,
-                "[Levels] {} ranks do not divide into machines of {}", size, close);
+  TESSERA_CHECK(close >= 1 && size % close == 0, "[Levels] {} ranks do not divide into nodes of {}",
+                size, close);
   if (close == 1 || close == size) {
     far_ = rank_alone(all);
     return;

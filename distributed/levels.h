@@ -1,4 +1,4 @@
-// Ranks in two levels: those of one machine, and machines.
+// Ranks in two levels: those of one node, and nodes.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@ namespace tessera {
 std::unique_ptr<Communicator> rank_alone(Communicator& comm);
 
 // The ranks of a communicator, of which each `close` consecutive ones reach each other fast. What
-// is divided among all of them (shard_cut.h) is divided among those first, and each part then among
-// the machines: so each byte crosses to another machine once, not once for every rank there.
+// is divided among all of them (shard_cut.h) is divided among those first, and each share then
+// among the nodes: so each byte crosses to another node once, not once for every rank there.
 class Levels {
  public:
   // close divides all's size, and all outlives this. A collective.
@@ -22,8 +22,8 @@ class Levels {
   Communicator& all() const { return all_; }
   int size() const { return all_.size(); }
   int rank() const { return all_.rank(); }
-  // This rank's machine; the ranks with its place on every machine. One of them is all of the
-  // ranks, where there is but one level, and the other this rank alone.
+  // This rank's node; the ranks with its place on every node. One of them is all of the ranks,
+  // where there is but one level, and the other this rank alone.
   Communicator& near() const { return near_ ? *near_ : all_; }
   Communicator& far() const { return *far_; }
 

@@ -34,9 +34,9 @@ int ranks_of_data(const Communicator& world, const MeshShape& shape) {
 }  // namespace
 
 std::string to_string(const MeshShape& shape) {
-  return fmt::format("pipeline {}, tensor {}, context {}, expert {}, group {}, machine {}",
+  return fmt::format("pipeline {}, tensor {}, context {}, expert {}, group {}, ranks_per_node {}",
                      shape.pipeline, shape.tensor, shape.context, shape.expert, shape.group,
-                     shape.machine);
+                     shape.ranks_per_node);
 }
 
 Mesh::Mesh(Communicator& world, MeshShape shape, Communicator* control)
@@ -46,10 +46,10 @@ Mesh::Mesh(Communicator& world, MeshShape shape, Communicator* control)
                 "for rank {} of {}",
                 control_.rank(), control_.size(), world.rank(), world.size());
   int data_size = ranks_of_data(world, shape);
-  int machine = shape.machine == 0 ? data_size : shape.machine;
-  TESSERA_CHECK(machine >= 1 && data_size % machine == 0,
-                "[Mesh] {} ranks of data parallelism do not divide into machines of {}", data_size,
-                machine);
+  int per_node = shape.ranks_per_node == 0 ? data_size : shape.ranks_per_node;
+  TESSERA_CHECK(per_node >= 1 && data_size % per_node == 0,
+                "[Mesh] {} ranks of data parallelism do not divide into nodes of {}", data_size,
+                per_node);
   TESSERA_CHECK(data_size % shape.group == 0,
                 "[Mesh] {} ranks of data parallelism do not divide into groups of {}", data_size,
                 shape.group);

@@ -18,9 +18,9 @@ struct MeshShape {
   // Of the data axis: so many consecutive ranks are a shard group, which shares one copy of the
   // model under hybrid; they divide the axis. Other strategies have no use for it.
   int group = 1;
-  // Consecutive ranks of the data axis that share a machine, the same number on each; they divide
-  // the axis. 0: one machine, or nothing is known. No bits depend on it.
-  int machine = 0;
+  // Consecutive ranks of the data axis that share a node, the same number on each; they divide
+  // the axis. 0: one node, or nothing is known. No bits depend on it.
+  int ranks_per_node = 0;
 };
 
 // "pipeline 1, tensor 2, ...".
@@ -50,7 +50,7 @@ class Mesh {
   Communicator& expert() const { return *expert_; }
   Communicator& pipeline() const { return *pipeline_; }
 
-  // What ranks say to each other about their work, between hosts: what they agree on, rows of
+  // What ranks say to each other about their work, on the host: what they agree on, rows of
   // numbers, texts, checkpoints and snapshots. All ranks of world; those of data.
   Communicator& control() const { return control_; }
   Communicator& data_control() const { return data_control_ ? *data_control_ : control_; }

@@ -16,9 +16,9 @@ class ExactReplicaSum final : public ReplicaSum {
   ExactReplicaSum(const SumLayout& layout, PartialSum partial) : layout_(layout) {
     const Levels& replicas = layout.grid.replicas();
     int first = replicas.far().rank() * replicas.near().size();
-    std::vector<Run> leaves;
+    std::vector<Interval> leaves;
     for (int i = 0; i < replicas.near().size(); ++i) {
-      leaves.push_back(part_of_rank(layout.num_leaves, first + i, replicas.size()));
+      leaves.push_back(share_of_rank(layout.num_leaves, first + i, replicas.size()));
     }
     // A rank without a leaf still owns a shard, and may get the whole.
     whole_ = partial.subtrees.empty()
@@ -32,9 +32,9 @@ class ExactReplicaSum final : public ReplicaSum {
     const Levels& replicas = layout_.grid.replicas();
     if (replicas.far().size() == 1) return;
     Subtrees subtrees = exchange_->finish();
-    std::vector<Run> leaves;
+    std::vector<Interval> leaves;
     for (int node = 0; node < replicas.far().size(); ++node) {
-      leaves.push_back(part_of_rank(layout_.num_leaves, node, replicas.far().size()));
+      leaves.push_back(share_of_rank(layout_.num_leaves, node, replicas.far().size()));
     }
     exchange_.emplace(layout_.num_leaves, std::move(leaves), std::move(subtrees),
                       layout_.replicas.far(), layout_.dtype, /*keep_own=*/true, replicas.far());
@@ -49,7 +49,7 @@ class ExactReplicaSum final : public ReplicaSum {
       whole_ = sum[0].value;
       return;
     }
-    Array own = part(whole_, layout_.replicas.own());
+    Array own = slice_of(whole_, layout_.replicas.own());
     if (!is_same_memory(own, sum[0].value)) own.copy_(sum[0].value);
     gather_.emplace(layout_.grid.replicas(), layout_.replicas, own, whole_);
   }
@@ -81,13 +81,13 @@ class FastReplicaSum final : public ReplicaSum {
       work_ = replicas.all_reduce(whole);
       return;
     }
-    std::vector<Array> parts;
+    std::vector<Array> shards;
     for (int rank = 0; rank < replicas.size(); ++rank) {
-      parts.push_back(part(whole, layout.replicas.of(rank)));
+      shards.push_back(slice_of(whole, layout.replicas.of(rank)));
     }
-    arriving_ = parts[static_cast<size_t>(replicas.rank())];
-    work_ = replicas.reduce_scatter(parts, arriving_);
-    sum_ = part(sum_, layout.replicas.own());
+    arriving_ = shards[static_cast<size_t>(replicas.rank())];
+    work_ = replicas.reduce_scatter(shards, arriving_);
+    sum_ = slice_of(sum_, layout.replicas.own());
   }
 
   void join_nodes() override {}

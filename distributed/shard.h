@@ -31,26 +31,27 @@ inline bool shards_blocks(Strategy strategy) {
   return strategy == Strategy::zero3 || strategy == Strategy::hybrid;
 }
 
-// [begin, end)
-struct Run {
+// [begin, end), of leaves or elements.
+struct Interval {
   int64_t begin = 0;
   int64_t end = 0;
   int64_t size() const { return end - begin; }
 };
 
-// The part of a whole that is a rank's when it is cut into contiguous parts, even to within one.
-Run part_of_rank(int64_t whole, int rank, int world_size);
+// The share of a whole that is a rank's when it is cut into contiguous ones, even to within one.
+Interval share_of_rank(int64_t whole, int rank, int world_size);
 
 // The leaves that a rank takes when each round of them is dealt to groups of `group` consecutive
-// ranks: a group has a contiguous run, and its ranks take every group-th of that in turn. The i-th
-// of them is taken in the group's round i. group divides world_size; 1 gives each rank a run.
+// ranks: a group has an interval, and its ranks take every group-th of that in turn. The i-th of
+// them is taken in the group's round i. group divides world_size; 1 gives each rank an interval.
 std::vector<int64_t> leaves_of_rank(int64_t num_leaves, int rank, int world_size, int group);
 
 // The elements of a flat array that a rank owns, and each: whole chunks, uneven where they must be.
-Run shard_of(int64_t elements, int rank, int world_size);
-std::vector<Run> shards_of(int64_t elements, int world_size);
+Interval shard_of(int64_t elements, int rank, int world_size);
+std::vector<Interval> shards_of(int64_t elements, int world_size);
 // Views of them.
 std::vector<Array> cut_into_shards(const Array& flat, int world_size);
-Array part(const Array& flat, Run run);
+// A view of the interval.
+Array slice_of(const Array& flat, Interval interval);
 
 }  // namespace tessera

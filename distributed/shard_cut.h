@@ -8,9 +8,9 @@
 
 namespace tessera {
 
-// One run of elements for each rank of a Levels, whole chunks, in the order (place on its node,
-// node): what the ranks with one place on all nodes own lies together, so that it crosses between
-// nodes once.
+// One interval of elements for each rank of a Levels, whole chunks, in the order (place on its
+// node, node): what the ranks with one place on all nodes own lies together, so that it crosses
+// between nodes once.
 class ShardCut {
  public:
   // As even as chunks allow.
@@ -24,25 +24,25 @@ class ShardCut {
   // Where a rank stands in the order, and how many there are.
   static size_t order(const Levels& levels, int rank);
 
-  Run of(int rank) const { return runs_[static_cast<size_t>(rank)]; }
-  Run own() const { return of(rank_); }
+  Interval of(int rank) const { return intervals_[static_cast<size_t>(rank)]; }
+  Interval own() const { return of(rank_); }
   int64_t elements() const { return elements_; }
   // Of the ranks of this rank's node, what those with their places on all nodes own.
-  const std::vector<Run>& near() const { return near_; }
-  Run own_near() const { return near_[static_cast<size_t>(near_rank_)]; }
+  const std::vector<Interval>& near() const { return near_; }
+  Interval own_near() const { return near_[static_cast<size_t>(near_rank_)]; }
   // Of the ranks with this rank's place on every node, counted from the beginning of own_near().
-  const std::vector<Run>& far() const { return far_; }
+  const std::vector<Interval>& far() const { return far_; }
 
  private:
   int rank_ = 0;
   int near_rank_ = 0;
   int64_t elements_ = 0;
-  std::vector<Run> runs_;  // by rank
-  std::vector<Run> near_, far_;
+  std::vector<Interval> intervals_;  // by rank
+  std::vector<Interval> near_, far_;
 };
 
-// Views of the runs.
-std::vector<Array> parts_of(const Array& flat, const std::vector<Run>& runs);
+// Views of the intervals.
+std::vector<Array> slices_of(const Array& flat, const std::vector<Interval>& intervals);
 
 // Makes a flat array whole on every rank from everybody's shard, level by level.
 class Gather {
@@ -55,8 +55,8 @@ class Gather {
 
  private:
   Communicator* near_;
-  Array near_part_;
-  std::vector<Array> near_parts_;  // empty once they are on their way
+  Array near_slice_;
+  std::vector<Array> near_slices_;  // empty once they are on their way
   Work work_;
 };
 

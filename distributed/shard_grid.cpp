@@ -17,20 +17,20 @@ std::unique_ptr<Communicator> every(Communicator& comm, int first, int stride, i
 ShardGrid::ShardGrid(const Mesh& mesh, Strategy strategy) : mesh_(mesh), strategy_(strategy) {
   Communicator& data = mesh.data();
   int size = data.size();
-  int machine = mesh.shape().machine == 0 ? size : mesh.shape().machine;
+  int per_node = mesh.shape().ranks_per_node == 0 ? size : mesh.shape().ranks_per_node;
   if (strategy == Strategy::ddp || strategy == Strategy::zero1) {
     shards_ = std::make_unique<Levels>(rank_alone(data), 1);
-    replicas_ = std::make_unique<Levels>(data, machine);
+    replicas_ = std::make_unique<Levels>(data, per_node);
   } else if (strategy != Strategy::hybrid) {
-    shards_ = std::make_unique<Levels>(data, machine);
+    shards_ = std::make_unique<Levels>(data, per_node);
     replicas_ = std::make_unique<Levels>(rank_alone(data), 1);
   } else {
     int group = mesh.shape().group;
     int rank = data.rank();
     shards_ = std::make_unique<Levels>(every(data, rank - rank % group, 1, group),
-                                       group % machine == 0 ? machine : group);
+                                       group % per_node == 0 ? per_node : group);
     replicas_ = std::make_unique<Levels>(every(data, rank % group, group, size / group),
-                                         machine % group == 0 ? machine / group : 1);
+                                         per_node % group == 0 ? per_node / group : 1);
   }
 }
 

@@ -15,7 +15,7 @@ namespace tessera {
 // those of a shard group (MeshShape::group) do. Several grids may stand on one mesh.
 class ShardGrid {
  public:
-  // A collective where it needs communicators of its own: in hybrid, and on several machines. The
+  // A collective where it needs communicators of its own: in hybrid, and on several nodes. The
   // mesh outlives this.
   ShardGrid(const Mesh& mesh, Strategy strategy);
 

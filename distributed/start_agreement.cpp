@@ -89,7 +89,7 @@ class Items {
     add("clip_norm", o.clip_norm);
     add("strategy", name(o.strategy));
     add("group", shape.group);
-    add("machine", shape.machine);
+    add("ranks_per_node", shape.ranks_per_node);
     add("reduction", name(o.reduction));
     add("bucket_bytes", o.bucket_bytes);
     add("the step's seed", o.seed);
@@ -184,13 +184,13 @@ std::string first_difference(const std::vector<std::string>& texts) {
       ranks_of[i < lines[rank].size() ? lines[rank][i] : "nothing more"].push_back(rank);
     }
     if (ranks_of.size() == 1) continue;
-    std::map<size_t, std::string> parts;  // by their first rank
+    std::map<size_t, std::string> groups;  // of ranks that agree, by their first
     for (const auto& [line, ranks] : ranks_of) {
-      parts[ranks[0]] =
+      groups[ranks[0]] =
           fmt::format("{} {}: {}", name_ranks(ranks), ranks.size() == 1 ? "has" : "have", line);
     }
     std::string out;
-    for (const auto& [rank, part] : parts) out += (out.empty() ? "" : "; ") + part;
+    for (const auto& [rank, group] : groups) out += (out.empty() ? "" : "; ") + group;
     return out;
   }
   return {};

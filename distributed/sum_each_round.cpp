@@ -23,20 +23,20 @@ class EachRound : public LeafSum {
   virtual void begin_round(int64_t first_leaf, const Array& gradient) = 0;
 
   const Levels& levels() const { return layout_.grid.shards(); }
-  // The runs that `count` ranks or nodes have one after the other, of `each` leaves each.
-  std::vector<Run> leaves_from(int64_t first, int count, int64_t each) const {
-    std::vector<Run> runs;
+  // The intervals that `count` ranks or nodes have one after the other, of `each` leaves each.
+  std::vector<Interval> leaves_from(int64_t first, int count, int64_t each) const {
+    std::vector<Interval> intervals;
     for (int64_t i = 0; i < count; ++i) {
-      runs.push_back(
+      intervals.push_back(
           {std::min(first + i * each, leaves_.end), std::min(first + (i + 1) * each, leaves_.end)});
     }
-    return runs;
+    return intervals;
   }
 
   SumLayout layout_;
 
  private:
-  Run leaves_;
+  Interval leaves_;
   int64_t next_leaf_;
 };
 
@@ -99,13 +99,13 @@ class FastEachRound final : public EachRound {
       whole.fill_(0);
     }
     Array travelling = as_it_travels(whole, layout_.mode, levels().all());
-    std::vector<Array> parts;
+    std::vector<Array> shards;
     for (int rank = 0; rank < levels().size(); ++rank) {
-      parts.push_back(part(travelling, layout_.shards.of(rank)));
+      shards.push_back(slice_of(travelling, layout_.shards.of(rank)));
     }
-    const Array& own = parts[static_cast<size_t>(levels().rank())];
+    const Array& own = shards[static_cast<size_t>(levels().rank())];
     arriving_ = Array::empty(own.shape(), own.dtype(), own.device());
-    work_ = levels().all().reduce_scatter(parts, arriving_);
+    work_ = levels().all().reduce_scatter(shards, arriving_);
   }
 
  private:

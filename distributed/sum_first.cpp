@@ -31,8 +31,8 @@ class SumFirst final : public LeafSum {
 
 }  // namespace
 
-Run SumLayout::own_leaves() const {
-  return part_of_rank(num_leaves, grid.replicas().rank(), grid.replicas().size());
+Interval SumLayout::own_leaves() const {
+  return share_of_rank(num_leaves, grid.replicas().rank(), grid.replicas().size());
 }
 
 std::unique_ptr<LeafSum> make_sum_first(const SumLayout& layout) {

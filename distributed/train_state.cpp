@@ -7,12 +7,12 @@
 namespace tessera {
 namespace {
 
-Run intersection(Run a, Run b) {
-  Run both{std::max(a.begin, b.begin), std::min(a.end, b.end)};
-  return both.begin < both.end ? both : Run{both.begin, both.begin};
+Interval intersection(Interval a, Interval b) {
+  Interval both{std::max(a.begin, b.begin), std::min(a.end, b.end)};
+  return both.begin < both.end ? both : Interval{both.begin, both.begin};
 }
 
-Run moved(Run run, int64_t by) { return {run.begin + by, run.end + by}; }
+Interval moved(Interval interval, int64_t by) { return {interval.begin + by, interval.end + by}; }
 
 class Collector {
  public:
@@ -21,7 +21,7 @@ class Collector {
   void add(const Bucket& bucket) {
     // Those who own the same elements, and which of them this rank writes.
     const Levels& alike = &grid_.owners() == &grid_.replicas() ? grid_.shards() : grid_.replicas();
-    Run written = moved(shard_of(bucket.own.size(), alike), bucket.own.begin);
+    Interval written = moved(shard_of(bucket.own.size(), alike), bucket.own.begin);
     for (const Segment& segment : bucket.segments) {
       add_segment(bucket, segment, written, segment.name, bucket.master);
       if (!bucket.trained) continue;
@@ -41,15 +41,15 @@ class Collector {
 
   // What every rank has whole.
   void add_replicated(const std::string& name, const Array& data) {
-    Run whole{0, data.numel()};
+    Interval whole{0, data.numel()};
     const Communicator& all = grid_.data();
-    Run written = tessera::shard_of(whole.size(), all.rank(), all.size());
+    Interval written = tessera::shard_of(whole.size(), all.rank(), all.size());
     out_.push_back({name, data.shape(), whole, data.view({whole.size()}), written});
   }
 
   // What the ranks alike have whole.
   void add_whole(const std::string& name, const Array& data, const Levels& alike) {
-    Run whole{0, data.numel()};
+    Interval whole{0, data.numel()};
     out_.push_back(
         {name, data.shape(), whole, data.view({whole.size()}), shard_of(whole.size(), alike)});
   }
@@ -58,20 +58,20 @@ class Collector {
 
  private:
   // This rank's of what the ranks alike divide for writing.
-  static Run shard_of(int64_t elements, const Levels& alike) {
+  static Interval shard_of(int64_t elements, const Levels& alike) {
     return ShardCut::even(elements, alike).own();
   }
 
   // `own` has the elements bucket.own of something laid out as the bucket.
-  void add_segment(const Bucket& bucket, const Segment& segment, Run written,
+  void add_segment(const Bucket& bucket, const Segment& segment, Interval written,
                    const std::string& name, const Array& own) {
-    Run place{segment.begin, segment.end};
-    Run held = intersection(place, bucket.own);
+    Interval place{segment.begin, segment.end};
+    Interval held = intersection(place, bucket.own);
     if (place.size() == 0)
-      return add_replicated(name, part(own, {}).view(segment.parameter.shape()));
+      return add_replicated(name, slice_of(own, {}).view(segment.parameter.shape()));
     if (held.size() == 0) return;
     out_.push_back({name, segment.parameter.shape(), moved(held, -segment.begin),
-                    part(own, moved(held, -bucket.own.begin)),
+                    slice_of(own, moved(held, -bucket.own.begin)),
                     moved(intersection(held, written), -segment.begin)});
   }
 

@@ -20,7 +20,7 @@ enum Column : int64_t { kLoss, kWeight, kStop, kLr, kNumColumns };
 // Flags in one number of a row.
 constexpr size_t kFlags = 48;
 
-// The first parameter of a trained bucket with a number in this rank's part of its state that is
+// The first parameter of a trained bucket with a number in this rank's shard of its state that is
 // not finite; empty if there is none.
 std::string nonfinite_in(const Bucket& bucket) {
   std::vector<Array> arrays{bucket.master};
@@ -29,10 +29,10 @@ std::string nonfinite_in(const Bucket& bucket) {
   arrays.insert(arrays.end(), bucket.state.begin(), bucket.state.end());
   if (std::all_of(arrays.begin(), arrays.end(), all_finite)) return {};
   for (const Segment& segment : bucket.segments) {
-    Run own = bucket.own_part_of(segment);
-    std::vector<Array> parts{part(bucket.master, own), part(bucket.own_params, own)};
-    parts.insert(parts.end(), segment.state.begin(), segment.state.end());
-    if (!std::all_of(parts.begin(), parts.end(), all_finite)) return segment.name;
+    Interval own = bucket.own_interval_of(segment);
+    std::vector<Array> slices{slice_of(bucket.master, own), slice_of(bucket.own_params, own)};
+    slices.insert(slices.end(), segment.state.begin(), segment.state.end());
+    if (!std::all_of(slices.begin(), slices.end(), all_finite)) return segment.name;
   }
   return {};
 }
@@ -78,8 +78,8 @@ std::vector<int64_t> TrainStep::own_leaves(int64_t num_leaves) const {
 
 int64_t TrainStep::num_rounds(int64_t num_leaves) const {
   int group_index = mesh_.data().rank() / group();
-  int64_t run = part_of_rank(num_leaves, group_index, mesh_.data().size() / group()).size();
-  return (run + group() - 1) / group();
+  int64_t leaves = share_of_rank(num_leaves, group_index, mesh_.data().size() / group()).size();
+  return (leaves + group() - 1) / group();
 }
 
 // One rank's failure is everybody's.
@@ -224,7 +224,7 @@ TrainStep::Leaves TrainStep::run_rounds(const LossOfLeaf* loss_of_leaf, StepCall
                                         std::vector<GradientSum>& sums) {
   Leaves out;
   std::vector<int64_t> leaves = own_leaves(call.leaves);
-  // One at least: a group without a leaf has its part in the sums all the same.
+  // One at least: a group without a leaf has its share in the sums all the same.
   auto rounds = static_cast<size_t>(std::max<int64_t>(1, num_rounds(call.leaves)));
   for (size_t round = 0; round < rounds; ++round) {
     bool has_leaf = round < leaves.size();
@@ -334,9 +334,9 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
     const Bucket& bucket = buckets_[i];
     if (!bucket.trained) continue;
     for (const Segment& segment : bucket.segments) {
-      Run own = bucket.own_part_of(segment);
+      Interval own = bucket.own_interval_of(segment);
       if (own.size() == 0) continue;
-      optim::Slice slice{part(bucket.master, own), part(gradients[i], own), segment.state};
+      optim::Slice slice{slice_of(bucket.master, own), slice_of(gradients[i], own), segment.state};
       if (bucket.rule_cut() == optim::Cut::whole_parameter) {
         for (Array* array : {&slice.param, &slice.grad}) {
           *array = array->view(segment.parameter.shape());
@@ -409,7 +409,7 @@ double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>
   return guarded([&] {
     NoGrad no_grad;
     std::vector<std::vector<double>> rows;
-    std::vector<int64_t> batches = own_leaves(count);
+    std::vector<int64_t> batches = own_leaves(count);  // dealt as leaves are
     for (int64_t round = 0; round < num_rounds(count); ++round) {
       schedule_.begin_forward();
       if (round < static_cast<int64_t>(batches.size())) {
@@ -447,7 +447,7 @@ nn::StateDict TrainStep::state() {
         Gather(grid_.owners(), bucket.cut, bucket.master, values).wait();
       }
       for (const Segment& segment : bucket.segments) {
-        Array data = part(values, {segment.begin, segment.end});
+        Array data = slice_of(values, {segment.begin, segment.end});
         whole[segment.parameter.shared().get()] = data.view(segment.parameter.shape());
       }
     }

@@ -16,7 +16,7 @@
 
 namespace tessera {
 
-// A micro-batch: the part of a global batch that goes through the model at once.
+// A micro-batch: what of a global batch goes through the model at once.
 struct Leaf {
   int64_t index = 0;  // in the global batch
   int64_t step = 0;   // counted from 0

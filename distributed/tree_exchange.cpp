@@ -13,26 +13,27 @@ Array AddInto::operator()(const Array& left, const Array& right) const {
 }
 
 // Ranks may hold different numbers of subtrees: the i-th of each travel in one exchange.
-TreeExchange::TreeExchange(int64_t num_leaves, std::vector<Run> runs, Subtrees own,
-                           std::vector<Run> shards, DType dtype, bool keep_own, Communicator& comm)
-    : num_leaves_(num_leaves), runs_(std::move(runs)), arriving_(runs_.size()) {
+TreeExchange::TreeExchange(int64_t num_leaves, std::vector<Interval> leaves, Subtrees own,
+                           std::vector<Interval> shards, DType dtype, bool keep_own,
+                           Communicator& comm)
+    : num_leaves_(num_leaves), leaves_(std::move(leaves)), arriving_(leaves_.size()) {
   auto self = static_cast<size_t>(comm.rank());
   Array nothing = comm.allocate({0}, dtype);
   std::vector<size_t> counts;
-  for (Run run : runs_) {
-    counts.push_back(subtrees_of_run(num_leaves, run.begin, run.end).size());
+  for (Interval of_rank : leaves_) {
+    counts.push_back(subtrees_of_run(num_leaves, of_rank.begin, of_rank.end).size());
   }
   TESSERA_ASSERT(own.size() == counts[self]);
   size_t exchanges = *std::max_element(counts.begin(), counts.end());
   for (size_t i = 0; i < exchanges; ++i) {
-    std::vector<Array> send(runs_.size(), nothing);
-    std::vector<Array> recv(runs_.size(), nothing);
-    for (size_t p = 0; p < runs_.size(); ++p) {
+    std::vector<Array> send(leaves_.size(), nothing);
+    std::vector<Array> recv(leaves_.size(), nothing);
+    for (size_t p = 0; p < leaves_.size(); ++p) {
       bool stays = p == self && keep_own;
-      if (i < counts[self] && !stays) send[p] = part(own[i].value, shards[p]);
+      if (i < counts[self] && !stays) send[p] = slice_of(own[i].value, shards[p]);
       if (i >= counts[p]) continue;
       if (!stays) recv[p] = Array::empty({shards[self].size()}, dtype, nothing.device());
-      arriving_[p].push_back(stays ? part(own[i].value, shards[p]) : recv[p]);
+      arriving_[p].push_back(stays ? slice_of(own[i].value, shards[p]) : recv[p]);
     }
     works_.push_back(comm.all_to_all(send, recv));
   }
@@ -41,8 +42,8 @@ TreeExchange::TreeExchange(int64_t num_leaves, std::vector<Run> runs, Subtrees o
 Subtrees TreeExchange::finish() {
   for (const Work& work : works_) work.wait();
   ArrayFold fold(num_leaves_, AddInto());
-  for (size_t p = 0; p < runs_.size(); ++p) {
-    std::vector<TreeNode> nodes = subtrees_of_run(num_leaves_, runs_[p].begin, runs_[p].end);
+  for (size_t p = 0; p < leaves_.size(); ++p) {
+    std::vector<TreeNode> nodes = subtrees_of_run(num_leaves_, leaves_[p].begin, leaves_[p].end);
     for (size_t i = 0; i < nodes.size(); ++i) fold.push(nodes[i], arriving_[p][i]);
     arriving_[p].clear();
   }

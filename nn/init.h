@@ -33,7 +33,7 @@ struct Init {
   }
 };
 
-// The first values of a parameter, any run of which can be made by itself.
+// The first values of a parameter, any interval of which can be made by itself.
 struct InitialValues {
   // What they are made in, whatever dtype the parameter has when it gets them.
   static constexpr DType kDType = DType::f32;

@@ -26,7 +26,7 @@ Manifest read_manifest(const std::string& folder, FileSystem& files) {
   return parse_manifest(text, ManifestKind::whole, what);
 }
 
-// The part of a tile [begin, end) of a piece that a target wants, both in bytes of the tensor.
+// What a target wants of a tile [begin, end) of a piece, both in bytes of the tensor.
 struct Overlap {
   uint64_t begin = 0;
   uint64_t end = 0;
@@ -51,9 +51,10 @@ CheckpointReader::CheckpointReader(const std::string& folder, Manifest manifest,
   }
   for (std::vector<Placed>& in_file : placed_) {
     std::sort(in_file.begin(), in_file.end(), [](const Placed& a, const Placed& b) {
-      return std::tuple(a.piece->at, a.piece->run.size(),
-                        piece_name(a.tensor->name, a.piece->run)) <
-             std::tuple(b.piece->at, b.piece->run.size(), piece_name(b.tensor->name, b.piece->run));
+      return std::tuple(a.piece->at, a.piece->interval.size(),
+                        piece_name(a.tensor->name, a.piece->interval)) <
+             std::tuple(b.piece->at, b.piece->interval.size(),
+                        piece_name(b.tensor->name, b.piece->interval));
     });
   }
 }
@@ -103,7 +104,7 @@ std::unique_ptr<ReadableFile> CheckpointReader::open_file(size_t index) const {
   file->read(0, std::as_writable_bytes(std::span(head)));
   std::vector<std::string> checksums;
   for (const Placed& placed : pieces) {
-    if (placed.piece->run.size() > 0) checksums.push_back(placed.piece->checksum);
+    if (placed.piece->interval.size() > 0) checksums.push_back(placed.piece->checksum);
   }
   std::string found =
       file_checksum(std::as_bytes(std::span(head)), checksums, *checksum_kind(record.checksum));
@@ -116,11 +117,12 @@ void CheckpointReader::read(std::span<const ReadTarget> targets) const {
   for (const ReadTarget& target : targets) {
     const TensorRecord* tensor = manifest_.find(target.name);
     TESSERA_CHECK(tensor, "{}: there is no tensor {}", folder_, excerpt(target.name));
-    TESSERA_ASSERT(target.data.dtype() == tensor->dtype && target.run.begin >= 0 &&
-                   target.run.end <= tensor->numel() && target.data.numel() == target.run.size());
+    TESSERA_ASSERT(target.data.dtype() == tensor->dtype && target.interval.begin >= 0 &&
+                   target.interval.end <= tensor->numel() &&
+                   target.data.numel() == target.interval.size());
     for (const PieceRecord& piece : tensor->pieces) {
-      bool overlaps =
-          std::max(piece.run.begin, target.run.begin) < std::min(piece.run.end, target.run.end);
+      bool overlaps = std::max(piece.interval.begin, target.interval.begin) <
+                      std::min(piece.interval.end, target.interval.end);
       if (overlaps) jobs.push_back({{tensor, &piece}, &target});
     }
   }
@@ -136,7 +138,7 @@ void CheckpointReader::verify() const {
       TESSERA_CHECK(placed.piece->at == position, "{}/{}: byte {} belongs to {}", folder_,
                     manifest_.files[i].name, std::min(position, placed.piece->at),
                     position < placed.piece->at ? "no tensor" : "two tensors");
-      position += placed.tensor->bytes_of(placed.piece->run);
+      position += placed.tensor->bytes_of(placed.piece->interval);
       jobs.push_back({placed, nullptr});
     }
     TESSERA_CHECK(position == manifest_.files[i].bytes, "{}/{}: byte {} belongs to no tensor",
@@ -155,8 +157,8 @@ void CheckpointReader::run(std::span<const Job> jobs) const {
   std::vector<const Job*> order;
   for (const Job& job : jobs) order.push_back(&job);
   std::stable_sort(order.begin(), order.end(), [](const Job* a, const Job* b) {
-    return a->from.tensor->bytes_of(a->from.piece->run) >
-           b->from.tensor->bytes_of(b->from.piece->run);
+    return a->from.tensor->bytes_of(a->from.piece->interval) >
+           b->from.tensor->bytes_of(b->from.piece->interval);
   });
   parallel_for(static_cast<int64_t>(order.size()), [&](int64_t i) {
     const Job& job = *order[static_cast<size_t>(i)];
@@ -167,15 +169,15 @@ void CheckpointReader::run(std::span<const Job> jobs) const {
 void CheckpointReader::read_piece(const ReadableFile& file, const Job& job) const {
   const auto& [tensor, piece] = job.from;
   uint64_t item = item_size(tensor->dtype);
-  uint64_t begin = static_cast<uint64_t>(piece->run.begin) * item;
-  uint64_t end = static_cast<uint64_t>(piece->run.end) * item;
+  uint64_t begin = static_cast<uint64_t>(piece->interval.begin) * item;
+  uint64_t end = static_cast<uint64_t>(piece->interval.end) * item;
   std::byte* out = nullptr;
   uint64_t out_begin = 0;
   uint64_t out_end = 0;
   if (job.target) {
     out = static_cast<std::byte*>(job.target->data.raw());
-    out_begin = static_cast<uint64_t>(job.target->run.begin) * item;
-    out_end = static_cast<uint64_t>(job.target->run.end) * item;
+    out_begin = static_cast<uint64_t>(job.target->interval.begin) * item;
+    out_end = static_cast<uint64_t>(job.target->interval.end) * item;
   }
   Checksum checksum(*checksum_kind(piece->checksum));
   std::vector<std::byte> scratch;
@@ -203,8 +205,8 @@ void CheckpointReader::read_piece(const ReadableFile& file, const Job& job) cons
   std::string found = checksum.text();
   TESSERA_CHECK(found == piece->checksum,
                 "{}/{}: {} is damaged: its checksum is {}, and the manifest says {}", folder_,
-                manifest_.files[piece->file].name, excerpt(piece_name(tensor->name, piece->run)),
-                found, piece->checksum);
+                manifest_.files[piece->file].name,
+                excerpt(piece_name(tensor->name, piece->interval)), found, piece->checksum);
 }
 
 void read_state(const CheckpointReader& reader, std::span<const HeldTensor> state) {

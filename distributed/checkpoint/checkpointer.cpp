@@ -130,7 +130,7 @@ std::string Checkpointer::try_checkpoint(const std::string& path, Start& start) 
     error = e.what();
   }
   if (std::string failed = first_error(comm_, error); !failed.empty()) return failed;
-  // A folder of each machine's own may stand under the path.
+  // A folder of each node's own may stand under the path.
   std::string manifest = format_manifest(reader->manifest(), ManifestKind::whole);
   std::string checksum = checksum_of(std::as_bytes(std::span(manifest)), ChecksumKind::xxh3);
   require_agreement(comm_, {{"the checkpoint " + path, checksum}});

@@ -17,7 +17,7 @@ namespace tessera {
 struct SnapshotOptions {
   std::string folder = {};   // in shared memory, /dev/shm/NAME say; empty: no snapshots are taken
   int64_t every = 1;         // steps from one to the next
-  bool peer_copies = false;  // each on another machine too
+  bool peer_copies = false;  // each on another node too
 };
 
 // What is the loop's own of a checkpoint's CheckpointInfo: seed, data, next_lr, run, build,

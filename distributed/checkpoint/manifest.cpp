@@ -50,8 +50,8 @@ std::string format_file(const FileRecord& file) {
 std::string format_tensor(const TensorRecord& tensor) {
   std::vector<std::string> pieces;
   for (const PieceRecord& piece : tensor.pieces) {
-    pieces.push_back(fmt::format("[{}, {}, {}, {}, \"{}\"]", piece.file, piece.run.begin,
-                                 piece.run.end, piece.at, piece.checksum));
+    pieces.push_back(fmt::format("[{}, {}, {}, {}, \"{}\"]", piece.file, piece.interval.begin,
+                                 piece.interval.end, piece.at, piece.checksum));
   }
   return fmt::format("  [{}, \"{}\", [{}], [{}]]", text_of(tensor.name), tensor.dtype,
                      fmt::join(tensor.shape, ", "), fmt::join(pieces, ", "));
@@ -158,12 +158,12 @@ PieceRecord parse_piece(const Value& row, const TensorRecord& tensor,
   PieceRecord piece;
   piece.file = static_cast<size_t>(row.at(0).count());
   if (piece.file >= files.size()) row.at(0).fail("the index of a file");
-  piece.run = {row.at(1).count(), row.at(2).count()};
-  if (piece.run.begin > piece.run.end || piece.run.end > tensor.numel()) {
-    row.fail(fmt::format("a run of the {} elements", tensor.numel()));
+  piece.interval = {row.at(1).count(), row.at(2).count()};
+  if (piece.interval.begin > piece.interval.end || piece.interval.end > tensor.numel()) {
+    row.fail(fmt::format("an interval of the {} elements", tensor.numel()));
   }
   piece.at = static_cast<uint64_t>(row.at(3).count());
-  uint64_t bytes = tensor.bytes_of(piece.run);
+  uint64_t bytes = tensor.bytes_of(piece.interval);
   uint64_t file_bytes = files[piece.file].bytes;
   if (bytes > file_bytes || piece.at > file_bytes - bytes) {
     row.fail(fmt::format("a place inside the {} bytes of {}", file_bytes, files[piece.file].name));
@@ -193,17 +193,18 @@ TensorRecord parse_tensor(const Value& unnamed, const std::vector<FileRecord>& f
 
 void check_cover(TensorRecord& tensor, ManifestKind kind, const std::string& what) {
   auto by_begin = [](const PieceRecord& a, const PieceRecord& b) {
-    return std::pair(a.run.begin, a.run.end) < std::pair(b.run.begin, b.run.end);
+    return std::pair(a.interval.begin, a.interval.end) <
+           std::pair(b.interval.begin, b.interval.end);
   };
   std::sort(tensor.pieces.begin(), tensor.pieces.end(), by_begin);
   int64_t end = 0;
   for (const PieceRecord& piece : tensor.pieces) {
-    TESSERA_CHECK(piece.run.begin >= end, "{}: {}: elements [{}, {}) are listed twice", what,
-                  excerpt(tensor.name), piece.run.begin, std::min(end, piece.run.end));
-    TESSERA_CHECK(kind == ManifestKind::part || piece.run.begin == end,
+    TESSERA_CHECK(piece.interval.begin >= end, "{}: {}: elements [{}, {}) are listed twice", what,
+                  excerpt(tensor.name), piece.interval.begin, std::min(end, piece.interval.end));
+    TESSERA_CHECK(kind == ManifestKind::part || piece.interval.begin == end,
                   "{}: {}: elements [{}, {}) are missing", what, excerpt(tensor.name), end,
-                  piece.run.begin);
-    end = piece.run.end;
+                  piece.interval.begin);
+    end = piece.interval.end;
   }
   TESSERA_CHECK(kind == ManifestKind::part || end == tensor.numel(),
                 "{}: {}: elements [{}, {}) are missing", what, excerpt(tensor.name), end,
@@ -244,8 +245,8 @@ std::string state_name(std::string_view state, std::string_view parameter) {
 
 bool is_state_name(std::string_view name) { return name.find('/') != std::string_view::npos; }
 
-std::string piece_name(std::string_view tensor, Run run) {
-  return fmt::format("{}@{}:{}", tensor, run.begin, run.end);
+std::string piece_name(std::string_view tensor, Interval interval) {
+  return fmt::format("{}@{}:{}", tensor, interval.begin, interval.end);
 }
 
 std::string format_manifest(const Manifest& manifest, ManifestKind kind) {

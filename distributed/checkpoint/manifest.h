@@ -33,11 +33,11 @@ struct CheckpointInfo {
   std::string config = {};                 // YAML, as resolved
 };
 
-// A run of a tensor's elements in a file, with a checksum (core/io/checksum.h) of its bytes.
+// An interval of a tensor's elements in a file, with a checksum (core/io/checksum.h) of its bytes.
 struct PieceRecord {
-  size_t file = 0;  // an index into Manifest::files
-  Run run;          // elements, row-major
-  uint64_t at = 0;  // the byte of the file at which they begin
+  size_t file = 0;    // an index into Manifest::files
+  Interval interval;  // elements, row-major
+  uint64_t at = 0;    // the byte of the file at which they begin
   std::string checksum;
 };
 
@@ -45,10 +45,12 @@ struct TensorRecord {
   std::string name;
   DType dtype = DType::f32;
   Dims shape;
-  std::vector<PieceRecord> pieces;  // by the run's begin
+  std::vector<PieceRecord> pieces;  // by the interval's begin
 
   int64_t numel() const;
-  uint64_t bytes_of(Run run) const { return static_cast<uint64_t>(run.size()) * item_size(dtype); }
+  uint64_t bytes_of(Interval interval) const {
+    return static_cast<uint64_t>(interval.size()) * item_size(dtype);
+  }
 };
 
 // One rank's safetensors file.
@@ -72,7 +74,7 @@ struct Manifest {
 std::string state_name(std::string_view state, std::string_view parameter);
 bool is_state_name(std::string_view name);
 // The name of a piece in its file, "wte.weight@0:512".
-std::string piece_name(std::string_view tensor, Run run);
+std::string piece_name(std::string_view tensor, Interval interval);
 
 // All of a checkpoint, or the part that one rank wrote.
 enum class ManifestKind { whole, part };

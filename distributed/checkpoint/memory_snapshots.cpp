@@ -24,8 +24,8 @@ std::string name_in(size_t slot, int64_t rank, int64_t ranks, std::string_view e
   return part_name(rank, ranks, kSlotNames[slot] + std::string(ending));
 }
 
-// The boot of this machine, so that hosts of one name differ.
-std::string machine_id() {
+// The boot tells hosts of one name apart.
+std::string name_and_boot() {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
   std::string id = host.data();
@@ -69,7 +69,7 @@ MemorySnapshots::MemorySnapshots(std::string folder, std::string run, Communicat
                                  bool peer_copies)
     : folder_(std::move(folder)), run_(std::move(run)), comm_(comm), peer_copies_(peer_copies) {
   files_.make_directories(folder_);
-  std::string own = machine_id() + std::filesystem::canonical(folder_).string();
+  std::string own = name_and_boot() + std::filesystem::canonical(folder_).string();
   std::map<std::string, int> known;
   std::vector<int> counts;
   for (const std::string& node : gather_texts(comm_, own)) {
@@ -82,7 +82,7 @@ MemorySnapshots::MemorySnapshots(std::string folder, std::string run, Communicat
   if (even) ranks_per_node_ = counts[0];
   if (peer_copies_ && (!even || counts.size() < 2)) {
     throw SharedError(
-        "checkpoint.memory_copies: 2 keeps a copy on another machine: it needs two at least, with "
+        "checkpoint.memory_copies: 2 keeps a copy on another node: it needs two at least, with "
         "the same number of consecutive ranks on each");
   }
 }
@@ -176,7 +176,8 @@ std::vector<size_t> MemorySnapshots::files_needed(std::span<const HeldTensor> st
     const TensorRecord* tensor = manifest_.find(held.name);
     if (!tensor) continue;  // said by read
     for (const PieceRecord& piece : tensor->pieces) {
-      if (std::max(piece.run.begin, held.held.begin) < std::min(piece.run.end, held.held.end)) {
+      if (std::max(piece.interval.begin, held.held.begin) <
+          std::min(piece.interval.end, held.held.end)) {
         needed.insert(piece.file);
       }
     }

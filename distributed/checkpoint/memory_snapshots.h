@@ -21,10 +21,10 @@ namespace tessera {
 
 class MemorySnapshots {
  public:
-  // folder is the same for the ranks of one machine (of one node, where tests make several on one),
-  // and is made where it is missing. With `peer_copies` each rank's part goes to the next node too;
-  // nodes then have the same number of consecutive ranks, and are two at least. Knows only
-  // snapshots of `run`. A collective; comm outlives this.
+  // folder is the same for the ranks of one node, and is made where it is missing. With
+  // `peer_copies` each rank's part goes to the next node too; nodes then have the same number of
+  // consecutive ranks, and are two at least. Knows only snapshots of `run`. A collective; comm
+  // outlives this.
   MemorySnapshots(std::string folder, std::string run, Communicator& comm, bool peer_copies);
 
   // The newest snapshot all of whose parts are on some node; nothing if there is none. The same on

@@ -18,8 +18,11 @@ constexpr int64_t kAlignment = 64;
 std::vector<SafetensorsEntry> entries_of(std::span<const Piece> pieces) {
   std::vector<SafetensorsEntry> entries;
   for (const Piece& piece : pieces) {
-    entries.push_back(
-        {piece_name(piece.tensor, piece.run), piece.data.dtype(), {piece.run.size()}, 0, 0});
+    entries.push_back({piece_name(piece.tensor, piece.interval),
+                       piece.data.dtype(),
+                       {piece.interval.size()},
+                       0,
+                       0});
   }
   return entries;
 }
@@ -36,11 +39,12 @@ std::map<std::string, std::string> metadata_of(const CheckpointInfo& info) {
 std::vector<Piece> pieces_to_write(std::span<const HeldTensor> state) {
   std::vector<Piece> pieces;
   for (const HeldTensor& tensor : state) {
-    Run run = tensor.written;
-    if (num_elements(tensor.shape) == 0) run = {0, 0};  // a piece all the same: it has a name
-    else if (run.begin >= run.end) continue;
-    Array data = part(tensor.data, {run.begin - tensor.held.begin, run.end - tensor.held.begin});
-    pieces.push_back({tensor.name, tensor.shape, run, data});
+    Interval interval = tensor.written;
+    if (num_elements(tensor.shape) == 0) interval = {0, 0};  // a piece all the same: it has a name
+    else if (interval.begin >= interval.end) continue;
+    Array data = slice_of(tensor.data,
+                          {interval.begin - tensor.held.begin, interval.end - tensor.held.begin});
+    pieces.push_back({tensor.name, tensor.shape, interval, data});
   }
   return pieces;
 }
@@ -71,7 +75,7 @@ std::vector<Piece> copies_in(Array& buffer, std::span<const Piece> pieces) {
       tiles.push_back({static_cast<std::byte*>(copy.raw()) + done, source.data() + done,
                        std::min<size_t>(kCopyBytes, source.size() - done)});
     }
-    copies.push_back({piece.tensor, piece.shape, piece.run, copy});
+    copies.push_back({piece.tensor, piece.shape, piece.interval, copy});
     at += rounded(piece.data.nbytes());
   }
   parallel_for(static_cast<int64_t>(tiles.size()), [&](int64_t i) {
@@ -109,10 +113,11 @@ Manifest Part::write(ChecksumKind kind,
     }
     std::string text = checksum.text();
     if (!data.empty()) checksums.push_back(text);
-    manifest.tensors.push_back({piece.tensor,
-                                piece.data.dtype(),
-                                piece.shape,
-                                {{0, piece.run, head.size() + layout_.tensors[i].begin, text}}});
+    manifest.tensors.push_back(
+        {piece.tensor,
+         piece.data.dtype(),
+         piece.shape,
+         {{0, piece.interval, head.size() + layout_.tensors[i].begin, text}}});
   }
   manifest.files[0].checksum = file_checksum(head, checksums, kind);
   return manifest;

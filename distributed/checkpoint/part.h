@@ -16,17 +16,17 @@ namespace tessera {
 // A tensor of the training state, as far as a rank has it.
 struct HeldTensor {
   std::string name;
-  Dims shape;   // of the whole tensor
-  Run held;     // the elements that are in `data`
-  Array data;   // flat
-  Run written;  // the elements that this rank writes: of all ranks together, each element once
+  Dims shape;        // of the whole tensor
+  Interval held;     // the elements that are in `data`
+  Array data;        // flat
+  Interval written;  // the elements that this rank writes: of all ranks together, each element once
 };
 
-// A run of a tensor's elements to be written: flat, on the CPU.
+// An interval of a tensor's elements to be written: flat, on the CPU.
 struct Piece {
   std::string tensor;
   Dims shape;  // of the whole tensor
-  Run run;
+  Interval interval;
   Array data;
 };
 

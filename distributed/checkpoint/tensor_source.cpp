@@ -30,7 +30,8 @@ class SafetensorsSource final : public TensorSource {
           reader_.tensors()[static_cast<size_t>(info - tensors_.data())];
       TESSERA_ASSERT(target.data.dtype() == entry.dtype);
       auto out = std::span(static_cast<std::byte*>(target.data.raw()), target.data.nbytes());
-      reader_.read(entry, static_cast<uint64_t>(target.run.begin) * item_size(entry.dtype), out);
+      reader_.read(entry, static_cast<uint64_t>(target.interval.begin) * item_size(entry.dtype),
+                   out);
     }
   }
 

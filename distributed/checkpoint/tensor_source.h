@@ -19,10 +19,10 @@ struct TensorInfo {
   Dims shape;
 };
 
-// Where a run of a tensor's elements is to go: a flat array of its dtype on the CPU.
+// Where an interval of a tensor's elements is to go: a flat array of its dtype on the CPU.
 struct ReadTarget {
   std::string name;
-  Run run;
+  Interval interval;
   Array data;
 };
 
@@ -41,7 +41,7 @@ class TensorSource {
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual std::map<std::string, std::string> metadata() const { return {}; }
   // Fills every target. What is read is checked, where the source can: of a tensor of which a
-  // target wants a part, other parts may be read for that, and are not kept.
+  // target wants an interval, others may be read for that, and are not kept.
   virtual void read(std::span<const ReadTarget> targets) const = 0;
 
   // Null if it has none of that name.

@@ -44,7 +44,7 @@ class CommError : public Error {
 struct CommOptions {
   // The longest that any wait lasts. Long enough for a peer that writes a checkpoint or compiles.
   std::chrono::milliseconds timeout = std::chrono::seconds(300);
-  // Whether processes of one machine reach each other's memory; otherwise they send messages.
+  // Whether processes of one node reach each other's memory; otherwise they send messages.
   bool share_memory = true;
   // Told of every call that this rank begins, as "all_reduce(sum, f32, 12 elements) in blocks.0".
   std::function<void(const std::string& call)> on_call = {};

@@ -37,7 +37,7 @@ NodeRanks::Options ranks_options(const AgentOptions& options) {
 // What a rank writes need not be UTF-8, and a message with anything else cannot
 // be read.
 void make_utf8(std::string& text) {
-  while (auto bad = experiment::find_invalid_utf8(text)) text[*bad] = '?';
+  while (auto bad = job::find_invalid_utf8(text)) text[*bad] = '?';
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ void Agent::take_signals() {
       continue;
     }
     // The ranks end with this process.
-    exit_code_ = exit_codes::kSignalBase + request->signal;
+    exit_code_ = job::exit_codes::kSignalBase + request->signal;
     if (member) client_->leave("ended by a signal", kFarewellMs);
   }
 }

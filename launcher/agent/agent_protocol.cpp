@@ -103,7 +103,7 @@ Actions AgentProtocol::rank_ended(int code, const std::optional<v1::Failure>& fa
   Actions out;
   if (ranks_ != Ranks::running) return out;
   ++num_ended_;
-  stopped_ = stopped_ || (!failure && code == exit_codes::kStopped);
+  stopped_ = stopped_ || (!failure && code == job::exit_codes::kStopped);
   if (failure && !failure_) failure_ = failure;
   if (num_ended_ == slots_) {
     all_well_ = !failure_;

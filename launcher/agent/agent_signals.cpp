@@ -48,12 +48,12 @@ std::optional<AgentSignals::Request> AgentSignals::next(int64_t now_ms) {
     if (signal == SIGCHLD) continue;
     if (signal == SIGUSR1 || signal == SIGUSR2) return Request{Wish::pass_on, signal};
     pid_t sender = info.ssi_code <= 0 ? static_cast<pid_t>(info.ssi_pid) : 0;
-    StopRequest stop{signal, sender, static_cast<long>(now_ms)};
+    job::StopRequest stop{signal, sender, static_cast<long>(now_ms)};
     if (!first_stop_) {
       first_stop_ = stop;
       return Request{Wish::leave, signal};
     }
-    if (!is_same_request(*first_stop_, stop)) return Request{Wish::end_at_once, signal};
+    if (!job::is_same_request(*first_stop_, stop)) return Request{Wish::end_at_once, signal};
   }
   return std::nullopt;
 }

@@ -36,7 +36,7 @@ class AgentSignals {
 
  private:
   Descriptor descriptor_;
-  std::optional<StopRequest> first_stop_;
+  std::optional<job::StopRequest> first_stop_;
 };
 
 }  // namespace tessera::agent

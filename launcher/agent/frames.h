@@ -2,7 +2,7 @@
 //
 // On the wire, all numbers u32 little endian: the number of bytes that follow this number, the
 // type, the number of fields, and for every field its length and its bytes. Both ends are the same
-// build on the same machine, so there is no version.
+// build on the same node, so there is no version.
 #pragma once
 
 #include <cstddef>

@@ -6,8 +6,8 @@
 
 namespace tessera::agent {
 
-const Hang* HangAlarm::look(const experiment::ProgressBoard& board,
-                            const std::vector<pid_t>& processes, int64_t now_ms) {
+const Hang* HangAlarm::look(const job::ProgressBoard& board, const std::vector<pid_t>& processes,
+                            int64_t now_ms) {
   if (found_) return now_ms - found_ms_ > kStackMs ? &*found_ : nullptr;
   found_ = watch_.look(board, processes, now_ms);
   if (!found_) return nullptr;

@@ -21,7 +21,7 @@ class HangAlarm {
   HangAlarm(size_t places, int64_t least_ms) : watch_(places, least_ms) {}
 
   // To be called every now and then. The hang, once it can be told.
-  const Hang* look(const experiment::ProgressBoard& board, const std::vector<pid_t>& processes,
+  const Hang* look(const job::ProgressBoard& board, const std::vector<pid_t>& processes,
                    int64_t now_ms);
 
  private:

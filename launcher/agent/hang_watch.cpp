@@ -25,7 +25,7 @@ bool is_stopped(pid_t process) {
 
 }  // namespace
 
-int64_t HangWatch::patience_ms(size_t place, const experiment::RankProgress& progress) {
+int64_t HangWatch::patience_ms(size_t place, const job::RankProgress& progress) {
   Rank& rank = ranks_[place];
   if (progress.steps != rank.last_step) {
     rank.last_step = progress.steps;
@@ -52,7 +52,7 @@ void HangWatch::look_for_stopped(const std::vector<pid_t>& processes, int64_t no
   }
 }
 
-std::optional<Hang> HangWatch::judge(size_t place, const experiment::RankProgress& progress,
+std::optional<Hang> HangWatch::judge(size_t place, const job::RankProgress& progress,
                                      int64_t now_ms) {
   int64_t patience = patience_ms(place, progress);
   int64_t silent = now_ms - progress.sign_ms;
@@ -72,7 +72,7 @@ std::optional<Hang> HangWatch::judge(size_t place, const experiment::RankProgres
   return hang;
 }
 
-std::optional<Hang> HangWatch::look(const experiment::ProgressBoard& board,
+std::optional<Hang> HangWatch::look(const job::ProgressBoard& board,
                                     const std::vector<pid_t>& processes, int64_t now_ms) {
   look_for_stopped(processes, now_ms);
   std::optional<Hang> found;

@@ -30,8 +30,8 @@ class HangWatch {
   // to another, it is without a sign for max(least_ms, 5 median steps); and wherever it is, when a
   // signal has stopped it for least_ms. Of several, that which is stopped, or which has begun the
   // fewest calls, is the one that the others wait for.
-  std::optional<Hang> look(const experiment::ProgressBoard& board,
-                           const std::vector<pid_t>& processes, int64_t now_ms);
+  std::optional<Hang> look(const job::ProgressBoard& board, const std::vector<pid_t>& processes,
+                           int64_t now_ms);
 
  private:
   struct Rank {
@@ -39,9 +39,9 @@ class HangWatch {
     std::deque<double> recent_ms;
     std::optional<int64_t> stopped_since_ms;
   };
-  std::optional<Hang> judge(size_t place, const experiment::RankProgress& progress, int64_t now_ms);
+  std::optional<Hang> judge(size_t place, const job::RankProgress& progress, int64_t now_ms);
   void look_for_stopped(const std::vector<pid_t>& processes, int64_t now_ms);
-  int64_t patience_ms(size_t place, const experiment::RankProgress& progress);
+  int64_t patience_ms(size_t place, const job::RankProgress& progress);
 
   std::vector<Rank> ranks_;
   int64_t least_ms_;

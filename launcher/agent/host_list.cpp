@@ -17,7 +17,7 @@
 namespace tessera::agent {
 namespace {
 
-using experiment::in_quotes;
+using job::in_quotes;
 
 constexpr uint64_t kMaxFileBytes = uint64_t{1} << 20;
 // Of a domain name (RFC 1035).
@@ -318,7 +318,7 @@ std::optional<int> only_match(std::span<const Host> hosts, std::span<const std::
     bool matches =
         std::any_of(own.begin(), own.end(), [&](const std::string& o) { return same(name, o); });
     if (!matches) continue;
-    TESSERA_CHECK(!match, "[hosts] expected one host to be this machine, got {} and {}",
+    TESSERA_CHECK(!match, "[hosts] expected one host to be this node, got {} and {}",
                   in_quotes(hosts[static_cast<size_t>(*match)].name), in_quotes(hosts[i].name));
     match = static_cast<int>(i);
   }

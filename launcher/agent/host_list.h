@@ -1,4 +1,4 @@
-// The nodes of a job, as Slurm or a hostfile names them, and which of them this machine is.
+// The nodes of a job, as Slurm or a hostfile names them, and which of them this node is.
 #pragma once
 
 #include <optional>
@@ -34,7 +34,7 @@ std::vector<Host> parse_hostfile(std::string_view text, const std::string& path)
 // The same for a file of at most 1 MiB.
 std::vector<Host> read_hostfile(const std::string& path);
 
-// The index of the host that is this machine, given its own host names and addresses. Hosts with an
+// The index of the host that is this node, given its own host names and addresses. Hosts with an
 // own name or address go first; only where there are none do host names match whose first labels
 // are equal and of which one has no domain (node1 and node1.cluster). Case and a final dot do not
 // count, and no name is looked up. None if no host matches; an Error if several do.

@@ -135,7 +135,7 @@ Surroundings look_around(const LaunchFlags& flags) {
     found.node_rank = own_index(hosts, names);
     found.first_host = hosts.front().name;
     TESSERA_CHECK(found.node_rank || flags.node_rank,
-                  "--hostfile: {}: none of its hosts is this machine ({}); --node-rank says which",
+                  "--hostfile: {}: none of its hosts is this node ({}); --node-rank says which",
                   flags.hostfile, host_name());
     return found;
   }

@@ -71,7 +71,7 @@ std::optional<RankFault> LocalRanks::fault_of(const from_pmix::Exited& exited,
   int value = exited.value;
   // Of a code that is 0 there is nothing to see in the job's own.
   int visible = value == 0 ? 1 : value;
-  bool well = !exited.by_signal && (value == 0 || value == exit_codes::kStopped);
+  bool well = !exited.by_signal && (value == 0 || value == job::exit_codes::kStopped);
   auto aborted = aborted_.find(local);
   if (aborted != aborted_.end() && !exited.by_signal) {
     // Of its code only the last byte is left, which may be 0.
@@ -80,7 +80,7 @@ std::optional<RankFault> LocalRanks::fault_of(const from_pmix::Exited& exited,
   if (!well) return RankFault{local, "", value, exited.by_signal};
   // Others wait for it in what is a collective of all: a program that calls MPI_Init on some ranks
   // only, or by another library, or that ends without MPI_Finalize.
-  bool stops = value == exit_codes::kStopped && stopping;
+  bool stops = value == job::exit_codes::kStopped && stopping;
   if (connected_.contains(local) && !finalized_.contains(local) && !stops) {
     return RankFault{local, fmt::format("ended with code {} without MPI_Finalize", value), visible};
   }

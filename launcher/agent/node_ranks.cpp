@@ -28,7 +28,7 @@ constexpr int kStderrMs = 50;
 
 Descriptor make_board(int places) {
   Descriptor board(memfd_create("tessera-board", MFD_CLOEXEC));
-  auto bytes = static_cast<off_t>(experiment::ProgressBoard::kPlaceBytes) * places;
+  auto bytes = static_cast<off_t>(job::ProgressBoard::kPlaceBytes) * places;
   TESSERA_CHECK(board.is_open() && ftruncate(board.get(), bytes) == 0,
                 "cannot make memory to share with the ranks: {}", std::strerror(errno));
   return board;
@@ -175,7 +175,7 @@ void NodeRanks::add_progress(v1::Beat& beat) const {
   if (!local_) return;
   const std::vector<pid_t>& processes = local_->processes();
   for (size_t place = 0; place < processes.size(); ++place) {
-    experiment::RankProgress progress = board_.read(place);
+    job::RankProgress progress = board_.read(place);
     v1::Progress& entry = *beat.add_progress();
     entry.set_rank(environment_.first_rank() + static_cast<int>(place));
     entry.set_process(processes[place]);

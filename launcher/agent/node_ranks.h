@@ -114,7 +114,7 @@ class NodeRanks {
   RankOutput& output_;
   Listener& listener_;
   Descriptor board_memory_;
-  experiment::ProgressBoard board_;
+  job::ProgressBoard board_;
   RankKeeper keeper_;
   RankEnvironment environment_;
   std::optional<LocalRanks> local_;  // of the last generation

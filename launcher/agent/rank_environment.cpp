@@ -94,7 +94,7 @@ std::vector<std::string> RankEnvironment::common(const std::vector<std::string>&
 std::vector<std::string> RankEnvironment::of(int local_rank) const {
   return {fmt::format("RANK={}", first_rank() + local_rank),
           fmt::format("LOCAL_RANK={}", local_rank),
-          fmt::format("{}={}:{}", experiment::kBoardVariable, kBoardDescriptor, local_rank)};
+          fmt::format("{}={}:{}", job::kBoardVariable, kBoardDescriptor, local_rank)};
 }
 
 std::vector<int64_t> RankEnvironment::cores_of(int local_rank) const {

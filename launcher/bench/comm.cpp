@@ -1,4 +1,4 @@
-// Communication between ranks of this machine: as processes, which this command starts by `launch`
+// Communication between ranks of this node: as processes, which this command starts by `launch`
 // and which measure themselves (comm_ranks.cpp), and as threads of this process.
 #include <algorithm>
 #include <array>

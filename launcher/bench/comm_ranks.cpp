@@ -29,15 +29,15 @@ double slowest_us(int calls, const std::function<void()>& call) {
 // One array of a rank, cut into equal shards: the last ones may be empty.
 struct Shards {
   Array whole;
-  std::vector<Array> parts;
+  std::vector<Array> shards;
 
   Shards(Array array, int size) : whole(std::move(array)) {
     int64_t count = whole.numel();
     for (int p = 0; p < size; ++p) {
-      parts.push_back(whole.slice(0, count * p / size, count * (p + 1) / size));
+      shards.push_back(whole.slice(0, count * p / size, count * (p + 1) / size));
     }
   }
-  const Array& part(int rank) const { return parts[static_cast<size_t>(rank)]; }
+  const Array& of(int rank) const { return shards[static_cast<size_t>(rank)]; }
 };
 
 // The same collective by this library and by MPI, each on arrays of its own.
@@ -49,9 +49,9 @@ class Both {
         ours_(comm.allocate({count}, DType::f32), comm.size()),
         theirs_(Array::empty({count}), comm.size()),
         received_(Array::empty({count})) {
-    for (const Array& part : theirs_.parts) {
-      counts_.push_back(static_cast<int>(part.numel()));
-      starts_.push_back(static_cast<int>(part.offset() - theirs_.whole.offset()));
+    for (const Array& shard : theirs_.shards) {
+      counts_.push_back(static_cast<int>(shard.numel()));
+      starts_.push_back(static_cast<int>(shard.offset() - theirs_.whole.offset()));
     }
   }
 
@@ -63,8 +63,8 @@ class Both {
     switch (what_) {
       case Collective::all_reduce: return comm_.all_reduce(ours_.whole).wait();
       case Collective::reduce_scatter:
-        return comm_.reduce_scatter(ours_.parts, ours_.part(rank)).wait();
-      case Collective::all_gather: return comm_.all_gather(ours_.part(rank), ours_.parts).wait();
+        return comm_.reduce_scatter(ours_.shards, ours_.of(rank)).wait();
+      case Collective::all_gather: return comm_.all_gather(ours_.of(rank), ours_.shards).wait();
     }
   }
   void run_mpi() const {
@@ -95,8 +95,8 @@ class Both {
       check_sum(ours_.whole, 0, comm_.size());
       check_sum(theirs_.whole, 0, comm_.size());
     } else if (what_ == Collective::reduce_scatter) {
-      check_sum(ours_.part(rank), first, comm_.size());
-      check_sum(received_.slice(0, 0, ours_.part(rank).numel()), first, comm_.size());
+      check_sum(ours_.of(rank), first, comm_.size());
+      check_sum(received_.slice(0, 0, ours_.of(rank).numel()), first, comm_.size());
     } else {
       const auto* a = ours_.whole.data<float>();
       TESSERA_CHECK(std::equal(a, a + ours_.whole.numel(), theirs_.whole.data<float>()),

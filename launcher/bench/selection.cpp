@@ -40,8 +40,7 @@ Known known_words(const std::vector<Benchmark>& all) {
   std::string hint = experiment::nearest(word, known.words)
                          ? experiment::suggestion(word, known.words, "")
                          : experiment::suggestion(word, known.families, "there are");
-  throw experiment::ConfigError(
-      fmt::format("unknown benchmark {}{}", experiment::in_quotes(word), hint));
+  throw experiment::ConfigError(fmt::format("unknown benchmark {}{}", job::in_quotes(word), hint));
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ int convert_tensors(const ConvertOptions& options, const experiment::Catalog& ca
   if (!options.gpt2 && !npz && !options.out.ends_with(".safetensors")) {
     throw ConfigError(fmt::format(
         "convert: expected OUT to end in .safetensors or .npz, or --gpt2 and a folder, got {}",
-        experiment::in_quotes(options.out)));
+        job::in_quotes(options.out)));
   }
   if (options.state && (options.ema || options.gpt2)) {
     throw ConfigError("convert: --state goes with neither --ema nor --gpt2");

@@ -47,7 +47,7 @@ int examine() {
                              threads_for(AutoInt(), local_ranks_of_job())));
   row("memory", memory_text());
   row("MPI", mpi_version());
-  row("launcher", describe_launcher());
+  row("launcher", job::describe_launcher());
   row("CUDA", cuda_text());
   row("data", data_text("data/kjv.txt"));
   row("", data_text("data/fashion-mnist/train-images-idx3-ubyte"));

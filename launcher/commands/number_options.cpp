@@ -18,7 +18,7 @@ CLI::Validator integer(int64_t lowest, uint64_t highest) {
     auto value = experiment::parse_integer(text);
     if (value && is_between(*value, lowest, highest)) return "";
     return fmt::format("expected an integer from {} to {}, got {}{}", lowest, highest,
-                       experiment::in_quotes(text), experiment::in_digits(text));
+                       job::in_quotes(text), experiment::in_digits(text));
   };
   return {check, fmt::format("from {} to {}", lowest, highest)};
 }
@@ -28,7 +28,7 @@ CLI::Validator number(double lowest, double highest) {
     auto value = experiment::parse_number(text);
     if (value && *value >= lowest && *value <= highest) return "";
     return fmt::format("expected a number from {} to {}, got {}", lowest, highest,
-                       experiment::in_quotes(text));
+                       job::in_quotes(text));
   };
   return {check, fmt::format("from {} to {}", lowest, highest)};
 }

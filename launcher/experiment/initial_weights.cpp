@@ -28,8 +28,7 @@ std::vector<Rule> parse_map(const std::string& text) {
     std::string rule = text.substr(begin, end - begin);
     size_t equals = rule.find('=');
     if (equals == std::string::npos) {
-      throw ConfigError(
-          fmt::format("init.map: expected OLD=NEW, got {}", experiment::in_quotes(rule)));
+      throw ConfigError(fmt::format("init.map: expected OLD=NEW, got {}", job::in_quotes(rule)));
     }
     rules.push_back({rule.substr(0, equals), rule.substr(equals + 1), false});
     begin = end + 1;

@@ -15,7 +15,7 @@ constexpr Device kMeta{DeviceType::meta};
 constexpr int kCheckAll = 64;
 constexpr int kCheckSome = 16;
 // Of what all schedules of a strategy name for every rank: some seconds' worth.
-constexpr double kMostParts = 2e7;
+constexpr double kMostShares = 2e7;
 
 // One rank's run up to its steps, on meta.
 class DryRun {
@@ -83,11 +83,11 @@ int group_of(const StepOptions& options, const MeshShape& shape, int ranks) {
 }
 
 // The ranks to compare: every one, or the first with each number of leaves and some evenly, as many
-// as the number of collectives allows, each of which has a part for every rank.
+// as the number of collectives allows, each of which has a share for every rank.
 std::set<int> ranks_to_check(const StepOptions& options, const MeshShape& shape, int ranks,
                              size_t collectives) {
-  double parts = static_cast<double>(ranks) * static_cast<double>(collectives + 1);
-  int some = std::clamp(static_cast<int>(std::min(kMostParts / parts, 1e6)), 1, kCheckSome);
+  double shares = static_cast<double>(ranks) * static_cast<double>(collectives + 1);
+  int some = std::clamp(static_cast<int>(std::min(kMostShares / shares, 1e6)), 1, kCheckSome);
   int group = group_of(options, shape, ranks);
   std::set<int> out;
   std::set<int64_t> kinds;
@@ -210,7 +210,7 @@ Plan make_plan(const Config& config, const PlanOptions& options, const PlanProgr
   for (Strategy strategy :
        {Strategy::ddp, Strategy::zero1, Strategy::zero2, Strategy::zero3, Strategy::hybrid}) {
     step.strategy = strategy;
-    MeshShape shape{.machine = options.ranks_per_node};
+    MeshShape shape{.ranks_per_node = options.ranks_per_node};
     if (strategy == Strategy::hybrid) {
       shape.group = static_cast<int>(config.parallel.group.value.value_or(node));
     }

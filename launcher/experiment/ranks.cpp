@@ -51,7 +51,7 @@ std::unique_ptr<Trainer> try_make(const MakeTrainer& make, int num_ranks, StartE
   } catch (const ConfigError& e) {
     error = {e.what(), ConfigError::kExitCode};
   } catch (const std::exception& e) {
-    error = {e.what(), exit_codes::kFailed};
+    error = {e.what(), job::exit_codes::kFailed};
   }
   return nullptr;
 }
@@ -71,7 +71,7 @@ int agree_on_start(Communicator& comm, const StartError& own) {
 
 // Processes that were started together and do not know of each other would each train alone.
 void refuse_many_jobs() {
-  auto tasks = tasks_of_strangers();
+  auto tasks = job::tasks_of_strangers();
   if (!tasks) return;
   if (tasks->number > 0) throw ConfigError("");
   throw ConfigError(
@@ -98,7 +98,7 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
   std::unique_ptr<Trainer> trainer = try_make(make, comm.size(), start);
   if (int code = agree_on_start(comm, start)) return code;
   try {
-    return trainer->run(comm) == Trainer::Ended::done ? 0 : exit_codes::kStopped;
+    return trainer->run(comm) == Trainer::Ended::done ? 0 : job::exit_codes::kStopped;
   } catch (const SharedError& error) {
     if (comm.rank() == 0) print_error(fmt::format("tessera: {}", error.what()));
   } catch (const CommError& error) {
@@ -111,16 +111,16 @@ int train_rank(Communicator& comm, const MakeTrainer& make) {
     print_error(fmt::format("tessera: {}{}", where, error.what()));
     comm.abort(error.what());
   }
-  return exit_codes::kFailed;
+  return job::exit_codes::kFailed;
 }
 
 int train_job(const MakeTrainer& make) {
   refuse_many_jobs();
-  LaunchedJob job = launched_job();
-  watch_stop_signals(job.id.empty() ? SecondSignal::ends : SecondSignal::ignored);
+  job::LaunchedJob job = job::launched_job();
+  job::watch_stop_signals(job.id.empty() ? job::SecondSignal::ends : job::SecondSignal::ignored);
   if (!launched_by_mpi()) return train_rank(*make_self_communicator(), make);
-  auto signs = std::make_shared<ProgressSigns>();
-  if (*signs) print_stack_on_signal();
+  auto signs = std::make_shared<job::ProgressSigns>();
+  if (*signs) job::print_stack_on_signal();
   CommOptions options;
   if (*signs) options.on_call = [signs](const std::string& call) { signs->begin_call(call); };
   MpiEnvironment mpi(options);
@@ -134,7 +134,7 @@ int train_job(const MakeTrainer& make) {
 
 int train_threads(int num_ranks, const MakeTrainer& make) {
   refuse_many_jobs();
-  watch_stop_signals();
+  job::watch_stop_signals();
   auto group = ThreadGroup::make(num_ranks);
   std::vector<int> codes(static_cast<size_t>(num_ranks));
   {
@@ -155,16 +155,17 @@ int train_threads(int num_ranks, const MakeTrainer& make) {
     }
   }
   // All ranks stop alike; where one failed, that counts.
-  auto failed = std::find_if(codes.begin(), codes.end(),
-                             [](int code) { return code != 0 && code != exit_codes::kStopped; });
+  auto failed = std::find_if(codes.begin(), codes.end(), [](int code) {
+    return code != 0 && code != job::exit_codes::kStopped;
+  });
   return failed == codes.end() ? codes.front() : *failed;
 }
 
 int threads_for(const AutoInt& threads, int local_ranks) {
   if (threads.value) return static_cast<int>(*threads.value);
   if (std::getenv("TESSERA_NUM_THREADS")) return num_threads();
-  auto machine = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-  return std::max(1, std::min(machine / local_ranks, num_cores()));
+  auto cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return std::max(1, std::min(cores / local_ranks, num_cores()));
 }
 
 int local_ranks_of_job() {

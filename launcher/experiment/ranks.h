@@ -24,12 +24,12 @@ int train_job(const MakeTrainer& make);
 // num_ranks ranks as threads of this process.
 int train_threads(int num_ranks, const MakeTrainer& make);
 
-// What `compute.threads` stands for on one of `local_ranks` ranks of this machine: the number
-// given, else TESSERA_NUM_THREADS, else the machine's cores shared out among the ranks, but not
+// What `compute.threads` stands for on one of `local_ranks` ranks of this node: the number
+// given, else TESSERA_NUM_THREADS, else the node's cores shared out among the ranks, but not
 // more than this process may run on.
 int threads_for(const AutoInt& threads, int local_ranks);
 
-// How many ranks of this job are on this machine, as its launcher says; 1 when it says nothing.
+// How many ranks of this job are on this node, as its launcher says; 1 when it says nothing.
 int local_ranks_of_job();
 
 }  // namespace tessera::experiment

@@ -120,7 +120,7 @@ std::string shown(const std::string& value) {
   bool plain = std::all_of(value.begin(), value.end(), [](char c) {
     return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
   });
-  return plain ? value : in_quotes(value);
+  return plain ? value : job::in_quotes(value);
 }
 
 std::vector<Change> config_changes(const std::string& before, const std::string& now) {

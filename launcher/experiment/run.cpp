@@ -38,10 +38,10 @@ bool speaks() {
 // CLI11 says only that a subcommand is missing, even where there is a word that it does not know.
 std::string message_of(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   if (!app.get_subcommands().empty() || argc < 2) return error.what();
-  if (argv[1][0] == '-') return "unknown option " + experiment::in_quotes(argv[1]);
+  if (argv[1][0] == '-') return "unknown option " + job::in_quotes(argv[1]);
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  return fmt::format("unknown subcommand {}{}", experiment::in_quotes(argv[1]),
+  return fmt::format("unknown subcommand {}{}", job::in_quotes(argv[1]),
                      experiment::suggestion(argv[1], names, "the subcommands are"));
 }
 
@@ -49,13 +49,13 @@ std::string message_of(const CLI::App& app, const CLI::ParseError& error, int ar
 // silent ones leave the one that speaks the time to do so; they are ended while they wait.
 int bad_usage(std::string_view message) {
   // One without words is told by another process.
-  if (message.empty()) return exit_codes::kBadUsage;
+  if (message.empty()) return job::exit_codes::kBadUsage;
   if (speaks()) {
     print_error(fmt::format("tessera: {}", message));
   } else {
     std::this_thread::sleep_for(std::chrono::seconds(5));
   }
-  return exit_codes::kBadUsage;
+  return job::exit_codes::kBadUsage;
 }
 
 // The name that a program was started by.
@@ -83,7 +83,7 @@ int hand_over(const std::string& command, char** argv) {
   if (!std::getenv(kMark) && setenv(kMark, "1", 1) == 0) execvp(command.c_str(), argv);
   print_error(fmt::format("tessera: {}: cannot start the tessera command, which does that: {}",
                           printable(command), std::strerror(errno)));
-  return exit_codes::kFailed;
+  return job::exit_codes::kFailed;
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
@@ -105,16 +105,16 @@ int run_action(const std::function<int()>& action) {
     return bad_usage(error.what());
   } catch (const std::bad_alloc&) {
     print_error("tessera: there is no memory left (limits: ulimit -v, the control group)");
-    return exit_codes::kFailed;
+    return job::exit_codes::kFailed;
   } catch (const std::exception& error) {
     if (experiment::is_print_failure(error)) return 0;  // finish_output tells
     if (is_want_of_threads(error)) {
       print_error(
           "tessera: cannot start a thread (limits: ulimit -u, ulimit -v, the control group)");
-      return exit_codes::kFailed;
+      return job::exit_codes::kFailed;
     }
     print_error(fmt::format("tessera: {}", error.what()));
-    return exit_codes::kFailed;
+    return job::exit_codes::kFailed;
   }
 }
 

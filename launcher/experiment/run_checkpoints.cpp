@@ -28,7 +28,7 @@ std::string build_of_this_run() {
 SnapshotOptions snapshot_options(const CheckpointConfig& config) {
   const char* named = std::getenv(kSnapshotFolder);
   std::string folder = named ? named : "";
-  bool launched = !folder.empty() && !launched_job().id.empty();
+  bool launched = !folder.empty() && !job::launched_job().id.empty();
   int64_t every = config.memory_every.value.value_or(launched ? 1 : 0);
   if (every == 0) return {};
   if (folder.empty()) {

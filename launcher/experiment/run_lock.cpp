@@ -68,7 +68,7 @@ std::string start_of(int process) {
   return field;
 }
 
-Holder self(const LaunchedJob& job) {
+Holder self(const job::LaunchedJob& job) {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
   std::time_t now = std::time(nullptr);
@@ -103,9 +103,9 @@ Holder holder_of(const std::string& text) {
 
 std::string describe(const Holder& holder) {
   if (holder.process == 0) return "another job, which does not say who it is";
-  std::string job = holder.job.empty() ? "" : fmt::format(", job {}", in_quotes(holder.job));
-  return fmt::format("process {} on {}, since {}{}", holder.process, in_quotes(holder.host),
-                     in_quotes(holder.since), job);
+  std::string job = holder.job.empty() ? "" : fmt::format(", job {}", job::in_quotes(holder.job));
+  return fmt::format("process {} on {}, since {}{}", holder.process, job::in_quotes(holder.host),
+                     job::in_quotes(holder.since), job);
 }
 
 bool lives_here(const Holder& holder) {
@@ -173,7 +173,7 @@ RunLock::~RunLock() = default;
 RunLock::RunLock(RunLock&&) noexcept = default;
 RunLock& RunLock::operator=(RunLock&&) noexcept = default;
 
-RunLock RunLock::take(const std::string& directory, const LaunchedJob& job,
+RunLock RunLock::take(const std::string& directory, const job::LaunchedJob& job,
                       std::chrono::milliseconds patience) {
   RunDirectory run(directory);
   FileSystem::real().make_directories(directory + "/log");

@@ -26,7 +26,7 @@ bool has_room() {
   constexpr int kLookMs = 50;
   pollfd output{STDOUT_FILENO, POLLOUT, 0};
   while (poll(&output, 1, kLookMs) <= 0) {
-    if (stop_signal() != 0) return false;
+    if (job::stop_signal() != 0) return false;
   }
   return true;
 }

@@ -47,14 +47,14 @@ std::vector<std::string> checkpoints_in(const std::string& directory) {
 
 // A folder for a new run. Two jobs may ask for one folder at once: the lock decides, and then
 // whether a run has begun in it meanwhile.
-std::string create_locked(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
+std::string create_locked(const RunConfig& config, const job::LaunchedJob& job, RunLock& lock) {
   std::string directory = RunDirectory::create(config.dir.value_or(""), config.name);
   lock = RunLock::take(directory, job);
   TESSERA_CHECK(!holds_run(directory), "{}: there is a run in this folder already", directory);
   return directory;
 }
 
-StartPlan plan_automatic(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
+StartPlan plan_automatic(const RunConfig& config, const job::LaunchedJob& job, RunLock& lock) {
   std::string directory = config.dir.value_or(newest_run(config.name));
   bool is_new = directory.empty() || !holds_run(directory);
   if (is_new) directory = RunDirectory::create(config.dir.value_or(""), config.name);
@@ -70,7 +70,7 @@ std::string checkpoint_to_resume(const std::string& path) {
   if (path.find('/') == path.npos && FileSystem::real().kind(path) == FileKind::none) {
     const std::vector<std::string> words{kResumeNone, kResumeAuto};
     throw ConfigError(fmt::format("run.resume: {}: there is no such file or folder{}",
-                                  experiment::in_quotes(path),
+                                  job::in_quotes(path),
                                   suggestion(path, words, "beside paths, it may be")));
   }
   std::string resolved = resolve_checkpoint(path);
@@ -82,7 +82,7 @@ std::string checkpoint_to_resume(const std::string& path) {
 
 namespace {
 
-bool began(const LaunchedJob& job, const std::string& directory) {
+bool began(const job::LaunchedJob& job, const std::string& directory) {
   std::string path = RunDirectory(directory).job();
   FileSystem& files = FileSystem::real();
   if (files.kind(path) != FileKind::file) return false;
@@ -91,7 +91,7 @@ bool began(const LaunchedJob& job, const std::string& directory) {
 }
 
 // The folder of the run that this job began; empty if there is none.
-std::string begun_run(const RunConfig& config, const LaunchedJob& job) {
+std::string begun_run(const RunConfig& config, const job::LaunchedJob& job) {
   if (config.dir) return began(job, *config.dir) ? *config.dir : "";
   std::string base = "runs/" + config.name;
   if (!FileSystem::real().is_directory(base)) return "";
@@ -109,12 +109,12 @@ StartPlan plan_again(const RunConfig& config, const std::string& directory) {
   return plan;
 }
 
-void mark(const std::string& directory, const LaunchedJob& job) {
+void mark(const std::string& directory, const job::LaunchedJob& job) {
   std::span<const std::byte> bytes = std::as_bytes(std::span(job.id));
   FileSystem::real().write_atomically(RunDirectory(directory).job(), std::span(&bytes, 1));
 }
 
-StartPlan plan_first(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
+StartPlan plan_first(const RunConfig& config, const job::LaunchedJob& job, RunLock& lock) {
   if (config.resume == kResumeAuto) return plan_automatic(config, job, lock);
   std::vector<std::string> checkpoints;
   bool continues = false;
@@ -133,7 +133,7 @@ StartPlan plan_first(const RunConfig& config, const LaunchedJob& job, RunLock& l
 
 }  // namespace
 
-StartPlan plan_start(const RunConfig& config, const LaunchedJob& job, RunLock& lock) {
+StartPlan plan_start(const RunConfig& config, const job::LaunchedJob& job, RunLock& lock) {
   if (job.begun()) {
     std::string directory = begun_run(config, job);
     if (!directory.empty()) {

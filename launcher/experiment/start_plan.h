@@ -31,7 +31,7 @@ struct StartPlan {
 //
 // `lock` becomes that of the folder: what is found in it stays as it is. An Error where another job
 // is at work there.
-StartPlan plan_start(const RunConfig& config, const LaunchedJob& job, RunLock& lock);
+StartPlan plan_start(const RunConfig& config, const job::LaunchedJob& job, RunLock& lock);
 
 // The checkpoint that a PATH of run.resume stands for; an Error if it is none.
 std::string checkpoint_to_resume(const std::string& path);

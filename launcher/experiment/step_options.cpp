@@ -46,7 +46,7 @@ StepOptions step_options(const Config& config) {
 
 MeshShape mesh_shape(const Config& config, int ranks_per_node) {
   const ParallelConfig& parallel = config.parallel;
-  MeshShape shape{.machine = ranks_per_node};
+  MeshShape shape{.ranks_per_node = ranks_per_node};
   if (parallel.strategy != Strategy::hybrid) return shape;
   if (ranks_per_node == 0 && !parallel.group.value) {
     throw ConfigError(

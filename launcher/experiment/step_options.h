@@ -10,8 +10,8 @@ namespace tessera::experiment {
 // with what this build or this machine lacks.
 StepOptions step_options(const Config& config);
 
-// `ranks_per_node` is ranks_per_machine(): parallel.group: auto stands for it under hybrid, and 0
-// is a ConfigError then.
+// `ranks_per_node` is as agreement.h counts them: parallel.group: auto stands for it under hybrid,
+// and 0 is a ConfigError then.
 MeshShape mesh_shape(const Config& config, int ranks_per_node);
 
 // ConfigError if that many ranks cannot share the work.

@@ -61,7 +61,7 @@ struct Trainer::Session {
   TerminalSink terminal;             // silent but on rank 0
   std::optional<JsonlSink> metrics;  // rank 0's
   std::vector<MetricSink*> sinks;    // of them, those that records go to: rank 0's
-  ProgressSigns signs;               // to the launcher
+  job::ProgressSigns signs;          // to the launcher
   int64_t position = 0;              // in the data: samples taken
   Clock::time_point start = Clock::now();
 
@@ -127,7 +127,7 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) 
                                  }
                                  return loss_of(*data_.train, indices);
                                },
-                               {.stop_requested = stop_signal() != 0});
+                               {.stop_requested = job::stop_signal() != 0});
   if (result.finite) return result;
   throw SharedError(fmt::format("step {}: the loss is {} and the gradient's norm is {}", index + 1,
                                 result.loss, result.grad_norm));
@@ -277,11 +277,11 @@ Trainer::Ended Trainer::run(Communicator& comm) {
                            {"the instruction set", cpu::instruction_set()},
                            {"the config", dump_yaml(config_)},
                            {"the data", data_identity_}});
-  Mesh mesh(comm, mesh_shape(config_, ranks_per_machine(comm)));
+  Mesh mesh(comm, mesh_shape(config_, ranks_per_node(comm)));
   TrainStep step(*model_, *optimizer_, mesh, step_options(config_));
   RunLock lock;  // as long as anything is written
-  StartPlan plan = start_plan_of(
-      gather_texts(comm, first ? to_text(plan_start(config_.run, launched_job(), lock)) : "")[0]);
+  StartPlan plan = start_plan_of(gather_texts(
+      comm, first ? to_text(plan_start(config_.run, job::launched_job(), lock)) : "")[0]);
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
   Checkpointer checkpoints = make_checkpointer(config_, step, data_identity_, directory);
@@ -295,10 +295,10 @@ Trainer::Ended Trainer::run(Communicator& comm) {
                   TerminalSink({config_.run.steps, config_.log.every, !first}),
                   std::nullopt,
                   {},
-                  ProgressSigns()};
+                  job::ProgressSigns()};
   session.log.append(fmt::format("rank {} of {}, {} threads, process {}", comm.rank(), comm.size(),
                                  num_threads(), process_id()));
-  session.log.append("launcher: " + describe_launcher());
+  session.log.append("launcher: " + job::describe_launcher());
   try {
     if (first) {
       session.terminal.say(fmt::format(

@@ -13,8 +13,8 @@
 
 namespace tessera::experiment {
 
-// One rank's part of a run. Everything that can be wrong with a config and its data is found by the
-// constructor, before the run leaves anything behind.
+// One rank's share of a run. Everything that can be wrong with a config and its data is found by
+// the constructor, before the run leaves anything behind.
 class Trainer {
  public:
   // The data are opened and the model is made. No collective: a rank may fail alone here.

@@ -1,7 +1,7 @@
 // What the command and its ranks exit with, as README.md tells.
 #pragma once
 
-namespace tessera::exit_codes {
+namespace tessera::job::exit_codes {
 
 inline constexpr int kFailed = 1;
 // A wrong option, config or environment: no other run of the same can do better.
@@ -11,4 +11,4 @@ inline constexpr int kStopped = 75;
 // A signal's number is added to it, as shells do.
 inline constexpr int kSignalBase = 128;
 
-}  // namespace tessera::exit_codes
+}  // namespace tessera::job::exit_codes

@@ -4,7 +4,7 @@
 
 #include "core/printable.h"
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 // Long enough for a path, short enough for a line.
@@ -23,4 +23,4 @@ std::string in_quotes(std::string_view text) {
   return fmt::format("'{}'{}", printable(text), cut ? "..." : "");
 }
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

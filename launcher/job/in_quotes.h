@@ -4,10 +4,10 @@
 #include <string>
 #include <string_view>
 
-namespace tessera::experiment {
+namespace tessera::job {
 
 // text in single quotes, fit for one line of a message (core/printable.h), and long text cut, at a
 // character's boundary, with "..." after the quote.
 std::string in_quotes(std::string_view text);
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 int64_t number_from(const char* variable) {
@@ -86,4 +86,4 @@ std::string describe_launcher() {
   return pmix ? "another PMIx launcher" : "none: this process was started alone";
 }
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-namespace tessera::experiment {
+namespace tessera::job {
 
 struct LaunchedJob {
   std::string id;          // empty: not under `tessera launch`
@@ -39,4 +39,4 @@ std::optional<StrangerTasks> tasks_of_strangers();
 // launcher", or "none: this process was started alone".
 std::string describe_launcher();
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

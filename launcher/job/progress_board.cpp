@@ -14,7 +14,7 @@
 #include "core/boot_clock.h"
 #include "core/error.h"
 
-namespace tessera::experiment {
+namespace tessera::job {
 ProgressBoard::ProgressBoard(int descriptor, size_t places) : bytes_(places * kPlaceBytes) {
   struct stat status {};
   TESSERA_CHECK(fstat(descriptor, &status) == 0 && static_cast<size_t>(status.st_size) >= bytes_,
@@ -113,4 +113,4 @@ void ProgressSigns::begin_call(const std::string& call) {
   if (board_) board_->begin_call(place_, call);
 }
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

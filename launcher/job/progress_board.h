@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-namespace tessera::experiment {
+namespace tessera::job {
 
 // Names the descriptor of the board and the rank's place on it, "4:0".
 inline constexpr const char* kBoardVariable = "TESSERA_BOARD";
@@ -82,4 +82,4 @@ class ProgressSigns {
   size_t place_ = 0;
 };
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -10,7 +10,7 @@
 
 #include "core/signals.h"
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 constexpr int kMaxFrames = 48;
@@ -35,4 +35,4 @@ void print_stack_on_signal() {
   handle_signal(SIGUSR2, print_stack);
 }
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

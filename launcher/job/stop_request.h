@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-namespace tessera {
+namespace tessera::job {
 
 struct StopRequest {
   int signal;
@@ -21,4 +21,4 @@ inline bool is_same_request(const StopRequest& first, const StopRequest& next) {
   return next.at_ms - first.at_ms < kOneRequestMs && (next.sender != first.sender || repeated);
 }
 
-}  // namespace tessera
+}  // namespace tessera::job

@@ -9,7 +9,7 @@
 #include "core/signals.h"
 #include "launcher/job/stop_request.h"
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 // What a handler can reach: nothing but what is global. The sender and the time are of the first.
@@ -60,4 +60,4 @@ void watch_stop_signals(SecondSignal second) {
 
 int stop_signal() { return received; }
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -1,7 +1,7 @@
 // Signals that ask a run to stop.
 #pragma once
 
-namespace tessera::experiment {
+namespace tessera::job {
 
 // What a second signal does.
 enum class SecondSignal {
@@ -17,4 +17,4 @@ void watch_stop_signals(SecondSignal second = SecondSignal::ends);
 // The signal that came, or 0.
 int stop_signal();
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

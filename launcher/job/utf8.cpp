@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 // Bytes of the character that begins with lead; 0 if none does.
@@ -42,4 +42,4 @@ std::optional<size_t> find_invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace tessera::experiment
+}  // namespace tessera::job

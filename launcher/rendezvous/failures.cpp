@@ -32,12 +32,13 @@ std::string text_of(const v1::Failure& failure) {
 int exit_code_of(const v1::Failure& failure) {
   switch (failure.kind()) {
     case v1::Failure::KIND_EXIT:
-      return failure.value() > 0 && failure.value() < 256 ? failure.value() : exit_codes::kFailed;
+      return failure.value() > 0 && failure.value() < 256 ? failure.value()
+                                                          : job::exit_codes::kFailed;
     case v1::Failure::KIND_SIGNAL:
       return failure.value() > 0 && failure.value() <= kMaxSignal
-                 ? exit_codes::kSignalBase + failure.value()
-                 : exit_codes::kFailed;
-    default: return exit_codes::kFailed;
+                 ? job::exit_codes::kSignalBase + failure.value()
+                 : job::exit_codes::kFailed;
+    default: return job::exit_codes::kFailed;
   }
 }
 

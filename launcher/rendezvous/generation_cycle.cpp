@@ -79,7 +79,7 @@ void GenerationCycle::skip(Millis pause) {
 bool GenerationCycle::form_when_enough(const Surroundings& around) {
   const v1::Job& terms = around.facts.terms();
   if (const auto& why = around.facts.stop_reason()) {
-    finish({exit_codes::kStopped, "stopped: " + *why, std::nullopt}, around);
+    finish({job::exit_codes::kStopped, "stopped: " + *why, std::nullopt}, around);
     return true;
   }
   if (!around.facts.has_terms()) return false;
@@ -87,7 +87,7 @@ bool GenerationCycle::form_when_enough(const Surroundings& around) {
   size_t staying = around.members.num_staying();
   if (staying < static_cast<size_t>(terms.min_nodes())) {
     if (around.now - state_since_ < settings_.gather) return false;
-    finish({exit_codes::kFailed,
+    finish({job::exit_codes::kFailed,
             fmt::format("only {} of {} nodes came in {} s", staying, terms.min_nodes(),
                         settings_.gather / 1000),
             std::nullopt},
@@ -223,7 +223,7 @@ std::optional<GenerationCycle::Verdict> GenerationCycle::verdict(const Surroundi
   bool complete = ending().kind() == Kind::KIND_COMPLETE;
   if (complete || ending().kind() == Kind::KIND_DRAIN) {
     std::string why = complete ? "with a checkpoint" : around.facts.stop_reason().value_or("");
-    Verdict end{exit_codes::kStopped, "stopped: " + why, std::nullopt};
+    Verdict end{job::exit_codes::kStopped, "stopped: " + why, std::nullopt};
     // A program that knows nothing of checkpoints died of the signal to stop.
     if (const v1::Failure* failure = stopped ? nullptr : generation_.first_failure()) {
       end.exit_code = exit_code_of(*failure);
@@ -240,7 +240,7 @@ std::optional<GenerationCycle::Verdict> GenerationCycle::verdict_on_failure(
   if (failure.kind() == v1::Failure::KIND_LAPSED) return std::nullopt;
   // The same words would be wrong again.
   bool bad_usage =
-      failure.kind() == v1::Failure::KIND_EXIT && failure.value() == exit_codes::kBadUsage;
+      failure.kind() == v1::Failure::KIND_EXIT && failure.value() == job::exit_codes::kBadUsage;
   if (!bad_usage && restarts_.count() < terms.max_restarts()) return std::nullopt;
   return Verdict{exit_code_of(failure), text_of(failure), failure};
 }

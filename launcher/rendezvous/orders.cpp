@@ -21,7 +21,7 @@ void fill_end(const v1::Record::Ending& ending, v1::Order& order) {
 // The others go on; for this node the job has stopped with a checkpoint.
 void fill_farewell(v1::Order& order) {
   order.set_kind(v1::Order::KIND_FINISH);
-  order.set_exit_code(exit_codes::kStopped);
+  order.set_exit_code(job::exit_codes::kStopped);
   order.set_reason("this node has left");
 }
 

@@ -12,7 +12,7 @@
 
 namespace tessera::optim {
 
-// Where a parameter may be cut between those who update its parts.
+// Where a parameter may be cut between those who update its slices.
 enum class Cut {
   anywhere,        // every element by itself
   whole_parameter  // nowhere: one rank has all of it
@@ -25,8 +25,9 @@ struct StateInfo {
   Dims shape;
 };
 
-// What is updated in place: with Cut::anywhere flat arrays of one length, a run of a parameter's
-// elements; with Cut::whole_parameter arrays of the parameter's shape and, of states, of their own.
+// What is updated in place: with Cut::anywhere flat arrays of one length, an interval of a
+// parameter's elements; with Cut::whole_parameter arrays of the parameter's shape and, of states,
+// of their own.
 struct Slice {
   Array param;
   Array grad;

@@ -211,8 +211,8 @@ TEST(Buckets, OfBlocksAreShardedWhereTheseAreGathered) {
       EXPECT_EQ(error_of([&] { doubles(module.first.b.data()); }),
                 "the parameters of block 'first' are not gathered here");
       int64_t end = std::min<int64_t>(sharded.own.end, 700);
-      EXPECT_TRUE(same_bits(part(sharded.own_params, {0, end - sharded.own.begin}),
-                            part(whole.first.b.data(), {sharded.own.begin, end})));
+      EXPECT_TRUE(same_bits(slice_of(sharded.own_params, {0, end - sharded.own.begin}),
+                            slice_of(whole.first.b.data(), {sharded.own.begin, end})));
     }
   });
 }
@@ -243,7 +243,7 @@ TEST(Buckets, KeepMastersOfNarrowParameters) {
   Bucket bucket = tessera::make_buckets(module, optimizer, {kLarge, DType::bf16}, Alone().grid)[0];
   EXPECT_EQ(module.params[0].dtype(), DType::bf16);
   EXPECT_TRUE(same_bits(module.params[0].data(), before.to(DType::bf16)));
-  EXPECT_TRUE(same_bits(part(bucket.master, {0, 300}), before));
+  EXPECT_TRUE(same_bits(slice_of(bucket.master, {0, 300}), before));
   EXPECT_EQ(bucket.state[0].dtype(), DType::f32);
   module.params[0].set_grad(Tensor(Array::full({300}, 0.5, DType::bf16)));
   EXPECT_EQ(take_gradients(bucket).dtype(), DType::f32);

@@ -50,14 +50,14 @@ Array naive_sum(int64_t leaves, int64_t size, DType dtype) {
   return nodes[0];
 }
 
-// This rank's part of the sum, after all its rounds.
+// This rank's shard of the sum, after all its rounds.
 Array sum_on(const ShardGrid& grid, int64_t leaves, int64_t size, DType dtype, ReductionMode mode) {
   GradientSum sum(leaves, ShardCut::even(size, grid.owners()), dtype, mode, grid);
   int group = grid.shards().size();
   Communicator& data = grid.data();
-  int64_t run = part_of_rank(leaves, data.rank() / group, data.size() / group).size();
+  int64_t of_group = share_of_rank(leaves, data.rank() / group, data.size() / group).size();
   std::vector<int64_t> own = leaves_of_rank(leaves, data.rank(), data.size(), group);
-  for (int64_t round = 0; round == 0 || round * group < run; ++round) {
+  for (int64_t round = 0; round == 0 || round * group < of_group; ++round) {
     auto i = static_cast<size_t>(round);
     sum.add(i < own.size() ? leaf_value(own[i], size, dtype) : Array());
   }
@@ -65,15 +65,15 @@ Array sum_on(const ShardGrid& grid, int64_t leaves, int64_t size, DType dtype, R
 }
 
 std::string describe(const ShardGrid& grid, int64_t leaves) {
-  return fmt::format("{} leaves, {}, rank {} of {}, machines of {} and {}", leaves,
+  return fmt::format("{} leaves, {}, rank {} of {}, nodes of {} and {}", leaves,
                      name(grid.strategy()), grid.data().rank(), grid.data().size(),
                      grid.shards().near().size(), grid.replicas().near().size());
 }
 
 // Of `expected`, the sum, what this rank ends with.
-Array own_part(const ShardGrid& grid, const Array& expected) {
+Array own_shard(const ShardGrid& grid, const Array& expected) {
   if (grid.strategy() == Strategy::ddp) return expected;
-  return part(expected, ShardCut::even(expected.numel(), grid.owners()).own()).contiguous();
+  return slice_of(expected, ShardCut::even(expected.numel(), grid.owners()).own()).contiguous();
 }
 
 void expect_exact(Communicator& comm, Strategy strategy, MeshShape shape, int64_t leaves,
@@ -81,7 +81,7 @@ void expect_exact(Communicator& comm, Strategy strategy, MeshShape shape, int64_
   Mesh mesh(comm, shape);
   ShardGrid grid(mesh, strategy);
   Array got = sum_on(grid, leaves, size, dtype, ReductionMode::exact);
-  EXPECT_TRUE(same_bits(got.contiguous(), own_part(grid, naive_sum(leaves, size, dtype))))
+  EXPECT_TRUE(same_bits(got.contiguous(), own_shard(grid, naive_sum(leaves, size, dtype))))
       << describe(grid, leaves);
 }
 
@@ -99,16 +99,17 @@ TEST_P(ExactSum, HasTheBitsOfTheTreeForAnyNumberOfRanks) {
   }
 }
 
-TEST_P(ExactSum, HasThemWhereverMachinesEnd) {
+TEST_P(ExactSum, HasThemWhereverNodesEnd) {
   for (int world : {4, 6, 8}) {
     run_ranks(world, [&](Communicator& comm) {
-      for (int machine : {1, 2, 3, 4}) {
-        if (world % machine != 0) continue;
+      for (int per_node : {1, 2, 3, 4}) {
+        if (world % per_node != 0) continue;
         for (int group : {1, 2, 3, 4, 8}) {
           bool one = group == 1 || GetParam() == Strategy::hybrid;
           if (world % group != 0 || !one) continue;
           for (int64_t leaves : {3, 8, 13}) {
-            expect_exact(comm, GetParam(), {.group = group, .machine = machine}, leaves, 2600);
+            expect_exact(comm, GetParam(), {.group = group, .ranks_per_node = per_node}, leaves,
+                         2600);
           }
         }
       }
@@ -119,7 +120,7 @@ TEST_P(ExactSum, HasThemWhereverMachinesEnd) {
 TEST_P(ExactSum, TakesAnySizeAndF64) {
   run_ranks(4, [&](Communicator& comm) {
     for (int64_t size : {0, 1, 255, 256, 257, 5000}) {
-      expect_exact(comm, GetParam(), {.group = 2, .machine = 2}, 7, size);
+      expect_exact(comm, GetParam(), {.group = 2, .ranks_per_node = 2}, 7, size);
     }
     expect_exact(comm, GetParam(), {.group = 2}, 7, 3000, DType::f64);
   });
@@ -127,13 +128,13 @@ TEST_P(ExactSum, TakesAnySizeAndF64) {
 
 TEST_P(ExactSum, IsNearTheOthers) {
   for (ReductionMode mode : {ReductionMode::fast, ReductionMode::fast_bf16}) {
-    for (int machine : {4, 2}) {
+    for (int per_node : {4, 2}) {
       run_ranks(4, [&](Communicator& comm) {
-        Mesh mesh(comm, {.group = 2, .machine = machine});
+        Mesh mesh(comm, {.group = 2, .ranks_per_node = per_node});
         ShardGrid grid(mesh, GetParam());
         for (int64_t leaves : {3, 9}) {
           Array got = sum_on(grid, leaves, 3000, DType::f32, mode);
-          Array want = own_part(grid, naive_sum(leaves, 3000, DType::f32));
+          Array want = own_shard(grid, naive_sum(leaves, 3000, DType::f32));
           double tolerance = mode == ReductionMode::fast ? 1e-5 : 0.05;
           EXPECT_TRUE(close_to(doubles(got), doubles(want), 10, tolerance))
               << describe(grid, leaves);
@@ -191,18 +192,18 @@ TEST(LeavesOfRank, AreContiguousAndEven) {
     for (int world = 1; world <= 8; ++world) {
       int64_t next = 0;
       for (int rank = 0; rank < world; ++rank) {
-        auto run = part_of_rank(leaves, rank, world);
-        EXPECT_EQ(run.begin, next);
-        int64_t count = run.end - run.begin;
+        auto own = share_of_rank(leaves, rank, world);
+        EXPECT_EQ(own.begin, next);
+        int64_t count = own.end - own.begin;
         EXPECT_TRUE(count == leaves / world || count == leaves / world + 1);
-        next = run.end;
+        next = own.end;
       }
       EXPECT_EQ(next, leaves);
     }
   }
 }
 
-TEST(Levels, DivideChunksAmongRanksOfMachines) {
+TEST(Levels, DivideChunksAmongRanksOfNodes) {
   run_ranks(6, [&](Communicator& comm) {
     for (int close : {1, 2, 3, 6}) {
       Levels levels(comm, close);
@@ -217,14 +218,13 @@ TEST(Levels, DivideChunksAmongRanksOfMachines) {
         EXPECT_EQ(owners, std::vector<int>(static_cast<size_t>(elements), 1));
         Array whole = random_array({elements}, DType::f32, 3);
         ShardCut cut = ShardCut::even(elements, levels);
-        Array own = part(whole, cut.own()).clone();
+        Array own = slice_of(whole, cut.own()).clone();
         Array gathered = Array::zeros({elements});
         Gather(levels, cut, own, gathered).wait();
         EXPECT_TRUE(same_bits(gathered, whole)) << close;
       }
     }
-    EXPECT_EQ(error_of([&] { Levels(comm, 4); }),
-              "[Levels] 6 ranks do not divide into machines of 4");
+    EXPECT_EQ(error_of([&] { Levels(comm, 4); }), "[Levels] 6 ranks do not divide into nodes of 4");
   });
 }
 
@@ -233,11 +233,11 @@ TEST(Levels, DivideChunksAmongRanksOfMachines) {
 TEST_P(ExactSum, UsesNoReductionOfTheCommunicator) {
   run_ranks(4, [&](Communicator& comm) {
     test::SpyCommunicator spy(comm, /*reduces_in_rank_order=*/false);
-    Mesh mesh(spy, {.group = 2, .machine = 2});
+    Mesh mesh(spy, {.group = 2, .ranks_per_node = 2});
     ShardGrid grid(mesh, GetParam());
     spy.forget();
     Array got = sum_on(grid, 7, 1300, DType::f32, ReductionMode::exact);
-    EXPECT_TRUE(same_bits(got.contiguous(), own_part(grid, naive_sum(7, 1300, DType::f32))));
+    EXPECT_TRUE(same_bits(got.contiguous(), own_shard(grid, naive_sum(7, 1300, DType::f32))));
     EXPECT_GT(spy.calls().size(), 0U);
     EXPECT_EQ(spy.count("all_reduce") + spy.count("reduce_scatter"), 0);
     EXPECT_TRUE(spy.all_waited());

@@ -69,18 +69,18 @@ TEST(Mesh, RefusesWhatIsNoGrid) {
   run_ranks(6, [](Communicator& comm) {
     EXPECT_EQ(error_of([&] { Mesh(comm, {.pipeline = 4}); }),
               "[Mesh] 6 ranks do not divide into pipeline 4, tensor 1, context 1, expert 1, group "
-              "1, machine 0");
+              "1, ranks_per_node 0");
     EXPECT_EQ(
         error_of([&] { Mesh(comm, {.tensor = 1 << 30, .context = 1 << 30}); }),
         "[Mesh] 6 ranks do not divide into pipeline 1, tensor 1073741824, context 1073741824, "
-        "expert 1, group 1, machine 0");
+        "expert 1, group 1, ranks_per_node 0");
     EXPECT_EQ(error_of([&] { Mesh(comm, {.expert = 0}); }),
               "[Mesh] expected at least one rank along every axis, got pipeline 1, tensor 1, "
-              "context 1, expert 0, group 1, machine 0");
+              "context 1, expert 0, group 1, ranks_per_node 0");
     EXPECT_EQ(error_of([&] { Mesh(comm, {.group = 4}); }),
               "[Mesh] 6 ranks of data parallelism do not divide into groups of 4");
-    EXPECT_EQ(error_of([&] { Mesh(comm, {.machine = 4}); }),
-              "[Mesh] 6 ranks of data parallelism do not divide into machines of 4");
+    EXPECT_EQ(error_of([&] { Mesh(comm, {.ranks_per_node = 4}); }),
+              "[Mesh] 6 ranks of data parallelism do not divide into nodes of 4");
   });
 }
 
@@ -90,8 +90,8 @@ TEST(Mesh, NamesShapesThatDiffer) {
     EXPECT_EQ(
         error_of([&] { Mesh(comm, shape); }),
         "ranks disagree about the mesh: rank 0 has pipeline 1, tensor 2, context 1, expert 1, "
-        "group 1, machine 0, rank 2 has pipeline 1, tensor 4, context 1, expert 1, group 1, "
-        "machine 0");
+        "group 1, ranks_per_node 0, rank 2 has pipeline 1, tensor 4, context 1, expert 1, group 1, "
+        "ranks_per_node 0");
   });
 }
 
@@ -165,7 +165,7 @@ TEST(Mesh, IsSharedBySeveralSteps) {
   test::Outcome alone_gpt = test::train_alone(make<test::GptTask>(), {.leaves = 4});
   test::Outcome alone_conv = test::train_alone(make<test::ConvTask>(), {.leaves = 5});
   run_ranks(4, [&](Communicator& comm) {
-    Mesh mesh(comm, {.group = 2, .machine = 2});
+    Mesh mesh(comm, {.group = 2, .ranks_per_node = 2});
     manual_seed(7);
     test::GptTask gpt;
     manual_seed(7);

@@ -37,8 +37,8 @@ inline Outcome train_on(Mesh& mesh, const MakeTask& make_task, const StepOptions
 }
 
 inline Outcome train_on(Communicator& comm, const MakeTask& make_task, const StepOptions& options,
-                        int machine = 0) {
-  Mesh mesh(comm, shape_of(options.strategy, comm.size(), machine));
+                        int per_node = 0) {
+  Mesh mesh(comm, shape_of(options.strategy, comm.size(), per_node));
   return train_on(mesh, make_task, options);
 }
 
@@ -60,11 +60,11 @@ inline Outcome train_alone(const MakeTask& make_task, const StepOptions& options
 }
 
 inline void expect_same_on_ranks(const MakeTask& make_task, const StepOptions& options, int world,
-                                 const Outcome& expected, int threads = 1, int machine = 0) {
+                                 const Outcome& expected, int threads = 1, int per_node = 0) {
   run_ranks(
       world,
       [&](Communicator& comm) {
-        expect_same(train_on(comm, make_task, options, machine), expected,
+        expect_same(train_on(comm, make_task, options, per_node), expected,
                     fmt::format("rank {} of {}, {}, buckets of {} bytes, {} threads", comm.rank(),
                                 world, name(options.strategy), options.bucket_bytes, threads));
       },

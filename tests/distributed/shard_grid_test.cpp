@@ -22,7 +22,7 @@ Sizes sizes_of(const ShardGrid& grid) {
 
 TEST(ShardGrid, DividesTheDataAxisAsTheStrategySays) {
   run_ranks(8, [](Communicator& comm) {
-    Mesh mesh(comm, {.group = 4, .machine = 2});
+    Mesh mesh(comm, {.group = 4, .ranks_per_node = 2});
     ShardGrid ddp(mesh, Strategy::ddp);
     ShardGrid zero1(mesh, Strategy::zero1);
     ShardGrid zero3(mesh, Strategy::zero3);

@@ -193,9 +193,9 @@ TEST(Zero3, SkipsAnyBlocksOnAnyRank) {
     for (Strategy strategy : {Strategy::zero3, Strategy::hybrid}) {
       options.strategy = strategy;
       for (int world : {2, 3, 4}) {
-        for (int machine : {0, 1, 2}) {
-          if (machine > 0 && world % machine != 0) continue;
-          expect_same_on_ranks(make<SkippingTask>(), options, world, expected, 1, machine);
+        for (int per_node : {0, 1, 2}) {
+          if (per_node > 0 && world % per_node != 0) continue;
+          expect_same_on_ranks(make<SkippingTask>(), options, world, expected, 1, per_node);
         }
       }
     }

@@ -146,8 +146,8 @@ TEST(StartAgreement, OtherSettingsAreNamed) {
   EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.5), "betas 0.5 and 0.999"));
   EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.9, {.group = 2}),
                        "rank 0 has: group 1; rank 1 has: group 2"));
-  EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.9, {.machine = 1}),
-                       "rank 0 has: machine 0; rank 1 has: machine 1"));
+  EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.9, {.ranks_per_node = 1}),
+                       "rank 0 has: ranks_per_node 0; rank 1 has: ranks_per_node 1"));
 }
 
 // Whatever the others start from, all end as rank 0 would alone.

@@ -37,7 +37,7 @@ Setting setting_of(const Levels& levels) {
           .threads = 1 + levels[5],
           .bucket_bytes = kBucketBytes[at(6)],
           .recompute = levels[7] == 1,
-          .machines = levels[8] == 1,
+          .nodes = levels[8] == 1,
           .optimizer = kOptimizers[at(9)]};
 }
 
@@ -49,10 +49,10 @@ std::unique_ptr<Task> make_task(const std::string& name) {
 }  // namespace
 
 std::string to_string(const Setting& setting) {
-  return fmt::format("{} {} {} {} {} ranks={} threads={} bucket={} recompute={} machines={}",
+  return fmt::format("{} {} {} {} {} ranks={} threads={} bucket={} recompute={} nodes={}",
                      setting.task, setting.optimizer, setting.bf16 ? "bf16" : "f32",
                      setting.backend, name(setting.strategy), setting.ranks, setting.threads,
-                     setting.bucket_bytes, setting.recompute, setting.machines);
+                     setting.bucket_bytes, setting.recompute, setting.nodes);
 }
 
 const std::vector<Setting>& settings() {
@@ -78,8 +78,8 @@ std::string digest_after_training(Communicator& comm, const Setting& setting, Re
                       .bucket_bytes = setting.bucket_bytes,
                       .recompute = setting.recompute};
   if (setting.bf16) options.dtype = DType::bf16;
-  int machine = setting.machines && comm.size() % 2 == 0 ? 2 : 0;
-  Mesh mesh(comm, shape_of(setting.strategy, comm.size(), machine));
+  int per_node = setting.nodes && comm.size() % 2 == 0 ? 2 : 0;
+  Mesh mesh(comm, shape_of(setting.strategy, comm.size(), per_node));
   TrainStep step(task->module(), *optimizer, mesh, options);
   for (int i = 0; i < kSteps; ++i) {
     StepResult result = step.run(0.01, [&](Leaf leaf) { return task->loss(leaf); });

@@ -17,7 +17,7 @@ struct Setting {
   int threads = 1;  // of a rank
   int64_t bucket_bytes = 1;
   bool recompute = false;
-  bool machines = false;  // whether pairs of ranks count as machines, where ranks are even
+  bool nodes = false;               // whether pairs of ranks count as nodes, where ranks are even
   std::string optimizer = "adamw";  // or "muon", "adafactor": rules of whole parameters
 };
 std::string to_string(const Setting& setting);

@@ -150,8 +150,8 @@ inline std::unique_ptr<optim::Optimizer> optimizer_of(const std::string& name,
 
 // Of hybrid: two copies of the model where that is possible.
 inline int group_of(int world) { return world % 2 == 0 ? world / 2 : world; }
-inline MeshShape shape_of(Strategy strategy, int world, int machine = 0) {
-  return {.group = strategy == Strategy::hybrid ? group_of(world) : 1, .machine = machine};
+inline MeshShape shape_of(Strategy strategy, int world, int per_node = 0) {
+  return {.group = strategy == Strategy::hybrid ? group_of(world) : 1, .ranks_per_node = per_node};
 }
 
 }  // namespace tessera::test

@@ -160,10 +160,10 @@ TEST_P(SameBits, AsPlainTrainingUpToRounding) {
     optimizer.zero_grad();
     for (int64_t leaf = 0; leaf < 8; ++leaf) {
       context().random.begin(3, static_cast<uint64_t>(step), static_cast<uint64_t>(leaf));
-      nn::Loss part = task->loss({leaf, step});
-      part.sum.backward();
-      loss += part.sum.item<double>();
-      weight += part.weight;
+      nn::Loss of_leaf = task->loss({leaf, step});
+      of_leaf.sum.backward();
+      loss += of_leaf.sum.item<double>();
+      weight += of_leaf.weight;
     }
     double norm = 0;
     optim::clip_grad_norm(task->module().parameters(), 1, &norm);

@@ -45,7 +45,7 @@ inline Command mpirun_program(int ranks, const Words& program) {
   command.env["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
   command.env["OMPI_MCA_rmaps_base_oversubscribe"] = "1";
   command.env["PRTE_MCA_rmaps_default_mapping_policy"] = ":oversubscribe";  // Open MPI 5
-  // No TCP between ranks of one machine: where interfaces come and go, Open MPI 5 complains of it.
+  // No TCP between ranks of one node: where interfaces come and go, Open MPI 5 complains of it.
   command.env["OMPI_MCA_btl"] = "self,vader";
   return command;
 }

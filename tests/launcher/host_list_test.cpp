@@ -166,7 +166,7 @@ std::optional<int> index_in(const Names& names, const Names& own) {
   return own_index(hosts, own);
 }
 
-TEST(OwnIndex, FindsThisMachineWithAndWithoutDomain) {
+TEST(OwnIndex, FindsThisNodeWithAndWithoutDomain) {
   Names hosts{"node1", "node2.cluster", "node10"};
   EXPECT_EQ(index_in(hosts, {"node1"}), 0);
   EXPECT_EQ(index_in(hosts, {"node1.cluster"}), 0);
@@ -195,11 +195,11 @@ TEST(OwnIndex, ANameGoesBeforeAFirstLabelAndSeveralAreRefused) {
   EXPECT_EQ(error_of([] {
               index_in({"a.x", "b", "a.y"}, {"a"});
             }),
-            "[hosts] expected one host to be this machine, got 'a.x' and 'a.y'");
+            "[hosts] expected one host to be this node, got 'a.x' and 'a.y'");
   EXPECT_EQ(error_of([] {
               index_in({"a", "10.0.0.1"}, {"a", "10.0.0.1"});
             }),
-            "[hosts] expected one host to be this machine, got 'a' and '10.0.0.1'");
+            "[hosts] expected one host to be this node, got 'a' and '10.0.0.1'");
 }
 
 }  // namespace

@@ -382,7 +382,7 @@ TEST(DeferInit, LeavesValuesToWhoeverWantsThem) {
   for (size_t i = 0; i < whole.parameters().size(); ++i) {
     const Tensor expected = whole.parameters()[i];
     const Tensor parameter = deferred.parameters()[i];
-    // Any run of them, from any element on.
+    // Any interval of them, from any element on.
     for (int64_t first : {0, 1, 5}) {
       int64_t count = expected.numel() - first;
       if (count <= 0) continue;

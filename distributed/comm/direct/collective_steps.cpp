@@ -28,7 +28,7 @@ Arrays slices_of(const Array& array, int num_ranks) {
   int64_t slice = ((array.numel() + num_ranks - 1) / num_ranks + kLine - 1) / kLine * kLine;
   Arrays slices;
   for (int64_t p = 0; p < num_ranks; ++p) {
-    slices.push_back(part(array, p * slice, (p + 1) * slice));
+    slices.push_back(slice_of(array, p * slice, (p + 1) * slice));
   }
   return slices;
 }
@@ -76,7 +76,7 @@ struct Rounds {
   void begin(Operation& op, int64_t first) {
     inputs.clear();
     for (int p = 0, row = 0; p < engine.size(); ++p) {
-      Array send = part(sends[static_cast<size_t>(p)], first, first + piece);
+      Array send = slice_of(sends[static_cast<size_t>(p)], first, first + piece);
       if (p == engine.rank()) {
         inputs.push_back(send.raw());
         continue;
@@ -87,13 +87,14 @@ struct Rounds {
         continue;
       }
       if (!scratch.defined()) scratch = Array::empty({peers(), piece}, recv.dtype());
-      Array theirs = part(scratch.select(0, row++), 0, part(recv, first, first + piece).numel());
+      Array theirs =
+          slice_of(scratch.select(0, row++), 0, slice_of(recv, first, first + piece).numel());
       receive_array(engine, op, p, kDataTag, theirs);
       inputs.push_back(theirs.raw());
     }
   }
   void end(int64_t first) const {
-    Array out = part(recv, first, first + piece);
+    Array out = slice_of(recv, first, first + piece);
     reduce_in_order(kind, recv.dtype(), inputs, out.raw(), out.numel());
   }
 };
@@ -158,7 +159,7 @@ void add_all_reduce_by_messages(Engine& engine, Operation& op, const Array& arra
 
 }  // namespace
 
-Array part(const Array& array, int64_t begin, int64_t end) {
+Array slice_of(const Array& array, int64_t begin, int64_t end) {
   return array.view({array.numel()}).slice(0, begin, end);
 }
 

@@ -13,7 +13,7 @@ struct Collective {
 };
 
 // Elements [begin, end) of an array seen flat, as far as it has them.
-Array part(const Array& array, int64_t begin, int64_t end);
+Array slice_of(const Array& array, int64_t begin, int64_t end);
 void send_array(Engine& engine, Operation& op, int peer, int tag, const Array& array);
 void receive_array(Engine& engine, Operation& op, int peer, int tag, const Array& array,
                    size_t later = 0);

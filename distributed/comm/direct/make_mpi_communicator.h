@@ -21,8 +21,9 @@ namespace tessera {
 // those split from them and their Works are gone; neither is done for it. MPI_THREAD_SERIALIZED at
 // least is asked for, because a communicator may be aborted by another thread than its own; the
 // program sees to it then that no other thread of its calls MPI during calls on the communicator.
-// Where some ranks share no memory (machines, or options.share_memory false), MPI_THREAD_MULTIPLE
-// is: a thread of the communicator's own calls MPI then while messages are under way.
+// Where some ranks share no memory (several nodes, or options.share_memory false),
+// MPI_THREAD_MULTIPLE is: a thread of the communicator's own calls MPI then while messages are
+// under way.
 //
 // An Error where comm is null or an inter-communicator, MPI is not initialized or finalized
 // already (found by each rank for itself); and, on all ranks alike, where some rank's thread level

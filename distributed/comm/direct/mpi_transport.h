@@ -27,12 +27,12 @@ void check_mpi(int code, const char* call);
 // messages of their own, which waiters look for.
 //
 // MPI moves messages on only when it is called. Where some rank shares no memory with this one, as
-// on another machine, a thread, the mover, calls it while messages are under way, so that they
+// on another node, a thread, the mover, calls it while messages are under way, so that they
 // travel during whatever else this rank does.
 class MpiTransport : public Transport, public std::enable_shared_from_this<MpiTransport> {
  public:
   // comm stays the caller's and outlives this; its errors are returned (MPI_ERRORS_RETURN).
-  // Shares memory with the ranks of this machine unless told not to. A collective.
+  // Shares memory with the ranks of this node unless told not to. A collective.
   MpiTransport(MPI_Comm comm, bool shares_memory);
   ~MpiTransport() override;
 

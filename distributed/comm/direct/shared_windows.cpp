@@ -33,7 +33,7 @@ void store(int64_t& word, int64_t value) {
 }
 
 // Process ids mean the same in one process namespace of one boot; empty where that is not known.
-std::string this_machine() {
+std::string this_node() {
   std::string boot;
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
   std::array<char, 64> space{};
@@ -180,9 +180,8 @@ SharedWindows::~SharedWindows() = default;
 
 SharedWindows::Card SharedWindows::card() const {
   Card card;
-  std::string machine = this_machine();
-  std::copy_n(machine.data(), std::min(machine.size(), card.machine.size() - 1),
-              card.machine.data());
+  std::string node = this_node();
+  std::copy_n(node.data(), std::min(node.size(), card.node.size() - 1), card.node.data());
   card.process = getpid();
   card.home = home_->fd();
   card.secret = home_of(*home_).secret;
@@ -193,7 +192,7 @@ std::vector<uint8_t> SharedWindows::meet(std::span<const Card> cards) {
   std::vector<uint8_t> met(peers_.size());
   const Card own = card();
   for (size_t p = 0; p < peers_.size(); ++p) {
-    bool near = own.machine[0] != '\0' && cards[p].machine == own.machine;
+    bool near = own.node[0] != '\0' && cards[p].node == own.node;
     if (p == static_cast<size_t>(rank_) || !near) continue;
     try {
       auto home = Window::open(cards[p].process, static_cast<int>(cards[p].home), kHomeBytes,

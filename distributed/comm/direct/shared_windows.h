@@ -1,4 +1,4 @@
-// Neighbours that are processes of one machine.
+// Neighbours that are processes of one node.
 #pragma once
 
 #include <map>
@@ -15,7 +15,7 @@ namespace tessera {
 // which is small in containers.
 class Window {
  public:
-  // New memory, all zeros, taken from the machine as it is touched. Windows of different owners are
+  // New memory, all zeros, taken from the system as it is touched. Windows of different owners are
   // mapped at addresses that differ by more than multiples of large powers of two: walking through
   // several of them at once, as a sum does, took up to twice as long otherwise.
   static std::unique_ptr<Window> make(size_t bytes, int owner);
@@ -44,7 +44,7 @@ class SharedWindows : public Neighbours {
  public:
   // How a rank introduces itself.
   struct Card {
-    std::array<char, 96> machine{};  // boot and process namespace
+    std::array<char, 96> node{};  // boot and process namespace
     int64_t process = 0;
     int64_t home = 0;     // a file descriptor
     uint64_t secret = 0;  // at the beginning of the home
@@ -54,7 +54,7 @@ class SharedWindows : public Neighbours {
   ~SharedWindows() override;
 
   Card card() const;
-  // Maps the homes of those whose cards are of this machine: says, with 1, whose it could.
+  // Maps the homes of those whose cards are of this node: says, with 1, whose it could.
   std::vector<uint8_t> meet(std::span<const Card> cards);
   // Everybody's answers of meet: met[a * N + b] is a's about b. Neighbours are those of whom each
   // met the other.

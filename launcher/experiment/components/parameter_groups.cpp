@@ -27,7 +27,7 @@ struct GroupSettings {
   bool sets(const std::string& key) const {
     return std::find(keys.begin(), keys.end(), key) != keys.end();
   }
-  std::string place() const { return fmt::format("optim.groups: {}: ", in_quotes(pattern)); }
+  std::string place() const { return fmt::format("optim.groups: {}: ", job::in_quotes(pattern)); }
 };
 
 std::string trimmed(const std::string& text) {
@@ -76,7 +76,8 @@ void read_setting(const std::string& text, std::span<const SectionRule> rules,
                   GroupSettings& group) {
   size_t equals = text.find('=');
   if (equals == std::string::npos) {
-    throw ConfigError(fmt::format("{}expected KEY=VALUE, got {}", group.place(), in_quotes(text)));
+    throw ConfigError(
+        fmt::format("{}expected KEY=VALUE, got {}", group.place(), job::in_quotes(text)));
   }
   std::string key = trimmed(text.substr(0, equals));
   if (group.sets(key)) {
@@ -94,7 +95,7 @@ void read_setting(const std::string& text, std::span<const SectionRule> rules,
     std::string hint = common.empty() ? suggestion(key, reader.known(), "there are")
                                       : fmt::format("; did you mean '{}'?", common);
     throw ConfigError(
-        fmt::format("{}there is no setting {}{}", group.place(), in_quotes(key), hint));
+        fmt::format("{}there is no setting {}{}", group.place(), job::in_quotes(key), hint));
   }
   group.keys.push_back(std::move(key));
 }
@@ -108,8 +109,8 @@ std::vector<GroupSettings> parse_groups(const std::string& text,
     size_t colon = part.find(':');
     GroupSettings group{trimmed(part.substr(0, colon))};
     if (colon == std::string::npos || group.pattern.empty()) {
-      throw ConfigError(
-          fmt::format("optim.groups: expected PATTERN: KEY=VALUE, ..., got {}", in_quotes(part)));
+      throw ConfigError(fmt::format("optim.groups: expected PATTERN: KEY=VALUE, ..., got {}",
+                                    job::in_quotes(part)));
     }
     for (const SectionRule& rule : rules) group.options.push_back(rule.options->clone());
     for (const std::string& setting : split_trimmed(part.substr(colon + 1), ',')) {
@@ -130,7 +131,7 @@ GroupSettings* group_of(const std::string& name, std::vector<GroupSettings>& gro
     if (!optim::is_name_like(name, group.pattern)) continue;
     if (own) {
       throw ConfigError(fmt::format("optim.groups: '{}' is in two groups, {} and {}", name,
-                                    in_quotes(own->pattern), in_quotes(group.pattern)));
+                                    job::in_quotes(own->pattern), job::in_quotes(group.pattern)));
     }
     own = &group;
   }
@@ -184,7 +185,7 @@ void add_parameter(std::vector<optim::ParamGroup>& groups, optim::ParamGroup set
 void check_used(const GroupSettings& group, std::span<const SectionRule> rules) {
   if (group.rules.empty()) {
     throw ConfigError(fmt::format("optim.groups: {} matches no parameter of the model",
-                                  in_quotes(group.pattern)));
+                                  job::in_quotes(group.pattern)));
   }
   std::set<std::string> used{kLr, kWeightDecay};
   std::vector<std::string> names;

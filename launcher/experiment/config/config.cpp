@@ -84,7 +84,7 @@ std::vector<std::string> section_names() {
 std::vector<Given>& find_section(Input& input, const std::string& name, const std::string& place) {
   auto found = input.find(name);
   if (found != input.end()) return found->second;
-  throw ConfigError(fmt::format("{}: unknown section {}{}", place, in_quotes(name),
+  throw ConfigError(fmt::format("{}: unknown section {}{}", place, job::in_quotes(name),
                                 suggestion(name, section_names(), "the sections are")));
 }
 
@@ -135,7 +135,7 @@ void refuse_unknown_keys(const std::vector<Given>& given, const std::vector<std:
   for (const Given& one : given) {
     if (std::find(keys.begin(), keys.end(), one.key) != keys.end()) continue;
     throw ConfigError(fmt::format("{}: unknown key {} in section '{}'{}", one.key_place,
-                                  in_quotes(one.key), section,
+                                  job::in_quotes(one.key), section,
                                   suggestion(one.key, keys, list_intro)));
   }
 }
@@ -299,7 +299,7 @@ Config load_config_file(const std::string& path, std::span<const std::string> ov
   if (file) text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (!file || std::ferror(file.get())) {
     throw ConfigError(
-        fmt::format("cannot read config {}: {}", in_quotes(path), std::strerror(errno)));
+        fmt::format("cannot read config {}: {}", job::in_quotes(path), std::strerror(errno)));
   }
   return load_config(text, path, overrides, catalog);
 }

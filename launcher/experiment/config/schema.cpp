@@ -115,7 +115,7 @@ std::string expected_of(const Constraint& c) {
     if (c.is_file_name) return "a name without '/'";
     if (c.is_path && !c.words.empty()) return fmt::format("{} or a path", fmt::join(c.words, ", "));
     if (c.is_path) return "a path";
-    if (c.words.size() == 1) return in_quotes(c.words[0]);
+    if (c.words.size() == 1) return job::in_quotes(c.words[0]);
     return c.words.empty() ? "a string" : fmt::format("one of {}", fmt::join(c.words, ", "));
   }
 }

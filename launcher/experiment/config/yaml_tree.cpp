@@ -88,7 +88,7 @@ class TreeBuilder : public YAML::EventHandler {
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (tag != "?" && !tag.empty()) {
       fail(convert(mark),
-           fmt::format("tags are not supported in a config, got {}", in_quotes(tag)));
+           fmt::format("tags are not supported in a config, got {}", job::in_quotes(tag)));
     }
   }
 
@@ -140,8 +140,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (node.kind != YamlNode::Kind::scalar) refuse_as_key(node.mark);
     auto [first, is_new] = parent.line_of_key.emplace(node.text, node.mark.line);
     if (!is_new) {
-      fail(node.mark,
-           fmt::format("duplicate key {}, first on line {}", in_quotes(node.text), first->second));
+      fail(node.mark, fmt::format("duplicate key {}, first on line {}", job::in_quotes(node.text),
+                                  first->second));
     }
     parent.node.entries.push_back({std::move(node.text), node.mark, {}});
     parent.value_is_next = true;
@@ -159,7 +159,7 @@ void check_text(std::string_view text, const Source& source) {
     throw ConfigError(fmt::format("{}: {} bytes is more than a config may have, {}", source.at({}),
                                   text.size(), kMaxYamlBytes));
   }
-  std::optional<size_t> bad = find_invalid_utf8(text);
+  std::optional<size_t> bad = job::find_invalid_utf8(text);
   for (size_t i = 0; i < bad.value_or(text.size()); ++i) {
     auto byte = static_cast<unsigned char>(text[i]);
     bool is_space = byte == '\t' || byte == '\n' || byte == '\r';
@@ -205,7 +205,9 @@ bool is_special_word(std::string_view text) {
 
 Source Source::file(std::string name) { return {std::move(name), true}; }
 
-Source Source::override_of(std::string_view text) { return {"override " + in_quotes(text), false}; }
+Source Source::override_of(std::string_view text) {
+  return {"override " + job::in_quotes(text), false};
+}
 
 std::string Source::at(Mark mark) const {
   return has_lines_ ? fmt::format("{}:{}:{}", name_, mark.line, mark.column) : name_;
@@ -239,7 +241,7 @@ std::string describe(const YamlNode& node) {
     case YamlNode::Kind::map: return "a map";
     case YamlNode::Kind::scalar: break;
   }
-  return in_quotes(node.text);
+  return job::in_quotes(node.text);
 }
 
 std::string yaml_scalar(std::string_view text) {

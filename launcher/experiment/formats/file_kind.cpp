@@ -36,7 +36,7 @@ std::string head_of(const ReadableFile& file) {
 }
 
 bool is_text(std::string_view head) {
-  auto bad = find_invalid_utf8(head);
+  auto bad = job::find_invalid_utf8(head);
   // The last character may be cut.
   if (bad && (head.size() < kHeadBytes || *bad + 4 < head.size())) return false;
   return std::none_of(head.begin(), head.end(), [](unsigned char c) {

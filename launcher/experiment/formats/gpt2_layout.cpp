@@ -217,7 +217,7 @@ class Gpt2Source final : public TensorSource {
       const TensorSource& file = *files_[place.file];
       Array whole = file.read(*file.find(place.name));
       if (is_transposed(target.name)) whole = whole.transpose(0, 1).contiguous();
-      target.data.copy_(part(whole.view({whole.numel()}), target.run));
+      target.data.copy_(slice_of(whole.view({whole.numel()}), target.interval));
     }
   }
 

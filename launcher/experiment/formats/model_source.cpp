@@ -30,7 +30,7 @@ class ArraySource final : public TensorSource {
       const TensorInfo* info = find(target.name);
       TESSERA_CHECK(info, "{}: there is no tensor {}", path_, excerpt(target.name));
       const Array& array = arrays_[static_cast<size_t>(info - tensors_.data())].second;
-      target.data.copy_(part(array.contiguous().view({array.numel()}), target.run));
+      target.data.copy_(slice_of(array.contiguous().view({array.numel()}), target.interval));
     }
   }
 

@@ -47,7 +47,7 @@ TEST(Manifest, ReadsWhatItWrites) {
     EXPECT_EQ(format_manifest(read, kind), text);
     EXPECT_EQ(read.info.valid_loss, 1.25);
     EXPECT_EQ(read.info.digest, "d1");
-    EXPECT_EQ(read.find("w")->pieces[1].run.begin, 128);
+    EXPECT_EQ(read.find("w")->pieces[1].interval.begin, 128);
     EXPECT_EQ(read.find("x"), nullptr);
   }
   EXPECT_TRUE(contains(error_of([] {
@@ -119,8 +119,8 @@ TEST(Manifest, NamesWhatIsWrong) {
            {"[10, 20]", "20", "expected a list"},
            {"[1, 128, 200,", "[1, 130, 200,", "\"w\": elements [128, 130) are missing"},
            {"[1, 128, 200,", "[1, 120, 200,", "\"w\": elements [120, 128) are listed twice"},
-           {"[1, 128, 200,", "[1, 200, 128,", "expected a run of the 200 elements"},
-           {"[1, 128, 200,", "[1, 128, 201,", "expected a run of the 200 elements"},
+           {"[1, 128, 200,", "[1, 200, 128,", "expected an interval of the 200 elements"},
+           {"[1, 128, 200,", "[1, 128, 201,", "expected an interval of the 200 elements"},
            {"[1, 128, 200,", "[2, 128, 200,", "expected the index of a file"},
            {"200, 100,", "200, 613,", "expected a place inside the 900 bytes of rank-1-of-2"},
            {"200, 100,", "200, 18446744073709551615,", "expected a number of at least 0"},

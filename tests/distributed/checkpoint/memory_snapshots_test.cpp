@@ -20,10 +20,11 @@ const std::string kRun = "/runs/a";
 std::vector<HeldTensor> held_by(const NamedArrays& state, int rank, int ranks, bool whole) {
   std::vector<HeldTensor> held;
   for (const auto& [name, array] : state) {
-    Run written = shard_of(array.numel(), rank, ranks);
-    Run run = whole ? Run{0, array.numel()} : written;
-    if (run.size() == 0 && !(array.numel() == 0 && rank == 0)) continue;
-    held.push_back({name, array.shape(), run, part(array.view({array.numel()}), run), written});
+    Interval written = shard_of(array.numel(), rank, ranks);
+    Interval interval = whole ? Interval{0, array.numel()} : written;
+    if (interval.size() == 0 && !(array.numel() == 0 && rank == 0)) continue;
+    held.push_back(
+        {name, array.shape(), interval, slice_of(array.view({array.numel()}), interval), written});
   }
   return held;
 }
@@ -62,9 +63,9 @@ class MemorySnapshotsTest : public testing::Test {
       snapshots.read(held_by(state, comm.rank(), ranks, whole));
       NamedArrays expected = small_state(*step);
       for (size_t i = 0; i < state.size(); ++i) {
-        tessera::Run run = shard_of(state[i].second.numel(), comm.rank(), ranks);
-        if (whole) run = {0, state[i].second.numel()};
-        auto flat = [&](const Array& a) { return part(a.view({a.numel()}), run); };
+        Interval interval = shard_of(state[i].second.numel(), comm.rank(), ranks);
+        if (whole) interval = {0, state[i].second.numel()};
+        auto flat = [&](const Array& a) { return slice_of(a.view({a.numel()}), interval); };
         EXPECT_TRUE(same_bits(flat(state[i].second), flat(expected[i].second)))
             << state[i].first << ", rank " << comm.rank() << " of " << ranks;
       }
@@ -162,7 +163,7 @@ TEST_F(MemorySnapshotsTest, ALostNodeCostsTheSnapshotWithoutCopies) {
 TEST_F(MemorySnapshotsTest, CopiesNeedTwoNodes) {
   run_ranks(2, [&](Communicator& comm) {
     EXPECT_TRUE(contains(error_of([&] { MemorySnapshots(node(0, 2), kRun, comm, true); }),
-                         "checkpoint.memory_copies: 2 keeps a copy on another machine"));
+                         "checkpoint.memory_copies: 2 keeps a copy on another node"));
   });
 }
 

@@ -26,9 +26,10 @@ inline NamedArrays small_state(int64_t step) {
 inline std::vector<Piece> pieces_of_rank(const NamedArrays& state, int rank, int ranks) {
   std::vector<Piece> pieces;
   for (const auto& [name, array] : state) {
-    Run run = shard_of(array.numel(), rank, ranks);
-    if (run.size() == 0 && !(array.numel() == 0 && rank == 0)) continue;
-    pieces.push_back({name, array.shape(), run, part(array.view({array.numel()}), run)});
+    Interval interval = shard_of(array.numel(), rank, ranks);
+    if (interval.size() == 0 && !(array.numel() == 0 && rank == 0)) continue;
+    pieces.push_back(
+        {name, array.shape(), interval, slice_of(array.view({array.numel()}), interval)});
   }
   return pieces;
 }

@@ -13,7 +13,7 @@
 namespace tessera::agent {
 namespace {
 
-using experiment::ProgressBoard;
+using job::ProgressBoard;
 
 Descriptor memory_for_one() {
   Descriptor memory(memfd_create("board", MFD_CLOEXEC));

@@ -14,7 +14,7 @@
 namespace tessera::agent {
 namespace {
 
-using experiment::ProgressBoard;
+using job::ProgressBoard;
 
 Descriptor memory_for(size_t places) {
   Descriptor memory(memfd_create("board", MFD_CLOEXEC));

@@ -21,12 +21,12 @@ using test::contains;
 using test::error_of;
 using test::TempDir;
 
-LaunchedJob job(const std::string& id, int64_t generation = 1) {
+job::LaunchedJob job(const std::string& id, int64_t generation = 1) {
   return {.id = id, .generation = generation, .num_ranks = 2, .rank = 0};
 }
 
 // What a job that comes now is told; empty: it has the folder.
-std::string refusal(const TempDir& folder, const LaunchedJob& job) {
+std::string refusal(const TempDir& folder, const job::LaunchedJob& job) {
   return error_of([&] { RunLock::take(folder.path(), job, std::chrono::milliseconds(200)); });
 }
 

@@ -23,7 +23,7 @@ class StartPlanOfJob : public testing::Test {
     return config;
   }
   // By a rank 0 that ends then.
-  StartPlan plan(const LaunchedJob& job) const {
+  StartPlan plan(const job::LaunchedJob& job) const {
     RunLock lock;
     return plan_start(config(), job, lock);
   }
@@ -31,8 +31,8 @@ class StartPlanOfJob : public testing::Test {
   void write_config() const { folder_.write("run/config.yaml", "run: {}\n"); }
 
   TempDir folder_;
-  LaunchedJob first_{.id = "job", .generation = 1, .num_ranks = 2, .rank = 0};
-  LaunchedJob second_{.id = "job", .generation = 2, .num_ranks = 2, .rank = 0};
+  job::LaunchedJob first_{.id = "job", .generation = 1, .num_ranks = 2, .rank = 0};
+  job::LaunchedJob second_{.id = "job", .generation = 2, .num_ranks = 2, .rank = 0};
 };
 
 TEST_F(StartPlanOfJob, RestartedRanksGoOnWithTheRunOfTheirJob) {

@@ -24,7 +24,7 @@ TEST(StepOptions, AreWhatTheConfigSays) {
                  "compute.recompute=blocks", "compute.device=cpu"});
   MeshShape shape = mesh_shape(config, 4);
   EXPECT_EQ(shape.group, 2);
-  EXPECT_EQ(shape.machine, 4);
+  EXPECT_EQ(shape.ranks_per_node, 4);
   StepOptions options = step_options(config);
   EXPECT_EQ(options.strategy, Strategy::hybrid);
   EXPECT_EQ(options.bucket_bytes, 3 << 20);
@@ -61,7 +61,7 @@ TEST(StepOptions, ADeviceThatCannotTrainIsAnErrorThatSaysWhatIsMissing) {
                        "expected one of cpu, cuda, got 'meta'"));
 }
 
-TEST(StepOptions, AutoStandsForTheRanksOfAMachine) {
+TEST(StepOptions, AutoStandsForTheRanksOfANode) {
   Config config = config_of({"parallel.strategy=hybrid"});
   EXPECT_EQ(mesh_shape(config, 4).group, 4);
   EXPECT_TRUE(contains(error_of([&] { mesh_shape(config, 0); }), "parallel.group: auto"));

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 TEST(InQuotes, TextStaysOnOneLine) {
@@ -20,4 +20,4 @@ TEST(InQuotes, LongTextIsCutBetweenCharacters) {
 }
 
 }  // namespace
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <map>
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 // Every variable that is looked at, away for a test.
@@ -78,4 +78,4 @@ TEST_F(LaunchedJobTest, TasksOfAStrangerAreSeveralThatKnowNoMpi) {
 }
 
 }  // namespace
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -8,7 +8,7 @@
 #include "core/descriptor.h"
 #include "core/error.h"
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 class ProgressSignsTest : public testing::Test {
@@ -68,4 +68,4 @@ TEST_F(ProgressSignsTest, ABoardThatIsTooSmallIsAnError) {
 }
 
 }  // namespace
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -11,7 +11,7 @@
 
 #include "launcher/job/stop_request.h"
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 TEST(StopSignals, TheFirstIsNotedAndTheSecondEndsTheProcess) {
@@ -124,4 +124,4 @@ TEST(StopSignals, TheKernelRepeatsALimit) {
 }
 
 }  // namespace
-}  // namespace tessera::experiment
+}  // namespace tessera::job

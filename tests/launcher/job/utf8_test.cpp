@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tessera::experiment {
+namespace tessera::job {
 namespace {
 
 TEST(Utf8, OfWellFormedCharactersNothingIsInvalid) {
@@ -21,4 +21,4 @@ TEST(Utf8, TheFirstByteThatBeginsNoCharacterIsFound) {
 }
 
 }  // namespace
-}  // namespace tessera::experiment
+}  // namespace tessera::job

@@ -84,8 +84,8 @@ std::vector<std::string> patterns_of(const std::string& adamw_for, const nn::Mod
       return optim::is_name_like(parameter.first, pattern);
     });
     if (!matches && adamw_for != kUsualNames) {
-      throw ConfigError(
-          fmt::format("optim.adamw_for: {} matches no parameter of the model", in_quotes(pattern)));
+      throw ConfigError(fmt::format("optim.adamw_for: {} matches no parameter of the model",
+                                    job::in_quotes(pattern)));
     }
     patterns.push_back(std::move(pattern));
   }

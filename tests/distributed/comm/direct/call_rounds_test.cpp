@@ -135,15 +135,15 @@ TEST(CallRounds, LeaveSizesOfPairsToThem) {
       for (float value : recvs[static_cast<size_t>(p)].to_vector<float>()) EXPECT_EQ(value, p);
     }
     bool is_root = comm.rank() == 5;
-    std::vector<Array> parts;
-    for (int p = 0; p < kRanks && is_root; ++p) parts.push_back(Array::full({p}, -1));
+    std::vector<Array> of_ranks;
+    for (int p = 0; p < kRanks && is_root; ++p) of_ranks.push_back(Array::full({p}, -1));
     Array own = Array::full({comm.rank()}, comm.rank());
-    comm.gather(own, parts, 5).join();
+    comm.gather(own, of_ranks, 5).join();
     counts = transport.take_counts();
     EXPECT_EQ(counts[kCallTag], 4);
     EXPECT_EQ(counts[kPairTag], is_root ? kRanks - 1 : 1);
     if (is_root) {
-      EXPECT_EQ(parts[12].to_vector<float>(), std::vector<float>(12, 12));
+      EXPECT_EQ(of_ranks[12].to_vector<float>(), std::vector<float>(12, 12));
     }
   });
 }

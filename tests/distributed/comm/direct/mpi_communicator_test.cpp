@@ -51,10 +51,10 @@ TEST(MpiEnvironment, KnowsItsJob) {
   EXPECT_THROW(MpiEnvironment(), Error);  // one in a process
 }
 
-// Without shared memory, as between machines: MPI alone would leave the sender's part undone.
+// Without shared memory, as between nodes: MPI alone would leave the sender's part undone.
 TEST(MpiCommunicator, MessagesTravelWhileNobodyCalls) {
   if (!std::getenv("TESSERA_TEST_MESSAGES_ONLY") || environment->size() < 2) {
-    GTEST_SKIP() << "ranks of one machine move on inside calls";
+    GTEST_SKIP() << "ranks of one node move on inside calls";
   }
   auto comm = environment->world();
   Array process = Array::from(std::vector<int64_t>{getpid()}, {1});

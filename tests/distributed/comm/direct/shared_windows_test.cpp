@@ -59,15 +59,15 @@ TEST(SharedWindows, MeetNobodyWhoIsElsewhereOrAnother) {
   SharedWindows a(0, 2);
   SharedWindows b(1, 2);
   EXPECT_EQ(a.meet(std::vector{a.card(), b.card()}), (std::vector<uint8_t>{0, 1}));
-  auto other_machine = b.card();
-  other_machine.machine[0] ^= 1;
+  auto other_node = b.card();
+  other_node.node[0] ^= 1;
   auto other_secret = b.card();
   other_secret.secret ^= 1;
   auto other_file = b.card();
   other_file.home = 0;
   auto no_process = b.card();
   no_process.process = int64_t{1} << 40;
-  for (const auto& card : {other_machine, other_secret, other_file, no_process}) {
+  for (const auto& card : {other_node, other_secret, other_file, no_process}) {
     SharedWindows alone(0, 2);
     EXPECT_EQ(alone.meet(std::vector{alone.card(), card}), (std::vector<uint8_t>{0, 0}));
     EXPECT_FALSE(alone.has(1));

@@ -55,12 +55,12 @@ void scale(const Array& array, double factor) {
   kernels({}).binary().affine(array, factor, 0, array);
 }
 
-TEST(StepParts, TogetherAreARun) {
+TEST(StepHalves, TogetherAreARun) {
   for (Strategy strategy : kStrategies) {
     auto runs = [](Loop& loop) {
       for (int i = 0; i < 3; ++i) loop.run();
     };
-    auto parts = [](Loop& loop) {
+    auto halves = [](Loop& loop) {
       for (int i = 0; i < 3; ++i) {
         StepGradients gradients = loop.accumulate();
         double norm = loop.step.norm(gradients);
@@ -69,11 +69,11 @@ TEST(StepParts, TogetherAreARun) {
         EXPECT_TRUE(result.finite);
       }
     };
-    EXPECT_EQ(digest_of(2, strategy, parts), digest_of(2, strategy, runs)) << name(strategy);
+    EXPECT_EQ(digest_of(2, strategy, halves), digest_of(2, strategy, runs)) << name(strategy);
   }
 }
 
-TEST(StepParts, GradientsAreSumsOfThisRanksElements) {
+TEST(StepHalves, GradientsAreSumsOfThisRanksElements) {
   run_ranks(2, [](Communicator& comm) {
     manual_seed(7);
     Loop loop(comm, Strategy::zero1);
@@ -90,7 +90,7 @@ TEST(StepParts, GradientsAreSumsOfThisRanksElements) {
 }
 
 // Half of the gradient twice is the gradient; the digest tells, because the factor is exact.
-TEST(StepParts, WhatIsChangedBetweenThemCounts) {
+TEST(StepHalves, WhatIsChangedBetweenThemCounts) {
   auto changed = [](double factor) {
     return digest_of(2, Strategy::zero2, [&](Loop& loop) {
       StepGradients gradients = loop.accumulate();
@@ -104,7 +104,7 @@ TEST(StepParts, WhatIsChangedBetweenThemCounts) {
   EXPECT_NE(changed(-1), plain);
 }
 
-TEST(StepParts, AStepThatIsSkippedMovesTheCounterAlone) {
+TEST(StepHalves, AStepThatIsSkippedMovesTheCounterAlone) {
   auto skipped = [](Loop& loop) {
     StepGradients gradients = loop.accumulate();
     loop.step.skip(gradients);
@@ -132,7 +132,7 @@ void sharpness_aware_step(Loop& loop, double radius) {
   loop.step.apply(0.01, std::move(second));
 }
 
-TEST(StepParts, SharpnessAwareMinimizationIsWrittenOutside) {
+TEST(StepHalves, SharpnessAwareMinimizationIsWrittenOutside) {
   auto train = [](double radius) {
     return [radius](Loop& loop) {
       for (int i = 0; i < 2; ++i) sharpness_aware_step(loop, radius);
@@ -150,7 +150,7 @@ TEST(StepParts, SharpnessAwareMinimizationIsWrittenOutside) {
   EXPECT_NE(expected, digest_of(1, Strategy::ddp, runs));
 }
 
-TEST(StepParts, GradientsOfAnotherStepOrShapeAreRefused) {
+TEST(StepHalves, GradientsOfAnotherStepOrShapeAreRefused) {
   run_ranks(1, [](Communicator& comm) {
     Loop loop(comm, Strategy::ddp);
     StepGradients gradients = loop.accumulate();
@@ -168,7 +168,7 @@ TEST(StepParts, GradientsOfAnotherStepOrShapeAreRefused) {
   });
 }
 
-TEST(StepParts, GradientsOfAnotherStepAreRefused) {
+TEST(StepHalves, GradientsOfAnotherStepAreRefused) {
   run_ranks(1, [](Communicator& comm) {
     Loop one(comm, Strategy::ddp);
     Loop other(comm, Strategy::ddp);
@@ -177,7 +177,7 @@ TEST(StepParts, GradientsOfAnotherStepAreRefused) {
   });
 }
 
-TEST(StepParts, GradientsFromElsewhereAreRefused) {
+TEST(StepHalves, GradientsFromElsewhereAreRefused) {
   run_ranks(1, [](Communicator& comm) {
     Loop loop(comm, Strategy::ddp);
     loop.task.loss({0, 0}).sum.backward();
@@ -185,7 +185,7 @@ TEST(StepParts, GradientsFromElsewhereAreRefused) {
   });
 }
 
-TEST(StepParts, AModuleHasOneStepAtATime) {
+TEST(StepHalves, AModuleHasOneStepAtATime) {
   run_ranks(1, [](Communicator& comm) {
     Loop loop(comm, Strategy::zero3);
     EXPECT_TRUE(contains(
@@ -246,7 +246,7 @@ struct Gan {
   }
 };
 
-TEST(StepParts, SeveralStepsShareAMesh) {
+TEST(StepHalves, SeveralStepsShareAMesh) {
   std::string expected;
   for (int ranks : {1, 2, 4}) {
     for (Strategy strategy : kStrategies) {
