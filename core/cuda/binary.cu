@@ -6,7 +6,10 @@ namespace tessera::cuda {
 
 template <class Formula, class T>
 struct BinaryFormula {
-  __device__ T operator()(T a, T b) const { return Formula::apply(ScalarMath<T>(), a, b); }
+  __device__ auto operator()(T a, T b) const {
+    if constexpr (std::is_integral_v<T>) return Formula::integer(a, b);
+    else return Formula::apply(ScalarMath<T>(), a, b);
+  }
 };
 
 template <class T>
@@ -16,154 +19,27 @@ struct AffineFormula {
   __device__ T operator()(T a) const { return ScalarMath<T>::fma(a, scale, shift); }
 };
 
-struct Equal {
-  template <class T>
-  __device__ bool operator()(T a, T b) const {
-    return a == b;
+// False where the formula is not defined for T on a device.
+template <class Formula, class T>
+bool run_formula(const Array& a, const Array& b, const Array& out) {
+  constexpr bool kDefined = std::is_integral_v<T>
+                                ? formulas::kTakesIntegers<Formula, T, T>
+                                : formulas::kTakesFloats<Formula, ScalarMath<T>, T, T>;
+  if constexpr (kDefined) {
+    using Fn = BinaryFormula<Formula, T>;
+    using Out = decltype(std::declval<Fn>()(T(), T()));
+    launch_two<T, Out>(a, b, out, Fn());
   }
-};
-struct NotEqual {
-  template <class T>
-  __device__ bool operator()(T a, T b) const {
-    return a != b;
-  }
-};
-struct Less {
-  template <class T>
-  __device__ bool operator()(T a, T b) const {
-    return a < b;
-  }
-};
-struct LessEqual {
-  template <class T>
-  __device__ bool operator()(T a, T b) const {
-    return a <= b;
-  }
-};
-struct LogicalAnd {
-  template <class T>
-  __device__ bool operator()(T a, T b) const {
-    return a != T(0) && b != T(0);
-  }
-};
-struct LogicalOr {
-  template <class T>
-  __device__ bool operator()(T a, T b) const {
-    return a != T(0) || b != T(0);
-  }
-};
-struct LogicalXor {
-  template <class T>
-  __device__ bool operator()(T a, T b) const {
-    return (a != T(0)) != (b != T(0));
-  }
-};
-
-// Integers wrap around, which is defined for unsigned ones.
-using Int = int64_t;
-using Bits = uint64_t;
-constexpr Int kBits = 64;
-
-struct IntAdd {
-  __device__ Int operator()(Int a, Int b) const { return static_cast<Int>(Bits(a) + Bits(b)); }
-};
-struct IntSub {
-  __device__ Int operator()(Int a, Int b) const { return static_cast<Int>(Bits(a) - Bits(b)); }
-};
-struct IntMul {
-  __device__ Int operator()(Int a, Int b) const { return static_cast<Int>(Bits(a) * Bits(b)); }
-};
-struct IntMax {
-  __device__ Int operator()(Int a, Int b) const { return a < b ? b : a; }
-};
-struct IntMin {
-  __device__ Int operator()(Int a, Int b) const { return b < a ? b : a; }
-};
-struct IntAnd {
-  __device__ Int operator()(Int a, Int b) const { return a & b; }
-};
-struct IntOr {
-  __device__ Int operator()(Int a, Int b) const { return a | b; }
-};
-struct IntXor {
-  __device__ Int operator()(Int a, Int b) const { return a ^ b; }
-};
-// Beyond the width all bits are gone, as in PyTorch.
-struct IntLeft {
-  __device__ Int operator()(Int a, Int b) const {
-    return b < 0 || b >= kBits ? 0 : static_cast<Int>(Bits(a) << b);
-  }
-};
-struct IntRight {
-  __device__ Int operator()(Int a, Int b) const {
-    return a >> (b < 0 || b >= kBits ? kBits - 1 : b);
-  }
-};
-
-// Each of the following is false where the op is not defined for the dtype.
-template <class T>
-bool run_formula(BinaryOp op, const Array& a, const Array& b, const Array& out) {
-  auto run = [&](auto formula) {
-    launch_two<T, T>(a, b, out, BinaryFormula<decltype(formula), T>());
-  };
-  return formulas::visit_binary(op, run) || formulas::visit_library_binary(op, run);
-}
-
-template <class T>
-bool run_comparison(BinaryOp op, const Array& a, const Array& b, const Array& out) {
-  auto run = [&](const Array& x, const Array& y, auto fn) {
-    launch_two<T, bool>(x, y, out, fn);
-    return true;
-  };
-  switch (op) {
-    case BinaryOp::eq: return run(a, b, Equal());
-    case BinaryOp::ne: return run(a, b, NotEqual());
-    case BinaryOp::lt: return run(a, b, Less());
-    case BinaryOp::le: return run(a, b, LessEqual());
-    case BinaryOp::gt: return run(b, a, Less());
-    case BinaryOp::ge: return run(b, a, LessEqual());
-    case BinaryOp::logical_and: return run(a, b, LogicalAnd());
-    case BinaryOp::logical_or: return run(a, b, LogicalOr());
-    case BinaryOp::logical_xor: return run(a, b, LogicalXor());
-    default: return false;
-  }
-}
-
-bool run_integer(BinaryOp op, const Array& a, const Array& b, const Array& out) {
-  auto run = [&](auto fn) {
-    launch_two<Int, Int>(a, b, out, fn);
-    return true;
-  };
-  switch (op) {
-    case BinaryOp::add: return run(IntAdd());
-    case BinaryOp::sub: return run(IntSub());
-    case BinaryOp::mul: return run(IntMul());
-    case BinaryOp::fmax:
-    case BinaryOp::maximum: return run(IntMax());
-    case BinaryOp::fmin:
-    case BinaryOp::minimum: return run(IntMin());
-    case BinaryOp::bitwise_and: return run(IntAnd());
-    case BinaryOp::bitwise_or: return run(IntOr());
-    case BinaryOp::bitwise_xor: return run(IntXor());
-    case BinaryOp::shift_left: return run(IntLeft());
-    case BinaryOp::shift_right: return run(IntRight());
-    default: return false;
-  }
+  return kDefined;
 }
 
 namespace {
 
 // Division and powers of integers report what is not defined (a zero, a negative power), which a
 // kernel cannot do without making the host wait. So the CPU computes them.
-bool needs_checked_integers(BinaryOp op) {
-  switch (op) {
-    case BinaryOp::pow:
-    case BinaryOp::fmod:
-    case BinaryOp::remainder:
-    case BinaryOp::floor_divide:
-    case BinaryOp::trunc_divide: return true;
-    default: return false;
-  }
+bool on_host_only(BinaryOp op) {
+  return formulas::visit_formula<bool>(
+      op, [](auto row) { return formulas::kOnHostOnly<typename decltype(row)::Formula>; });
 }
 
 void run_on_cpu(BinaryOp op, const Array& a, const Array& b, const Array& out) {
@@ -178,16 +54,16 @@ class Binary final : public BinaryFamily {
     if (out.numel() == 0) return;
     bool to_bool = gives_bool(op);
     DType compute = compute_dtype(to_bool ? promote_types(a.dtype(), b.dtype()) : out.dtype());
-    if (compute == DType::i64 && needs_checked_integers(op)) return run_on_cpu(op, a, b, out);
+    if (compute == DType::i64 && on_host_only(op)) return run_on_cpu(op, a, b, out);
     Array x = a.to(compute);
     Array y = b.to(compute);
     with_result(out, to_bool ? DType::boolean : compute, [&](const Array& result) {
       bool defined = false;
       visit_compute(compute, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        if (to_bool) defined = run_comparison<T>(op, x, y, result);
-        else if constexpr (std::is_integral_v<T>) defined = run_integer(op, x, y, result);
-        else defined = run_formula<T>(op, x, y, result);
+        defined = formulas::visit_formula<bool>(op, [&](auto row) {
+          using Formula = typename decltype(row)::Formula;
+          return run_formula<Formula, typename decltype(tag)::type>(x, y, result);
+        });
       });
       TESSERA_CHECK(defined, "[binary] expected a dtype of which this function is defined, got {}",
                     out.dtype());
