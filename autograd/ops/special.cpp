@@ -1,6 +1,7 @@
 #include "autograd/ops/special.h"
 
 #include <cmath>
+#include <numbers>
 
 #include "autograd/in_place.h"
 #include "autograd/ops/arithmetic.h"
@@ -84,6 +85,21 @@ Tensor copysign(TensorArg a, Scalar b) {
   return copysign(a, number_beside(a, b));
 }
 
+// dx = dy (cos(pi x) - sinc(x)) / x. Near 0 that is a difference of numbers close to 1, so there
+// it is a series in u = (pi x)^2. The cosine is the same where x is less by an even number.
+Tensor sinc(TensorArg x) {
+  return from_input("sinc", UnaryOp::sinc, Domain::real, x, [](const Tensor& dy, const Tensor& x) {
+    constexpr double kPi = std::numbers::pi;
+    Tensor near = lt(abs(x), 0.05);
+    Tensor small = where(near, x, 0);
+    Tensor large = where(near, 1, x);
+    Tensor u = square(small * kPi);
+    Tensor series = small * (-kPi * kPi / 3) * (1 - u / 10 * (1 - u / 28 * (1 - u / 54)));
+    Tensor turn = large - 2 * round(large / 2);
+    return dy * where(near, series, (cos(turn * kPi) - sinc(large)) / large);
+  });
+}
+
 Tensor float_power(TensorArg a, TensorArg b) {
   const Composed scope;
   return pow(to(a, DType::f64), to(b, DType::f64));
@@ -130,6 +146,9 @@ const Tensor& copysign_(SelfArg self, TensorArg b) {
 }
 const Tensor& copysign_(SelfArg self, Scalar b) {
   return in_place("copysign_", self, {}, [&](const Tensor& old) { return copysign(old, b); });
+}
+const Tensor& sinc_(SelfArg self) {
+  return in_place("sinc_", self, {}, [](const Tensor& old) { return sinc(old); });
 }
 const Tensor& float_power_(SelfArg self, TensorArg b) {
   TESSERA_CHECK(self.dtype() == DType::f64, "[float_power_] expected a tensor of f64, got {}",

@@ -23,6 +23,8 @@ Tensor hypot(TensorArg a, TensorArg b);
 // |a| with the sign of b, that of -0 included. The gradient where a is 0 is 0.
 Tensor copysign(TensorArg a, TensorArg b);
 Tensor copysign(TensorArg a, Scalar b);
+// sin(pi x) / (pi x), and 1 at 0.
+Tensor sinc(TensorArg x);
 // a to the power of b, both converted to f64 first, which is the result's dtype.
 Tensor float_power(TensorArg a, TensorArg b);
 Tensor float_power(TensorArg x, Scalar power);
@@ -39,6 +41,7 @@ const Tensor& xlogy_(SelfArg self, Scalar y);
 const Tensor& hypot_(SelfArg self, TensorArg b);
 const Tensor& copysign_(SelfArg self, TensorArg b);
 const Tensor& copysign_(SelfArg self, Scalar b);
+const Tensor& sinc_(SelfArg self);
 // self is f64.
 const Tensor& float_power_(SelfArg self, TensorArg b);
 const Tensor& float_power_(SelfArg self, Scalar power);

@@ -36,13 +36,14 @@ void affine_loop(const void* const* in, void* out, size_t count, const double* p
   });
 }
 
+// Null where op is computed element by element.
 Loop vector_binary(BinaryOp op, bool wide) {
-  Loop loop = nullptr;
-  formulas::visit_binary(op, [&](auto formula) {
-    using Formula = decltype(formula);
-    loop = wide ? binary_loop<Formula, double> : binary_loop<Formula, float>;
+  return formulas::visit_formula<Loop>(op, [&](auto row) -> Loop {
+    using Row = decltype(row);
+    if constexpr (Row::kKind != FormulaKind::vector) return nullptr;
+    else if (wide) return binary_loop<typename Row::Formula, double>;
+    else return binary_loop<typename Row::Formula, float>;
   });
-  return loop;
 }
 
 Loop vector_affine(bool wide) { return wide ? affine_loop<double> : affine_loop<float>; }

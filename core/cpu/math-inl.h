@@ -1,4 +1,4 @@
-// Included once per instruction set by Highway's foreach_target: the math policy of formulas.h on
+// Included once per instruction set by Highway's foreach_target: the math policy of formulas.inc on
 // vector registers, and helpers that kernels share.
 #if defined(TESSERA_CORE_CPU_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TESSERA_CORE_CPU_MATH_INL_H_
@@ -13,7 +13,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/kernels/elementwise.h"
+#include "core/error.h"
+#include "core/formulas.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {

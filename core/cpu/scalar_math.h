@@ -5,7 +5,8 @@
 #include <limits>
 #include <numbers>
 
-#include "core/kernels/elementwise.h"
+#include "core/error.h"
+#include "core/formulas.h"
 
 namespace tessera::cpu::scalar {
 
@@ -21,17 +22,23 @@ struct ScalarMath {
   T constant(double value) const { return static_cast<T>(value); }
   T neg(T x) const { return -x; }
   T abs(T x) const { return std::abs(x); }
+  T sqrt(T x) const { return std::sqrt(x); }
   T floor(T x) const { return std::floor(x); }
+  T ceil(T x) const { return std::ceil(x); }
+  T round(T x) const { return std::rint(x); }
   T trunc(T x) const { return std::trunc(x); }
   T fma(T a, T b, T c) const { return a * b + c; }
   T where(bool condition, T yes, T no) const { return condition ? yes : no; }
   bool less(T a, T b) const { return a < b; }
+  bool less_equal(T a, T b) const { return a <= b; }
+  bool equal(T a, T b) const { return a == b; }
   bool is_nan(T x) const { return x != x; }
   T copysign(T x, T sign) const { return std::copysign(x, sign); }
   T exp(T x) const { return std::exp(x); }
   T exp_nonpositive(T x) const { return std::exp(x); }
   T exp2(T x) const { return std::exp2(x); }
   T expm1(T x) const { return std::expm1(x); }
+  T log(T x) const { return std::log(x); }
   T log2(T x) const { return std::log2(x); }
   T log10(T x) const { return std::log10(x); }
   T log1p(T x) const { return std::log1p(x); }
@@ -43,6 +50,7 @@ struct ScalarMath {
   T atan(T x) const { return std::atan(x); }
   T sinh(T x) const { return std::sinh(x); }
   T cosh(T x) const { return std::cosh(x); }
+  T tanh(T x) const { return std::tanh(x); }
   T asinh(T x) const { return std::asinh(x); }
   T acosh(T x) const { return std::acosh(x); }
   T atanh(T x) const { return std::atanh(x); }

@@ -28,13 +28,14 @@ void unary_loop(const void* const* in, void* out, size_t count, const double* pa
   });
 }
 
+// Null where op is computed element by element.
 Loop vector_unary(UnaryOp op, bool wide) {
-  Loop loop = nullptr;
-  formulas::visit_unary(op, [&](auto formula) {
-    using Formula = decltype(formula);
-    loop = wide ? unary_loop<Formula, double> : unary_loop<Formula, float>;
+  return formulas::visit_formula<Loop>(op, [&](auto row) -> Loop {
+    using Row = decltype(row);
+    if constexpr (Row::kKind != FormulaKind::vector) return nullptr;
+    else if (wide) return unary_loop<typename Row::Formula, double>;
+    else return unary_loop<typename Row::Formula, float>;
   });
-  return loop;
 }
 
 }  // namespace tessera::cpu::HWY_NAMESPACE

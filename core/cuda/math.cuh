@@ -6,7 +6,8 @@
 #include <numbers>
 
 #include "core/cuda/launch.h"
-#include "core/kernels/elementwise.h"
+#include "core/error.h"
+#include "core/formulas.h"
 
 namespace tessera::cuda {
 

@@ -51,6 +51,16 @@ TEST(Special, HypotNeitherOverflowsNorVanishes) {
             "[hypot] expected a floating dtype, got i64");
 }
 
+TEST(Special, SincKeepsItsDigitsAroundZero) {
+  Tensor x = floats({0, -0.0, 1e-9, -0.04, 0.5});
+  EXPECT_TRUE(close_to(values(sinc(x)), {1, 1, 1, 0.9973701827725034, 2 / M_PI}, 0, 1e-14));
+  EXPECT_TRUE(std::isnan(sinc(floats({kInf})).item<double>()));
+  // sinc'(x) = (cos(pi x) - sinc(x)) / x
+  Values slopes{0, 0, -M_PI * M_PI / 3 * 1e-9, 0.13138703645063998, -4 / M_PI};
+  EXPECT_TRUE(close_to(grad_of(x, sinc(x)), slopes, 0, 1e-11));
+  EXPECT_EQ(sinc(of(DType::i64, {0})).dtype(), DType::f32);
+}
+
 TEST(Special, CopysignTakesTheSignOfZeroAndNan) {
   Tensor b = floats({-0.0, 0.0, std::copysign(NAN, -1.0), NAN, -kInf});
   EXPECT_EQ(values(copysign(floats({2, -2, 2, -2, 0}), b)), (Values{-2, 2, -2, 2, -0.0}));

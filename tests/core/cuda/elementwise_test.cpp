@@ -16,13 +16,13 @@ constexpr DType kAll[] = {DType::f32, DType::f64, DType::bf16, DType::f16,
 
 // Every function there is.
 template <class Op>
-std::vector<Op> up_to(Op last) {
+std::vector<Op> numbered(size_t count) {
   std::vector<Op> out;
-  for (int i = 0; i <= static_cast<int>(last); ++i) out.push_back(static_cast<Op>(i));
+  for (size_t i = 0; i < count; ++i) out.push_back(static_cast<Op>(i));
   return out;
 }
-const std::vector<UnaryOp> kUnary = up_to(UnaryOp::logical_not);
-const std::vector<BinaryOp> kBinary = up_to(BinaryOp::logical_xor);
+const std::vector<UnaryOp> kUnary = numbered<UnaryOp>(std::size(kUnaryKinds));
+const std::vector<BinaryOp> kBinary = numbered<BinaryOp>(std::size(kBinaryKinds));
 
 double rounding(DType dtype) {
   switch (dtype) {

@@ -49,6 +49,8 @@ std::vector<OpCase> special_cases() {
                           "copysign_number", [](const Tensor& x) { return copysign(x, -0.0); },
                           [](double x) { return -std::abs(x); }, -2, 2, 0.3),
                       "copysign"));
+  out.push_back(unary(
+      "sinc", sinc, [](double x) { return std::sin(M_PI * x) / (M_PI * x); }, -2, 2, 1e-3));
   out.push_back(
       named(unary(
                 "float_power", [](const Tensor& x) { return of_own_dtype(float_power(x, 2.5), x); },
