@@ -2,6 +2,9 @@
 
 #include <atomic>
 
+#include "core/kernels.h"
+#include "core/kernels/fold.h"
+#include "core/kernels/unary.h"
 #include "core/parallel.h"
 
 namespace tessera {
@@ -31,9 +34,25 @@ int64_t count_in(const Array& packed, int64_t begin, int64_t end) {
 
 }  // namespace
 
+namespace {
+
+int64_t count_by_kernels(const Array& array) {
+  const Kernels& here = kernels(array.device());
+  Array wrong = Array::empty(array.shape(), DType::boolean, array.device());
+  here.unary().run(UnaryOp::isfinite, array, wrong);
+  here.unary().run(UnaryOp::logical_not, wrong, wrong);
+  Array count = Array::empty({1, 1}, DType::i64, array.device());
+  here.fold().run(FoldOp::count_nonzero, wrong, count);
+  return count.item<int64_t>();
+}
+
+}  // namespace
+
 int64_t count_nonfinite(const Array& array) {
-  if (!is_floating(array.dtype()) || array.device().type == DeviceType::meta) return 0;
-  Array packed = array.to(Device{}).contiguous();
+  const Backend& device = backend(array.device());
+  if (!is_floating(array.dtype()) || !device.has_elements()) return 0;
+  if (!device.host_reads()) return count_by_kernels(array);
+  Array packed = array.contiguous();
   std::atomic<int64_t> count = 0;
   parallel_tiles(packed.numel(), kTile, [&](int64_t begin, int64_t end) {
     if (int64_t found = count_in(packed, begin, end)) count += found;

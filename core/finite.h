@@ -6,7 +6,7 @@
 namespace tessera {
 
 // Whether no element is NaN or infinite; true of dtypes that know neither, and on meta. Reads the
-// array once, at the speed of memory; one of another device is copied to the CPU first.
+// array once, at the speed of memory, where it is: the host waits for the answer.
 bool all_finite(const Array& array);
 
 // How many elements are NaN or infinite.

@@ -1,11 +1,10 @@
 #include "distributed/gradient_norm.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/kernels.h"
 #include "core/kernels/reduce.h"
-#include "core/tree.h"
+#include "core/kernels/unary.h"
 
 namespace tessera {
 namespace {
@@ -15,26 +14,33 @@ int64_t chunks_of(Interval interval) {
 }
 
 // From what ranks have of every bucket to the order of the parameters.
-std::vector<double> chunks_in_order(const std::vector<Bucket>& buckets,
-                                    const std::vector<Array>& of_ranks) {
-  std::vector<double> chunks;
-  std::vector<const double*> next;  // of each rank
-  for (const Array& sums : of_ranks) next.push_back(sums.data<double>());
+Array chunks_in_order(const std::vector<Bucket>& buckets, const std::vector<Array>& of_ranks) {
+  int64_t count = 0;
   for (const Bucket& bucket : buckets) {
     if (!bucket.trained) continue;
-    std::vector<double> of_bucket(static_cast<size_t>(bucket.numel / kChunkElements));
+    for (const Segment& segment : bucket.segments) {
+      count = std::max(count, segment.first_chunk + chunks_of({segment.begin, segment.end}));
+    }
+  }
+  // Frozen parameters between trained ones have chunks of 0.
+  Array chunks = Array::zeros({count}, DType::f64, of_ranks[0].device());
+  std::vector<int64_t> next(of_ranks.size());  // of each rank
+  for (const Bucket& bucket : buckets) {
+    if (!bucket.trained) continue;
+    Array of_bucket =
+        Array::empty({bucket.numel / kChunkElements}, DType::f64, of_ranks[0].device());
     for (size_t rank = 0; rank < of_ranks.size(); ++rank) {
       Interval shard = bucket.cut.of(static_cast<int>(rank));
-      int64_t count = shard.size() / kChunkElements;
-      std::copy_n(next[rank], count, of_bucket.begin() + shard.begin / kChunkElements);
-      next[rank] += count;
+      Interval from{next[rank], next[rank] + shard.size() / kChunkElements};
+      int64_t to = shard.begin / kChunkElements;
+      slice_of(of_bucket, {to, to + from.size()}).copy_(slice_of(of_ranks[rank], from));
+      next[rank] = from.end;
     }
     for (const Segment& segment : bucket.segments) {
-      auto first = of_bucket.begin() + segment.begin / kChunkElements;
-      int64_t count = chunks_of({segment.begin, segment.end});
-      auto end = static_cast<size_t>(segment.first_chunk + count);
-      if (chunks.size() < end) chunks.resize(end);
-      std::copy_n(first, count, chunks.begin() + segment.first_chunk);
+      int64_t size = chunks_of({segment.begin, segment.end});
+      int64_t from = segment.begin / kChunkElements;
+      slice_of(chunks, {segment.first_chunk, segment.first_chunk + size})
+          .copy_(slice_of(of_bucket, {from, from + size}));
     }
   }
   return chunks;
@@ -42,8 +48,8 @@ std::vector<double> chunks_in_order(const std::vector<Bucket>& buckets,
 
 }  // namespace
 
-double gradient_norm(const std::vector<Bucket>& buckets, const std::vector<Array>& gradients,
-                     const ShardGrid& grid) {
+Array gradient_norm(const std::vector<Bucket>& buckets, const std::vector<Array>& gradients,
+                    const ShardGrid& grid) {
   const Levels& owners = grid.owners();
   auto own = static_cast<size_t>(owners.rank());
   Device device = buckets[0].own_params.device();
@@ -64,8 +70,10 @@ double gradient_norm(const std::vector<Bucket>& buckets, const std::vector<Array
     filled += count;
   }
   if (owners.size() > 1) owners.all().all_gather(of_ranks[own], of_ranks).join();
-  if (device.type == DeviceType::meta) return 0;
-  return std::sqrt(tree_sum(chunks_in_order(buckets, of_ranks)));
+  Array norm = Array::empty({}, DType::f64, device);
+  kernels(device).reduce().tree_sum(chunks_in_order(buckets, of_ranks), norm);
+  kernels(device).unary().run(UnaryOp::sqrt, norm, norm);
+  return norm;
 }
 
 }  // namespace tessera

@@ -5,7 +5,13 @@
 #include <unordered_map>
 
 #include "autograd/context.h"
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/compare.h"
+#include "autograd/ops/creation.h"
+#include "autograd/ops/where.h"
 #include "core/finite.h"
+#include "core/kernels.h"
+#include "core/kernels/reduce.h"
 #include "core/tree.h"
 #include "distributed/agreement.h"
 #include "distributed/gradient_norm.h"
@@ -35,6 +41,24 @@ std::string nonfinite_in(const Bucket& bucket) {
     if (!std::all_of(slices.begin(), slices.end(), all_finite)) return segment.name;
   }
   return {};
+}
+
+// In the order of the tree.
+Array sum_of_losses(const std::vector<Array>& losses) {
+  Array all = Array::empty({static_cast<int64_t>(losses.size())}, DType::f64, losses[0].device());
+  for (size_t i = 0; i < losses.size(); ++i) {
+    all.select(0, static_cast<int64_t>(i)).copy_(losses[i].view({}));
+  }
+  Array sum = Array::empty({}, DType::f64, all.device());
+  kernels(all.device()).reduce().tree_sum(all, sum);
+  return sum;
+}
+
+// Whether its rules can be told by the device that nothing may change.
+bool heeds_when(const Bucket& bucket) {
+  return !bucket.trained ||
+         std::all_of(bucket.segments.begin(), bucket.segments.end(),
+                     [](const Segment& segment) { return segment.rule->heeds_when(); });
 }
 
 // A module has one step at a time.
@@ -97,7 +121,7 @@ auto TrainStep::guarded(const Body& body) const {
 
 StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call) {
   call.lr = lr;
-  return apply(lr, accumulate(loss_of_leaf, call));
+  return guarded([&] { return apply_collective(lr, sums_of(loss_of_leaf, call)); });
 }
 
 void TrainStep::run_idle(double lr) {
@@ -105,19 +129,32 @@ void TrainStep::run_idle(double lr) {
 }
 
 StepGradients TrainStep::accumulate(const LossOfLeaf& loss_of_leaf, StepCall call) {
-  if (call.leaves == 0) call.leaves = options_.leaves;
   return guarded([&] {
-    TESSERA_CHECK(call.leaves >= 1 && call.leaves <= options_.leaves,
-                  "[TrainStep] expected from 1 to {} leaves, got {}", options_.leaves, call.leaves);
-    check_lr(call.lr.value_or(0));
-    return sum_gradients(&loss_of_leaf, call);
+    StepGradients gradients = sums_of(loss_of_leaf, call);
+    read_loss(gradients);
+    return gradients;
   });
+}
+
+StepGradients TrainStep::sums_of(const LossOfLeaf& loss_of_leaf, StepCall call) {
+  if (call.leaves == 0) call.leaves = options_.leaves;
+  TESSERA_CHECK(call.leaves >= 1 && call.leaves <= options_.leaves,
+                "[TrainStep] expected from 1 to {} leaves, got {}", options_.leaves, call.leaves);
+  check_lr(call.lr.value_or(0));
+  return sum_gradients(&loss_of_leaf, call);
+}
+
+void TrainStep::read_loss(StepGradients& gradients) const {
+  if (!gradients.loss_sum_.defined()) return;
+  gradients.loss = gradients.loss_sum_.item<double>() / gradients.weight;
+  gradients.loss_sum_ = {};
 }
 
 double TrainStep::norm(const StepGradients& gradients) const {
   return guarded([&] {
     check_gradients(gradients);
-    return gradient_norm(buckets_, gradients.sums, grid_) / gradients.weight;
+    Array norm = gradient_norm(buckets_, gradients.sums, grid_);
+    return on_meta() ? 0 : norm.item<double>() / gradients.weight;
   });
 }
 
@@ -193,6 +230,7 @@ StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall 
   out.weight = table->sum(kWeight);
   if (!(out.weight > 0)) throw SharedError("[TrainStep] the losses of a step have no weight");
   out.loss = table->sum(kLoss) / out.weight;
+  if (!leaves.losses.empty()) out.loss_sum_ = sum_of_losses(leaves.losses);
   out.stop = table->max(kStop) > 0;
   out.move_statistics_ = [this, table, leaves = call.leaves,
                           observed = std::move(leaves.observed)] {
@@ -202,20 +240,58 @@ StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall 
 }
 
 StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
+  Array norm = gradient_norm(buckets_, gradients.sums, grid_);
+  if (device().has_elements() && !device().host_reads()) {
+    return apply_on_device(lr, gradients, norm);
+  }
   StepResult result;
   result.weight = gradients.weight;
   result.loss = gradients.loss;
   result.stop = gradients.stop;
-  result.grad_norm = gradient_norm(buckets_, gradients.sums, grid_) / result.weight;
+  result.grad_norm = on_meta() ? 0 : norm.item<double>() / result.weight;
   result.finite = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
   if (result.finite) {
     bool clip = options_.clip_norm > 0;
     double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
     ++updates_done_;
-    update(lr, gradients.sums, factor / result.weight);
+    update(lr, gradients.sums, scale_on_device(factor / result.weight));
     gather_parameters();
     if (!on_meta()) gradients.move_statistics_();
   }
+  ++steps_done_;
+  return result;
+}
+
+// The same, with numbers that the host has not seen: it reads them when all is under way. Rules
+// that must not run where they are not finite hear of it on the device.
+StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
+                                      const Array& norm) {
+  NoGrad no_grad;
+  double weight = gradients.weight;
+  Tensor loss = gradients.loss_sum_.defined()
+                    ? Tensor(gradients.loss_sum_) / weight
+                    : Tensor(Array::scalar(gradients.loss, DType::f64).to(norm.device()));
+  Tensor grad_norm = Tensor(norm) / weight;
+  Tensor finite = logical_and(isfinite(loss), isfinite(grad_norm));
+  Tensor factor = full_like(grad_norm, 1);
+  if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (grad_norm + 1e-6), factor);
+  Array row = Array::empty({3}, DType::f64, norm.device());
+  row.select(0, 0).copy_(loss.data());
+  row.select(0, 1).copy_(grad_norm.data());
+  row.select(0, 2).copy_(finite.data());
+  LateRead late = device().read_later(row.device_raw(), row.nbytes());
+  const auto* numbers = static_cast<const double*>(late.bytes.get());
+  bool heeded = std::all_of(buckets_.begin(), buckets_.end(), heeds_when);
+  if (!heeded) device().wait(late.event);
+  if (heeded || numbers[2] != 0) {
+    ++updates_done_;
+    update(lr, gradients.sums, (factor / weight).data(), heeded ? finite.data() : Array());
+    gather_parameters();
+  }
+  device().wait(late.event);
+  StepResult result{numbers[0], weight, numbers[1], numbers[2] != 0, gradients.stop};
+  if (result.finite) gradients.move_statistics_();
+  else if (heeded) --updates_done_;
   ++steps_done_;
   return result;
 }
@@ -236,6 +312,7 @@ TrainStep::Leaves TrainStep::run_rounds(const LossOfLeaf* loss_of_leaf, StepCall
                       {}};
       if (loss_of_leaf) leaf = run_leaf(*loss_of_leaf, leaves[round], call.stop_requested);
       else leaf.row[kWeight] = 1;
+      if (leaf.loss.defined()) out.losses.push_back(std::move(leaf.loss));
       out.rows.push_back(std::move(leaf.row));
       out.observed.push_back(std::move(leaf.observed));
     }
@@ -253,12 +330,13 @@ TrainStep::LeafResult TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_
   nn::Loss loss = loss_of_leaf({leaf, steps_done_});
   loss.sum.backward();
   std::vector<double> row(kNumColumns);
-  row[kLoss] = on_meta() ? 0 : loss.sum.item<double>();
+  row[kLoss] = on_meta() || keeps_losses() ? 0 : loss.sum.item<double>();
   row[kWeight] = loss.weight;
   row[kStop] = stop_requested ? 1 : 0;
   std::vector<double> columns = statistics_.columns_of(observations.list());
   row.insert(row.end(), columns.begin(), columns.end());
-  return {std::move(row), observations.list()};
+  Array kept = keeps_losses() ? loss.sum.data().to(DType::f64) : Array();
+  return {std::move(row), observations.list(), std::move(kept)};
 }
 
 int64_t TrainStep::num_columns() const {
@@ -316,11 +394,16 @@ Array TrainStep::scale_on_device(double scale) const {
   return {std::move(storage), DType::f64, {}, {}, 0};
 }
 
+bool TrainStep::keeps_losses() const {
+  return device().has_elements() && !device().host_reads() && mesh_.data().size() == 1;
+}
+
 void TrainStep::update_segment(const Segment& segment, const optim::Slice& slice,
-                               const Array& grad_scale, double lr) {
+                               const Array& grad_scale, optim::UpdateStep step) {
+  step.lr *= segment.lr_scale;
+  step.weight_decay = segment.weight_decay;
   try {
-    segment.rule->update(slice, grad_scale,
-                         {lr * segment.lr_scale, segment.weight_decay, updates_done_});
+    segment.rule->update(slice, grad_scale, step);
   } catch (const Error& error) {
     // It may need to know elements, which meta has not.
     if (!on_meta()) throw;
@@ -328,8 +411,8 @@ void TrainStep::update_segment(const Segment& segment, const optim::Slice& slice
   }
 }
 
-void TrainStep::update(double lr, const std::vector<Array>& gradients, double scale) {
-  Array grad_scale = scale_on_device(scale);
+void TrainStep::update(double lr, const std::vector<Array>& gradients, const Array& grad_scale,
+                       const Array& when) {
   for (size_t i = 0; i < buckets_.size(); ++i) {
     const Bucket& bucket = buckets_[i];
     if (!bucket.trained) continue;
@@ -342,7 +425,7 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, double sc
           *array = array->view(segment.parameter.shape());
         }
       }
-      update_segment(segment, slice, grad_scale, lr);
+      update_segment(segment, slice, grad_scale, {lr, 0, updates_done_, when});
     }
     if (bucket.master.dtype() != bucket.params.dtype()) bucket.own_params.copy_(bucket.master);
     bucket.params.storage()->mark_changed("TrainStep::run");

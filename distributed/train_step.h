@@ -48,6 +48,7 @@ struct StepGradients {
  private:
   friend class TrainStep;
   const TrainStep* of_ = nullptr;
+  Array loss_sum_;  // 0-d f64, where the host has not read it yet; `loss` is 0 until then
   std::function<void()> move_statistics_;  // running ones, to what the leaves observed
 };
 
@@ -85,6 +86,8 @@ class TrainStep {
   // Runs the step: the loss of each of this rank's leaves, backward, the sum over all leaves
   // divided by the total weight, clipping, the update. lr is finite and the same on every rank. A
   // collective. What loss_of_leaf throws is passed on, and fails the step on the other ranks too.
+  // Where the host cannot read the device, it waits once, for the result's numbers, when all of the
+  // step has been enqueued.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
   // The two halves of run, for what goes between them. The first gives the gradients; it may be
@@ -141,11 +144,13 @@ class TrainStep {
   struct LeafResult {
     std::vector<double> row;
     std::vector<Observation> observed;
+    Array loss = {};  // where the row has 0 instead of it
   };
   // What the leaves of this rank gave.
   struct Leaves {
     std::vector<std::vector<double>> rows;
     std::vector<std::vector<Observation>> observed;
+    std::vector<Array> losses;
   };
 
   template <class Body>
@@ -154,7 +159,10 @@ class TrainStep {
   void check_gradients(const StepGradients& gradients) const;
   void check_no_gradients() const;
   StepGradients sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall call);
+  StepGradients sums_of(const LossOfLeaf& loss_of_leaf, StepCall call);
+  void read_loss(StepGradients& gradients) const;
   StepResult apply_collective(double lr, StepGradients gradients);
+  StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
   void take_masters(const char* op);
   Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
@@ -169,9 +177,14 @@ class TrainStep {
   void add_use_columns(std::vector<double>& row) const;
   void check_use(const LeafTable& table, int64_t num_leaves) const;
   Array scale_on_device(double scale) const;
-  void update(double lr, const std::vector<Array>& gradients, double scale);
+  void update(double lr, const std::vector<Array>& gradients, const Array& grad_scale,
+              const Array& when = {});
   void update_segment(const Segment& segment, const optim::Slice& slice, const Array& grad_scale,
-                      double lr);
+                      optim::UpdateStep step);
+  Backend& device() const { return buckets_[0].own_params.storage()->backend(); }
+  // Whether losses stay where they are until the step's end. Other ranks' are asked for on the
+  // host.
+  bool keeps_losses() const;
   // Makes whole what is not sharded, of trained parameters or of all.
   void gather_parameters(bool frozen_too = false) const;
 

@@ -5,10 +5,12 @@
 #include <set>
 #include <unordered_set>
 
+#include "autograd/ops/arithmetic.h"
+#include "autograd/ops/creation.h"
+#include "autograd/ops/where.h"
 #include "core/finite.h"
 #include "core/kernels.h"
 #include "core/kernels/reduce.h"
-#include "core/tree.h"
 
 namespace tessera::optim {
 namespace {
@@ -17,6 +19,7 @@ constexpr int64_t kChunk = 256;
 constexpr const char* kStep = "step";
 
 Array flat(const Array& x) { return x.view({x.numel()}); }
+int64_t chunks_of(const Array& x) { return (x.numel() + kChunk - 1) / kChunk; }
 
 std::string key(std::string_view state, std::string_view param) {
   return fmt::format("{}/{}", state, param);
@@ -128,7 +131,8 @@ void Optimizer::update(Item& item, double lr, const Array& grad_scale) {
     slice = {flat(param), flat(grad), {}};
     for (const Array& array : state.arrays) slice.state.push_back(flat(array));
   }
-  group.rule->update(slice, grad_scale, {lr * group.lr_scale, group.weight_decay, ++state.steps});
+  group.rule->update(slice, grad_scale.to(param.device()),
+                     {lr * group.lr_scale, group.weight_decay, ++state.steps});
   param.storage()->mark_changed("Optimizer::step");
 }
 
@@ -200,19 +204,31 @@ void Optimizer::load_state_dict(const nn::StateDict& state) {
 
 Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double* norm) {
   TESSERA_CHECK(max_norm > 0, "[clip_grad_norm] expected a norm above 0, got {}", max_norm);
-  std::vector<double> sums;
+  std::vector<Array> grads;
+  int64_t num_chunks = 0;
   for (const Tensor& param : params) {
     if (!param.grad().defined()) continue;
-    Array grad = flat(param.grad().data());
-    Array chunks = Array::empty({(grad.numel() + kChunk - 1) / kChunk}, DType::f64, grad.device());
-    kernels(grad.device()).reduce().chunk_square_sums(grad, chunks);
-    for (double sum : chunks.to_vector<double>()) sums.push_back(sum);
+    grads.push_back(flat(param.grad().data()));
+    num_chunks += chunks_of(grads.back());
   }
-  double total = std::sqrt(tree_sum(sums));
-  if (norm) *norm = total;
-  // Written so that a NaN stays one and reaches the parameters, where it is seen.
-  double factor = max_norm / (total + 1e-6);
-  return Array::scalar(factor > 1 ? 1.0 : factor, DType::f64);
+  Device device = grads.empty() ? Device{} : grads[0].device();
+  Array sums = Array::empty({num_chunks}, DType::f64, device);
+  int64_t filled = 0;
+  for (const Array& grad : grads) {
+    int64_t end = filled + chunks_of(grad);
+    Array own = sums.slice(0, filled, end);
+    if (grad.device() != device) own = Array::empty(own.shape(), DType::f64, grad.device());
+    kernels(grad.device()).reduce().chunk_square_sums(grad, own);
+    if (grad.device() != device) sums.slice(0, filled, end).copy_(own);
+    filled = end;
+  }
+  Array squares = Array::empty({}, DType::f64, device);
+  kernels(device).reduce().tree_sum(sums, squares);
+  NoGrad no_grad;
+  Tensor total = sqrt(Tensor(squares));
+  if (norm) *norm = total.item<double>();
+  // A NaN stays one and reaches the parameters, where it is seen.
+  return minimum(max_norm / (total + 1e-6), full_like(total, 1)).data();
 }
 
 }  // namespace tessera::optim

@@ -95,8 +95,9 @@ class OptimizerOf final : public Optimizer {
       : Optimizer(std::move(groups), std::make_shared<Rule>(options)) {}
 };
 
-// The factor min(1, max_norm / (norm + 1e-6)) as a 0-d f64 array, norm being that of all gradients
-// together. The sum of squares runs over chunks of 256 elements in one tree.
+// The factor min(1, max_norm / (norm + 1e-6)) as a 0-d f64 array on the gradients' device, norm
+// being that of all gradients together; who wants that too, waits for it. The sum of squares runs
+// over chunks of 256 elements in one tree.
 Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double* norm = nullptr);
 
 }  // namespace tessera::optim

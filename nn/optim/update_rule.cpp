@@ -13,7 +13,7 @@ std::vector<StateInfo> ElementwiseRule::states(const Dims& shape) const {
 
 void ElementwiseRule::update(const Slice& slice, const Array& grad_scale,
                              const UpdateStep& step) const {
-  UpdateArgs args{formula(), factors(step)};
+  UpdateArgs args{formula(), factors(step), step.when};
   kernels(slice.param.device())
       .optimizer()
       .update(args, slice.param, slice.grad, grad_scale, slice.state);

@@ -39,6 +39,9 @@ struct UpdateStep {
   double lr = 0;
   double weight_decay = 0;
   int64_t step = 1;  // counted from 1; one that was skipped is none
+  // Undefined, or a 0-d bool array on the device: where it is false, nothing may change. Given to
+  // rules that heed it only.
+  Array when = {};
 };
 
 class UpdateRule {
@@ -49,6 +52,8 @@ class UpdateRule {
   virtual std::vector<StateInfo> states(const Dims& shape) const = 0;
   // Its name and settings in words: what ranks compare before they train together.
   virtual std::string describe() const = 0;
+  // Whether update() heeds UpdateStep::when. For the others the host waits until it knows.
+  virtual bool heeds_when() const { return false; }
   // One step from grad * grad_scale, a 0-d f64 array. All arrays are of one dtype, f32 or f64.
   virtual void update(const Slice& slice, const Array& grad_scale,
                       const UpdateStep& step) const = 0;
@@ -61,6 +66,7 @@ class ElementwiseRule : public UpdateRule {
   using Factors = std::array<double, UpdateArgs::kMaxFactors>;
 
   Cut cut() const final { return Cut::anywhere; }
+  bool heeds_when() const final { return true; }
   std::vector<StateInfo> states(const Dims& shape) const final;
   void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const final;
 
