@@ -8,77 +8,12 @@
 #include <string_view>
 #include <vector>
 
-#include "core/device.h"
-#include "core/dtype.h"
 #include "core/error.h"
-#include "core/io/checksum.h"
-#include "distributed/step_options.h"
 #include "launcher/experiment/config/config_error.h"
+#include "launcher/experiment/config/run_sections.h"
 #include "launcher/experiment/config/schema.h"
 
 namespace tessera::experiment {
-
-// The words of run.resume that are no path.
-inline constexpr const char* kResumeNone = "none";
-inline constexpr const char* kResumeAuto = "auto";
-
-struct RunConfig {
-  std::string name = "run";
-  std::optional<std::string> dir;
-  int64_t steps = 300;
-  int64_t seed = 1;
-  std::string resume = kResumeNone;
-  std::optional<int64_t> stop_after;
-  int64_t eval_every = 0;
-  int64_t eval_batches = 16;
-  bool accept_changes = false;
-  void visit(FieldVisitor& v);
-};
-
-struct InitConfig {
-  std::optional<std::string> from;
-  std::string map;
-  void visit(FieldVisitor& v);
-};
-
-struct ParallelConfig {
-  Strategy strategy = Strategy::ddp;
-  AutoInt group;
-  ReductionMode reduction = ReductionMode::exact;  // or fast
-  DType gradient_dtype = DType::f32;               // or bf16
-  UnusedParameters unused_parameters = UnusedParameters::error;
-  Start start = Start::compare;
-  int64_t bucket_mib = 25;
-  void visit(FieldVisitor& v);
-};
-
-enum class Recompute { none, blocks };
-constexpr auto words_of(Recompute) {
-  return std::array{Word{Recompute::none, "none"}, Word{Recompute::blocks, "blocks"}};
-}
-
-struct ComputeConfig {
-  DeviceType device = DeviceType::cpu;  // or cuda
-  DType dtype = DType::f32;             // of parameters and activations; or bf16
-  Recompute recompute = Recompute::none;
-  AutoInt threads;
-  void visit(FieldVisitor& v);
-};
-
-struct CheckpointConfig {
-  int64_t every = 0;
-  int64_t keep = 2;
-  bool best = false;
-  ChecksumKind checksum = ChecksumKind::xxh3;
-  AutoInt memory_every;
-  int64_t memory_copies = 1;
-  void visit(FieldVisitor& v);
-};
-
-struct LogConfig {
-  int64_t every = 10;
-  void visit(FieldVisitor& v);
-};
 
 // One name that a chosen section knows, with the struct that holds its keys.
 struct Option {
