@@ -2,6 +2,7 @@
 #pragma once
 
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/shrink.h"
 #include "autograd/ops/softmax.h"
 #include "nn/layers/layer.h"
 
@@ -47,6 +48,9 @@ struct Sigmoid : Activation<sigmoid> {
   using Activation::Activation;
 };
 struct Tanh : Activation<tanh> {
+  using Activation::Activation;
+};
+struct Tanhshrink : Activation<tanhshrink> {
   using Activation::Activation;
 };
 
@@ -138,6 +142,40 @@ class Glu : public OwnLayer {
 
  private:
   int64_t dim_;
+};
+
+class Hardshrink : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  Hardshrink(Module* parent, std::string name, double lambda = 0.5)
+      : OwnLayer({parent, std::move(name)}), lambda_(lambda) {}
+  Tensor forward(const Tensor& x) const override { return hardshrink(x, lambda_); }
+
+ private:
+  double lambda_;
+};
+
+class Softshrink : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  Softshrink(Module* parent, std::string name, double lambda = 0.5)
+      : OwnLayer({parent, std::move(name)}), lambda_(lambda) {}
+  Tensor forward(const Tensor& x) const override { return softshrink(x, lambda_); }
+
+ private:
+  double lambda_;
+};
+
+class Threshold : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  Threshold(Module* parent, std::string name, Scalar threshold, Scalar value)
+      : OwnLayer({parent, std::move(name)}), threshold_(threshold), value_(value) {}
+  Tensor forward(const Tensor& x) const override { return threshold(x, threshold_, value_); }
+
+ private:
+  Scalar threshold_;
+  Scalar value_;
 };
 
 class Softmax : public OwnLayer {

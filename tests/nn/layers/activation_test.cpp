@@ -53,6 +53,10 @@ TEST(Activations, PassTheirOptionsOn) {
   EXPECT_TRUE(same(Hardswish(&root, "hardswish"), hardswish(x)));
   EXPECT_TRUE(same(Hardsigmoid(&root, "hardsigmoid"), hardsigmoid(x)));
   EXPECT_TRUE(same(Softsign(&root, "softsign"), softsign(x)));
+  EXPECT_TRUE(same(Tanhshrink(&root, "tanhshrink"), tanhshrink(x)));
+  EXPECT_TRUE(same(Hardshrink(&root, "hardshrink", 0.7), hardshrink(x, 0.7)));
+  EXPECT_TRUE(same(Softshrink(&root, "softshrink", 0.7), softshrink(x, 0.7)));
+  EXPECT_TRUE(same(Threshold(&root, "threshold", 0.3, -2), threshold(x, 0.3, -2)));
   EXPECT_TRUE(same(LogSigmoid(&root, "logsigmoid"), logsigmoid(x)));
   EXPECT_TRUE(same(Gelu(&root, "gelu", tessera::Gelu::tanh), gelu(x, tessera::Gelu::tanh)));
   EXPECT_TRUE(same(LeakyRelu(&root, "leaky_relu", 0.3), leaky_relu(x, 0.3)));
