@@ -118,6 +118,8 @@ nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t>
 StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) {
   data::Sampler sampler(static_cast<uint64_t>(config_.run.seed), data_.train->size());
   double lr = schedule_section_.lr_at(index, config_.run.steps, optim_section_.lr);
+  std::optional<DetectAnomaly> watch;
+  if (config_.compute.detect_anomaly) watch.emplace();
   StepResult result = step.run(lr,
                                [&](Leaf leaf) {
                                  int64_t first = position + leaf.index * data_section_.micro_batch;

@@ -46,8 +46,7 @@ struct RunConfig {
     v("seed", seed, "seed of all random numbers", at_least(0));
     v("resume", resume,
       "none: a new run; auto: go on with the run in run.dir, or the newest of run.name; or the "
-      "path "
-      "of a checkpoint or a run",
+      "path of a checkpoint or a run",
       path({kResumeNone, kResumeAuto}));
     v("stop_after", stop_after, "stop after this step, with a checkpoint, as if interrupted",
       at_least(1));
@@ -96,8 +95,7 @@ struct ParallelConfig {
       "a parameter that no leaf of a step gives a gradient: an error, or a gradient of zero");
     v("start", start,
       "parameters and buffers that ranks begin with: compare makes a difference an error, "
-      "broadcast "
-      "takes rank 0's");
+      "broadcast takes rank 0's");
     v("bucket_mib", bucket_mib, "size of a gradient bucket, in MiB", in_range(1, 65536));
   }
 };
@@ -112,6 +110,7 @@ struct ComputeConfig {
   DType dtype = DType::f32;             // of parameters and activations; or bf16
   Recompute recompute = Recompute::none;
   AutoInt threads;
+  bool detect_anomaly = false;
 
   void visit(FieldVisitor& v) {
     v("device", device, "where the run computes; cuda: what there is of CUDA does not train yet",
@@ -121,6 +120,8 @@ struct ComputeConfig {
       {DType::f32, DType::bf16});
     v("recompute", recompute, "activations that backward makes again instead of keeping them");
     v("threads", threads, "compute threads of one rank", in_range(1, 1024));
+    v("detect_anomaly", detect_anomaly,
+      "stop at the first gradient that is NaN or infinite, and name its operation; slower");
   }
 };
 
