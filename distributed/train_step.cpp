@@ -5,10 +5,6 @@
 #include <unordered_map>
 
 #include "autograd/context.h"
-#include "autograd/ops/arithmetic.h"
-#include "autograd/ops/compare.h"
-#include "autograd/ops/creation.h"
-#include "autograd/ops/where.h"
 #include "core/finite.h"
 #include "core/kernels.h"
 #include "core/kernels/reduce.h"
@@ -52,13 +48,6 @@ Array sum_of_losses(const std::vector<Array>& losses) {
   Array sum = Array::empty({}, DType::f64, all.device());
   kernels(all.device()).reduce().tree_sum(all, sum);
   return sum;
-}
-
-// Whether its rules can be told by the device that nothing may change.
-bool heeds_when(const Bucket& bucket) {
-  return !bucket.trained ||
-         std::all_of(bucket.segments.begin(), bucket.segments.end(),
-                     [](const Segment& segment) { return segment.rule->heeds_when(); });
 }
 
 // A module has one step at a time.
@@ -239,63 +228,6 @@ StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall 
   return out;
 }
 
-StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
-  Array norm = gradient_norm(buckets_, gradients.sums, grid_);
-  if (device().has_elements() && !device().host_reads()) {
-    return apply_on_device(lr, gradients, norm);
-  }
-  StepResult result;
-  result.weight = gradients.weight;
-  result.loss = gradients.loss;
-  result.stop = gradients.stop;
-  result.grad_norm = on_meta() ? 0 : norm.item<double>() / result.weight;
-  result.finite = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
-  if (result.finite) {
-    bool clip = options_.clip_norm > 0;
-    double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
-    ++updates_done_;
-    update(lr, gradients.sums, scale_on_device(factor / result.weight));
-    gather_parameters();
-    if (!on_meta()) gradients.move_statistics_();
-  }
-  ++steps_done_;
-  return result;
-}
-
-// The same, with numbers that the host has not seen: it reads them when all is under way. Rules
-// that must not run where they are not finite hear of it on the device.
-StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
-                                      const Array& norm) {
-  NoGrad no_grad;
-  double weight = gradients.weight;
-  Tensor loss = gradients.loss_sum_.defined()
-                    ? Tensor(gradients.loss_sum_) / weight
-                    : Tensor(Array::scalar(gradients.loss, DType::f64).to(norm.device()));
-  Tensor grad_norm = Tensor(norm) / weight;
-  Tensor finite = logical_and(isfinite(loss), isfinite(grad_norm));
-  Tensor factor = full_like(grad_norm, 1);
-  if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (grad_norm + 1e-6), factor);
-  Array row = Array::empty({3}, DType::f64, norm.device());
-  row.select(0, 0).copy_(loss.data());
-  row.select(0, 1).copy_(grad_norm.data());
-  row.select(0, 2).copy_(finite.data());
-  LateRead late = device().read_later(row.device_raw(), row.nbytes());
-  const auto* numbers = static_cast<const double*>(late.bytes.get());
-  bool heeded = std::all_of(buckets_.begin(), buckets_.end(), heeds_when);
-  if (!heeded) device().wait(late.event);
-  if (heeded || numbers[2] != 0) {
-    ++updates_done_;
-    update(lr, gradients.sums, (factor / weight).data(), heeded ? finite.data() : Array());
-    gather_parameters();
-  }
-  device().wait(late.event);
-  StepResult result{numbers[0], weight, numbers[1], numbers[2] != 0, gradients.stop};
-  if (result.finite) gradients.move_statistics_();
-  else if (heeded) --updates_done_;
-  ++steps_done_;
-  return result;
-}
-
 TrainStep::Leaves TrainStep::run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call,
                                         std::vector<GradientSum>& sums) {
   Leaves out;
@@ -386,62 +318,8 @@ void TrainStep::check_use(const LeafTable& table, int64_t num_leaves) const {
       unused->name));
 }
 
-// On meta it has its value all the same, for optimizers that read it.
-Array TrainStep::scale_on_device(double scale) const {
-  if (!on_meta()) return Array::scalar(scale, DType::f64).to(buckets_[0].own_params.device());
-  auto value = std::make_shared<double>(1);
-  auto storage = Storage::wrap(value.get(), sizeof(double), {DeviceType::meta}, [value] {});
-  return {std::move(storage), DType::f64, {}, {}, 0};
-}
-
 bool TrainStep::keeps_losses() const {
   return device().has_elements() && !device().host_reads() && mesh_.data().size() == 1;
-}
-
-void TrainStep::update_segment(const Segment& segment, const optim::Slice& slice,
-                               const Array& grad_scale, optim::UpdateStep step) {
-  step.lr *= segment.lr_scale;
-  step.weight_decay = segment.weight_decay;
-  try {
-    segment.rule->update(slice, grad_scale, step);
-  } catch (const Error& error) {
-    // It may need to know elements, which meta has not.
-    if (!on_meta()) throw;
-    update_left_out_ = error.what();
-  }
-}
-
-void TrainStep::update(double lr, const std::vector<Array>& gradients, const Array& grad_scale,
-                       const Array& when) {
-  for (size_t i = 0; i < buckets_.size(); ++i) {
-    const Bucket& bucket = buckets_[i];
-    if (!bucket.trained) continue;
-    for (const Segment& segment : bucket.segments) {
-      Interval own = bucket.own_interval_of(segment);
-      if (own.size() == 0) continue;
-      optim::Slice slice{slice_of(bucket.master, own), slice_of(gradients[i], own), segment.state};
-      if (bucket.rule_cut() == optim::Cut::whole_parameter) {
-        for (Array* array : {&slice.param, &slice.grad}) {
-          *array = array->view(segment.parameter.shape());
-        }
-      }
-      update_segment(segment, slice, grad_scale, {lr, 0, updates_done_, when});
-    }
-    if (bucket.master.dtype() != bucket.params.dtype()) bucket.own_params.copy_(bucket.master);
-    bucket.params.storage()->mark_changed("TrainStep::run");
-  }
-}
-
-void TrainStep::gather_parameters(bool frozen_too) const {
-  const Levels& owners = grid_.owners();
-  if (owners.size() == 1) return;
-  std::vector<Gather> gathers;
-  for (const Bucket& bucket : buckets_) {
-    if (bucket.sharded || !(bucket.trained || frozen_too)) continue;
-    gathers.emplace_back(owners, bucket.cut, bucket.own_params, bucket.params);
-  }
-  for (Gather& gather : gathers) gather.step();
-  for (Gather& gather : gathers) gather.wait();
 }
 
 void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done) {
@@ -463,16 +341,6 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
 
 void TrainStep::masters_changed() {
   guarded([&] { take_masters("TrainStep::masters_changed"); });
-}
-
-void TrainStep::take_masters(const char* op) {
-  for (const Bucket& bucket : buckets_) {
-    if (bucket.master.storage() != bucket.own_params.storage()) {
-      bucket.own_params.copy_(bucket.master);
-    }
-    bucket.params.storage()->mark_changed(op);
-  }
-  gather_parameters(true);
 }
 
 std::string TrainStep::nonfinite_parameter() {
