@@ -12,6 +12,7 @@
 #include <memory>
 #include <string_view>
 #include <thread>
+#include <typeinfo>
 #include <vector>
 
 #include "core/error.h"
@@ -21,6 +22,16 @@ namespace tessera {
 namespace {
 
 thread_local int threads_of_caller = 0;
+
+// A helper knows nothing of the caller's place, which errors end in.
+[[noreturn]] void rethrow(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    if (typeid(error) != typeid(Error)) throw;
+    throw_error(error.what());
+  }
+}
 thread_local bool inside_tile = false;
 
 int default_threads() {
@@ -83,7 +94,7 @@ class Team {
     for (int left = 0; (left = helpers_left_.load(std::memory_order_acquire)) > 0;) {
       wait_for_change(helpers_left_, left);
     }
-    if (job.failure) std::rethrow_exception(job.failure);
+    if (job.failure) rethrow(job.failure);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <set>
@@ -12,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/call_place.h"
 #include "core/kernels.h"
 #include "core/kernels/matmul.h"
 #include "tests/support/arrays.h"
@@ -227,6 +229,23 @@ TEST(ParallelFor, AChildThatWasForkedMultiplies) {
   }
   ended = true;
   other.join();
+}
+
+// Helpers know nothing of the caller's place.
+TEST(ParallelFor, ErrorsOfAnyThreadEndInTheCallersPlace) {
+  Threads threads(4);
+  NotedCall call(CallSite("net.cpp", 12));
+  std::thread::id caller = std::this_thread::get_id();
+  std::string error;
+  for (int i = 0; i < 1000 && error.empty(); ++i) {
+    error = test::error_with_place([&] {
+      parallel_for(64, [&](int64_t) {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        if (std::this_thread::get_id() != caller) throw_error("[test] wrong");
+      });
+    });
+  }
+  EXPECT_EQ(error, "[test] wrong, called at net.cpp:12");
 }
 
 }  // namespace
