@@ -109,8 +109,11 @@ bool Optimizer::step(double lr, const Array& grad_scale) {
                   "[Optimizer] {}; nothing was updated", reason);
     if (!reason.empty()) return false;
   }
+  Array scale = grad_scale;  // on the device of the parameter at hand
   for (Item& item : items_) {
-    if (item.param.requires_grad() && item.param.grad().defined()) update(item, lr, grad_scale);
+    if (!item.param.requires_grad() || !item.param.grad().defined()) continue;
+    scale = scale.to(item.param.device());
+    update(item, lr, scale);
   }
   return true;
 }
@@ -131,8 +134,7 @@ void Optimizer::update(Item& item, double lr, const Array& grad_scale) {
     slice = {flat(param), flat(grad), {}};
     for (const Array& array : state.arrays) slice.state.push_back(flat(array));
   }
-  group.rule->update(slice, grad_scale.to(param.device()),
-                     {lr * group.lr_scale, group.weight_decay, ++state.steps});
+  group.rule->update(slice, grad_scale, {lr * group.lr_scale, group.weight_decay, ++state.steps});
   param.storage()->mark_changed("Optimizer::step");
 }
 
