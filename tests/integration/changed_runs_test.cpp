@@ -186,6 +186,10 @@ TEST_F(ChangedRuns, AStateThatIsNotFiniteReplacesNoGoodOne) {
   // Finite, but the next step's loss is no number: the one before is still there.
   EXPECT_TRUE(failed(run(mpirun(2, kRun + resume("run") + diverging + Words{"optim.lr=1e38"})), 1,
                      {"step 6: the loss is "}));
+  fs::remove_all(checkpoint("run", 5));
+  Words watched{"optim.lr=1e38", "compute.detect_anomaly=true"};
+  EXPECT_TRUE(failed(run(mpirun(2, kRun + resume("run") + diverging + watched)), 1,
+                     {"[anomaly] the gradient of input 0 of 'cross_entropy'"}));
   EXPECT_TRUE(fs::exists(checkpoint("run", 4)));
   fs::remove_all(checkpoint("run", 5));
   EXPECT_TRUE(succeeded(run(tessera(kRun + resume("run")))));
