@@ -5,8 +5,9 @@
 namespace tessera {
 
 void Kernels::missing(const char* family_name) const {
+  std::string device = to_string(Device{type_, 0});
   throw_error(fmt::format("[{}] {} has no kernels of this family", family_name,
-                          to_string(Device{device, 0})));
+                          device.substr(0, device.find(':'))));
 }
 
 const Kernels& kernels(Device device) { return backend(device).kernels(); }

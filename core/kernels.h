@@ -28,18 +28,19 @@ namespace tessera {
 // family and the device.
 class Kernels {
  public:
-  explicit Kernels(DeviceType type) : device(type) {}
+  explicit Kernels(DeviceType type) : type_(type) {}
 
 #define TESSERA_FAMILY(NAME, INTERFACE) \
   const INTERFACE& NAME() const { return get(NAME##_, #NAME); }
 #include "core/kernels/families.inc"
 
-  DeviceType device;
   // Named after the families; a null one is a family that the device lacks.
 #define TESSERA_FAMILY(NAME, INTERFACE) const INTERFACE* NAME##_ = nullptr;
 #include "core/kernels/families.inc"
 
  private:
+  DeviceType type_;
+
   template <class Family>
   const Family& get(const Family* family, const char* family_name) const {
     if (!family) missing(family_name);
