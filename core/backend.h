@@ -16,7 +16,7 @@ using Event = std::shared_ptr<void>;
 // A queue of work, done in the order in which it comes; null: the device does everything at once.
 using Stream = std::shared_ptr<void>;
 
-// Bytes on their way to the host: theirs once the event is done, whoever lets go of them before.
+// Bytes on their way to the host: there once the event is done. They may be let go of before.
 struct LateRead {
   std::shared_ptr<const void> bytes;
   Event event;
@@ -85,7 +85,9 @@ class Backend {
 // destroyed. core/backends.cpp, which alone knows all kinds of devices, has this.
 Backend& backend(Device device);
 
-// While one lives, the calling thread's work on a device goes to the stream.
+// While one lives, the calling thread's work on a device goes to the stream. Memory returns to the
+// stream that it was taken for: what the work there still reads or writes lives on until the stream
+// of its owner was ordered behind it (record, order_after).
 class OnStream {
  public:
   OnStream(Device device, Stream stream)

@@ -394,7 +394,7 @@ nn::StateDict TrainStep::state() {
     for (const Bucket& bucket : buckets_) {
       Array values = bucket.params;
       if (bucket.sharded || bucket.master.dtype() != bucket.params.dtype()) {
-        values = Array::empty({bucket.numel}, bucket.master.dtype());
+        values = Array::empty({bucket.numel}, bucket.master.dtype(), bucket.master.device());
         Gather(grid_.owners(), bucket.cut, bucket.master, values).wait();
       }
       for (const Segment& segment : bucket.segments) {

@@ -87,7 +87,8 @@ class TrainStep {
   // divided by the total weight, clipping, the update. lr is finite and the same on every rank. A
   // collective. What loss_of_leaf throws is passed on, and fails the step on the other ranks too.
   // Where the host cannot read the device, it waits once, for the result's numbers, when all of the
-  // step has been enqueued.
+  // step has been enqueued; where a rule does not heed UpdateStep::when, before the update. With
+  // other ranks it also reads each leaf's loss.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
   // The two halves of run, for what goes between them. The first gives the gradients; it may be

@@ -6,6 +6,8 @@
 #include "autograd/ops/compare.h"
 #include "autograd/ops/creation.h"
 #include "autograd/ops/where.h"
+#include "core/kernels.h"
+#include "core/kernels/check.h"
 #include "distributed/gradient_norm.h"
 #include "distributed/train_step.h"
 
@@ -35,9 +37,9 @@ StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
   if (result.finite) {
     bool clip = options_.clip_norm > 0;
     double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
-    ++updates_done_;
     update(lr, gradients.sums, scale_on_device(factor / result.weight));
     gather_parameters();
+    ++updates_done_;
     if (!on_meta()) gradients.move_statistics_();
   }
   ++steps_done_;
@@ -45,7 +47,8 @@ StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
 }
 
 // The same, with numbers that the host has not seen: it reads them when all is under way. Rules
-// that must not run where they are not finite hear of it on the device.
+// that must not run where they are not finite, or where a kernel met what is wrong, hear of it on
+// the device; the host throws the latter when it waits.
 StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
                                       const Array& norm) {
   NoGrad no_grad;
@@ -54,7 +57,9 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
                     ? Tensor(gradients.loss_sum_) / weight
                     : Tensor(Array::scalar(gradients.loss, DType::f64).to(norm.device()));
   Tensor grad_norm = Tensor(norm) / weight;
-  Tensor finite = logical_and(isfinite(loss), isfinite(grad_norm));
+  Tensor right(Array::empty({}, DType::boolean, norm.device()));
+  kernels(norm.device()).check().nothing_wrong(right.data());
+  Tensor finite = logical_and(right, logical_and(isfinite(loss), isfinite(grad_norm)));
   Tensor factor = full_like(grad_norm, 1);
   if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (grad_norm + 1e-6), factor);
   Array row = Array::empty({3}, DType::f64, norm.device());
@@ -66,14 +71,15 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
   bool heeded = std::all_of(buckets_.begin(), buckets_.end(), heeds_when);
   if (!heeded) device().wait(late.event);
   if (heeded || numbers[2] != 0) {
-    ++updates_done_;
     update(lr, gradients.sums, (factor / weight).data(), heeded ? finite.data() : Array());
     gather_parameters();
   }
-  device().wait(late.event);
+  if (heeded) device().wait(late.event);
   StepResult result{numbers[0], weight, numbers[1], numbers[2] != 0, gradients.stop};
-  if (result.finite) gradients.move_statistics_();
-  else if (heeded) --updates_done_;
+  if (result.finite) {
+    ++updates_done_;
+    gradients.move_statistics_();
+  }
   ++steps_done_;
   return result;
 }
@@ -113,7 +119,7 @@ void TrainStep::update(double lr, const std::vector<Array>& gradients, const Arr
           *array = array->view(segment.parameter.shape());
         }
       }
-      update_segment(segment, slice, grad_scale, {lr, 0, updates_done_, when});
+      update_segment(segment, slice, grad_scale, {lr, 0, updates_done_ + 1, when});
     }
     if (bucket.master.dtype() != bucket.params.dtype()) bucket.own_params.copy_(bucket.master);
     bucket.params.storage()->mark_changed("TrainStep::run");

@@ -16,6 +16,8 @@ class Check final : public CheckFamily {
     const bool* wrong = std::find(begin, begin + packed.numel(), false);
     if (wrong != begin + packed.numel()) throw_error(text(wrong - begin));
   }
+  // What was wrong has been thrown.
+  void nothing_wrong(const Array& out) const override { out.fill_(1); }
 };
 
 }  // namespace

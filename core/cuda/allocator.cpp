@@ -118,11 +118,16 @@ class Pool {
 
   // Makes `later` wait for what `earlier` has been given so far.
   void order(cudaStream_t earlier, cudaStream_t later) noexcept {
+    int before = index_;
+    (void)cudaGetDevice(&before);
+    (void)cudaSetDevice(index_);
     cudaEvent_t event = nullptr;
-    if (cudaEventCreateWithFlags(&event, cudaEventDisableTiming) != cudaSuccess) return;
-    (void)cudaEventRecord(event, earlier);
-    (void)cudaStreamWaitEvent(later, event, 0);
-    (void)cudaEventDestroy(event);
+    bool ordered = cudaEventCreateWithFlags(&event, cudaEventDisableTiming) == cudaSuccess &&
+                   cudaEventRecord(event, earlier) == cudaSuccess &&
+                   cudaStreamWaitEvent(later, event, 0) == cudaSuccess;
+    if (!ordered) (void)cudaStreamSynchronize(earlier);
+    if (event) (void)cudaEventDestroy(event);
+    (void)cudaSetDevice(before);
   }
 
   int index_;

@@ -18,28 +18,39 @@
 namespace tessera::cuda {
 namespace {
 
-// What a stream had been given when this was made.
-struct DeviceEvent {
-  explicit DeviceEvent(std::shared_ptr<DeviceStream> on) : stream(std::move(on)) {
-    DeviceGuard device(stream->index);
-    checks = stream->checks.added();
-    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
-    check(cudaEventRecord(event, stream->handle), "cudaEventRecord");
+// CUDA's own event, of one device.
+class CudaEvent {
+ public:
+  explicit CudaEvent(int index) {
+    DeviceGuard device(index);
+    check(cudaEventCreateWithFlags(&handle_, cudaEventDisableTiming), "cudaEventCreate");
   }
-  ~DeviceEvent() { (void)cudaEventDestroy(event); }
-  DeviceEvent(const DeviceEvent&) = delete;
-  DeviceEvent& operator=(const DeviceEvent&) = delete;
+  ~CudaEvent() { (void)cudaEventDestroy(handle_); }
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
 
+  void record(const DeviceStream& stream) {
+    DeviceGuard device(stream.index);
+    check(cudaEventRecord(handle_, stream.handle), "cudaEventRecord");
+  }
   bool done() const {
-    cudaError_t code = cudaEventQuery(event);
+    cudaError_t code = cudaEventQuery(handle_);
     if (code == cudaErrorNotReady) return false;
     check(code, "cudaEventQuery");
     return true;
   }
+  void wait() const { check(cudaEventSynchronize(handle_), "cudaEventSynchronize"); }
+  cudaEvent_t handle() const { return handle_; }
 
+ private:
+  cudaEvent_t handle_ = nullptr;
+};
+
+// What a stream had been given when this was made.
+struct DeviceEvent {
   std::shared_ptr<DeviceStream> stream;
-  uint64_t checks;
-  cudaEvent_t event = nullptr;
+  std::vector<ChecksUntil> checks;
+  std::shared_ptr<CudaEvent> event;
 };
 
 DeviceEvent& device_event(const Event& event) { return *static_cast<DeviceEvent*>(event.get()); }
@@ -47,19 +58,27 @@ DeviceEvent& device_event(const Event& event) { return *static_cast<DeviceEvent*
 // Memory of the host that copies are under way to or from.
 class InUse {
  public:
-  void hold(std::shared_ptr<void> memory, std::shared_ptr<DeviceEvent> until) {
+  void hold(std::shared_ptr<void> memory, size_t bytes, std::shared_ptr<CudaEvent> until) {
     std::lock_guard lock(mutex_);
-    while (!held_.empty() && held_.front().until->done()) held_.pop_front();
-    held_.push_back({std::move(memory), std::move(until)});
+    held_.push_back({std::move(memory), bytes, std::move(until)});
+    bytes_ += bytes;
+    while (!held_.empty() && (bytes_ > kMaxBytes || held_.front().until->done())) {
+      held_.front().until->wait();
+      bytes_ -= held_.front().bytes;
+      held_.pop_front();
+    }
   }
 
  private:
+  static constexpr size_t kMaxBytes = size_t{256} << 20;
   struct Held {
     std::shared_ptr<void> memory;
-    std::shared_ptr<DeviceEvent> until;
+    size_t bytes;
+    std::shared_ptr<CudaEvent> until;
   };
 
   std::mutex mutex_;
+  size_t bytes_ = 0;
   std::deque<Held> held_;
 };
 
@@ -100,35 +119,45 @@ class CudaBackend final : public Backend {
   LateRead read_later(const void* from, size_t bytes) override {
     DeviceGuard device(index_);
     std::shared_ptr<void> to = pinned(bytes);
-    check(cudaMemcpyAsync(to.get(), from, bytes, cudaMemcpyDeviceToHost, current_stream(index_)),
+    auto read = std::make_shared<CudaEvent>(index_);
+    const std::shared_ptr<DeviceStream>& stream = hold_stream(index_);
+    check(cudaMemcpyAsync(to.get(), from, bytes, cudaMemcpyDeviceToHost, stream->handle),
           "a copy to the host");
-    auto read = std::make_shared<DeviceEvent>(hold_stream(index_));
-    in_use_.hold(to, read);
-    return {std::move(to), std::move(read)};
+    read->record(*stream);
+    in_use_.hold(to, bytes, read);
+    return {std::move(to), event_of(stream, std::move(read))};
   }
 
   Stream make_stream() override { return take_stream(index_); }
   Stream use_stream(Stream stream) override {
-    return exchange_stream(index_, std::static_pointer_cast<DeviceStream>(std::move(stream)));
+    auto own = std::static_pointer_cast<DeviceStream>(std::move(stream));
+    TESSERA_CHECK(!own || own->index == index_, "[use_stream] expected a stream of cuda:{}, got {}",
+                  index_, own->index);
+    return exchange_stream(index_, std::move(own));
   }
-  Event record() override { return std::make_shared<DeviceEvent>(hold_stream(index_)); }
+  Event record() override {
+    auto event = std::make_shared<CudaEvent>(index_);
+    const std::shared_ptr<DeviceStream>& stream = hold_stream(index_);
+    event->record(*stream);
+    return event_of(stream, std::move(event));
+  }
   void order_after(const Event& event) override {
     if (!event) return;
     DeviceGuard device(index_);
-    check(cudaStreamWaitEvent(current_stream(index_), device_event(event).event, 0),
+    DeviceStream& stream = current_device_stream(index_);
+    check(cudaStreamWaitEvent(stream.handle, device_event(event).event->handle(), 0),
           "cudaStreamWaitEvent");
+    stream.add_checks(device_event(event).checks);
   }
-  bool is_done(const Event& event) override { return !event || device_event(event).done(); }
+  bool is_done(const Event& event) override { return !event || device_event(event).event->done(); }
 
   void wait(const Event& event) override {
     if (!event) return;
     ++waits_;
     DeviceEvent& until = device_event(event);
-    check(cudaEventSynchronize(until.event), "cudaEventSynchronize");
-    ContentChecks& checks = until.stream->checks;
-    if (!checks.any(until.checks)) return;
-    check(cudaStreamSynchronize(until.stream->handle), "cudaStreamSynchronize");
-    throw Error(checks.take());
+    until.event->wait();
+    for (const ChecksUntil& checks : until.checks) throw_what_is_wrong(checks);
+    until.stream->drop_checks(until.checks);
   }
 
   int64_t host_waits() const override { return waits_; }
@@ -136,13 +165,30 @@ class CudaBackend final : public Backend {
  private:
   static constexpr size_t kMaxStagedBytes = size_t{64} << 20;
 
+  static Event event_of(const std::shared_ptr<DeviceStream>& stream,
+                        std::shared_ptr<CudaEvent> event) {
+    return std::make_shared<DeviceEvent>(
+        DeviceEvent{stream, stream->all_checks(), std::move(event)});
+  }
+
+  static void throw_what_is_wrong(const ChecksUntil& until) {
+    if (!until.checks->any(until.count)) return;
+    // The first of all that may still be found is the one to be told.
+    uint64_t count = until.checks->added();
+    check(cudaStreamSynchronize(until.stream), "cudaStreamSynchronize");
+    if (auto text = until.checks->take(count)) throw Error(*text);
+  }
+
   // The source may change as soon as this returns: what is sent is a copy.
   void send(void* to, const void* from, size_t bytes) {
     std::shared_ptr<void> staged = pinned(bytes);
     std::memcpy(staged.get(), from, bytes);
-    check(cudaMemcpyAsync(to, staged.get(), bytes, cudaMemcpyHostToDevice, current_stream(index_)),
+    auto sent = std::make_shared<CudaEvent>(index_);
+    DeviceStream& stream = current_device_stream(index_);
+    check(cudaMemcpyAsync(to, staged.get(), bytes, cudaMemcpyHostToDevice, stream.handle),
           "a copy to the device");
-    in_use_.hold(std::move(staged), std::make_shared<DeviceEvent>(hold_stream(index_)));
+    sent->record(stream);
+    in_use_.hold(std::move(staged), bytes, std::move(sent));
   }
 
   // The source may be freed at once: what its stream is given from here on waits for the copy.

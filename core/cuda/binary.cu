@@ -25,6 +25,7 @@ struct AffineFormula {
 template <class Formula>
 __global__ void map_integers(Strided<3> loop, const int64_t* a, const int64_t* b, int64_t* out,
                              Report to) {
+  bool told = false;  // what a thread finds after its first comes later
   for (int64_t i = global_thread(); i < loop.count; i += num_threads_in_grid()) {
     int64_t at[3];
     loop.locate(i, at);
@@ -32,7 +33,8 @@ __global__ void map_integers(Strided<3> loop, const int64_t* a, const int64_t* b
     int64_t y = b[at[1]];
     bool refused = Formula::refuses(x, y);
     out[at[2]] = refused ? 0 : Formula::integer(x, y);
-    if (refused) report(to, i, y);
+    if (refused && !told) report(to, i, y);
+    told |= refused;
   }
 }
 

@@ -34,14 +34,15 @@ bool ContentChecks::any(uint64_t count) {
   return false;
 }
 
-std::string ContentChecks::take() {
+std::optional<std::string> ContentChecks::take(uint64_t count) {
   std::lock_guard lock(mutex_);
-  std::string text;
-  if (auto check = open_.find(error_->check); check != open_.end()) {
+  std::optional<std::string> text;
+  uint64_t found = error_->check;
+  if (auto check = open_.find(found); found <= count && check != open_.end()) {
     text = check->second.text(error_->position, error_->value) + check->second.place;
+    error_->check = 0;
   }
-  *error_ = {};
-  open_.clear();
+  open_.erase(open_.begin(), open_.upper_bound(count));
   return text;
 }
 

@@ -6,23 +6,29 @@
 
 namespace tessera::cuda {
 
+// Whether there is an error already that comes before one of this check at this position.
+__device__ inline bool comes_before(volatile ContentError& now, Report to, long long position) {
+  unsigned long long check = now.check;
+  return check != 0 && (check < to.check || (check == to.check && now.position <= position));
+}
+
 // Of all that is reported to one stream the host hears the first check's first position, whichever
-// thread comes first. Only what is wrong takes the lock, so nobody waits where all is well.
+// thread comes first. A report takes the lock only where it is the first so far: check and position
+// only fall, and `check` is written last.
 __device__ inline void report(Report to, long long position, long long value) {
-  ContentError& error = *to.error;
-  while (atomicCAS(&error.lock, 0U, 1U) != 0U) {
+  volatile ContentError& now = *to.error;
+  if (comes_before(now, to, position)) return;
+  while (atomicCAS(&to.error->lock, 0U, 1U) != 0U) {
   }
   __threadfence();
-  volatile ContentError& now = error;
-  bool first =
-      now.check == 0 || to.check < now.check || (to.check == now.check && position < now.position);
-  if (first) {
-    now.check = to.check;
-    now.position = position;
+  if (!comes_before(now, to, position)) {
     now.value = value;
+    now.position = position;
+    __threadfence();
+    now.check = to.check;
   }
   __threadfence();
-  atomicExch(&error.lock, 0U);
+  atomicExch(&to.error->lock, 0U);
 }
 
 }  // namespace tessera::cuda

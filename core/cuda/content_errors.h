@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace tessera::cuda {
@@ -19,7 +20,7 @@ struct ContentError {
   long long value;           // what is there
 };
 
-// Where a kernel reports what it found: to Report{...} by report() in content_errors.cuh.
+// Where a kernel reports what it found (content_errors.cuh).
 struct Report {
   ContentError* error;
   unsigned long long check;
@@ -35,14 +36,17 @@ class ContentChecks {
   // Of a kernel that is about to be launched. Its error names the module and the place of the call
   // that is under way now.
   Report add(Text text);
+  // Where their kernels report.
+  ContentError* error() const { return error_.get(); }
   // How many checks were added so far, and how many of them may still find something.
   uint64_t added() const;
   size_t open() const;
-  // When the kernels of the first `count` checks are done: forgets these. Whether one found an
-  // error, in which case all that the stream was given has to be done before take() is called.
+  // When the kernels of the first `count` checks are done: forgets these, unless one of them found
+  // an error. Then the text has to be taken, once all that the stream was given is done.
   bool any(uint64_t count);
-  // The error's text, with its place; there is none afterwards.
-  std::string take();
+  // The error of the first `count` checks, which are forgotten: its text and place; nothing where
+  // there is none, or somebody else took it.
+  std::optional<std::string> take(uint64_t count);
 
  private:
   struct Check {

@@ -32,7 +32,8 @@ Availability ask_driver() {
 }  // namespace
 
 const Availability& availability() {
-  static const Availability found = ask_driver();
+  // Never destroyed: static arrays ask for their device when they go.
+  static const auto& found = *new Availability(ask_driver());
   return found;
 }
 

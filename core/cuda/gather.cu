@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/cuda/content_errors.cuh"
 #include "core/cuda/families.h"
 #include "core/cuda/strided.cuh"
@@ -19,30 +21,30 @@ __global__ void gather_rows(const Word* table, const int64_t* index, Word* out, 
   }
 }
 
-// A block for each entry of the index: that of a row's first entry adds all of them up in their
-// order, a thread for each column, the others have nothing to do.
+// Blocks share the entries of the index: that with a row's first entry adds all of them up in their
+// order, a thread for each column. Reads the index once for every entry.
 template <class T>
 __global__ void add_rows(const T* source, const int64_t* index, T* table, int64_t count,
                          int64_t rows, int64_t cols, Report to) {
-  int64_t first = blockIdx.x;
-  int64_t at = index[first];
-  if (at < 0 || at >= rows) {
-    if (threadIdx.x == 0) report(to, first, at);
-    return;  // the whole block
-  }
   TESSERA_SHARED(int, seen_before, [1]);
-  if (threadIdx.x == 0) seen_before[0] = 0;
-  __syncthreads();
-  for (int64_t i = threadIdx.x; i < first; i += blockDim.x) {
-    if (index[i] == at) atomicExch(&seen_before[0], 1);
-  }
-  __syncthreads();
-  if (seen_before[0]) return;
-  for (int64_t i = first; i < count; ++i) {
-    if (index[i] != at) continue;
-    for (int64_t j = threadIdx.x; j < cols; j += blockDim.x) {
-      table[at * cols + j] += source[i * cols + j];
+  for (int64_t first = blockIdx.x; first < count; first += gridDim.x) {
+    int64_t at = index[first];
+    bool inside = at >= 0 && at < rows;
+    if (!inside && threadIdx.x == 0) report(to, first, at);
+    if (threadIdx.x == 0) seen_before[0] = inside ? 0 : 1;
+    __syncthreads();
+    for (int64_t i = threadIdx.x; i < first && inside; i += blockDim.x) {
+      if (index[i] == at) atomicExch(&seen_before[0], 1);
     }
+    __syncthreads();
+    bool first_of_row = seen_before[0] == 0;
+    for (int64_t i = first; i < count && first_of_row; ++i) {
+      if (index[i] != at) continue;
+      for (int64_t j = threadIdx.x; j < cols; j += blockDim.x) {
+        table[at * cols + j] += source[i * cols + j];
+      }
+    }
+    __syncthreads();
   }
 }
 
@@ -85,10 +87,11 @@ class Gather final : public GatherFamily {
     int64_t rows = table.shape()[0];
     visit_f32_f64(source.dtype(), "scatter_add", [&](auto tag) {
       using T = typename decltype(tag)::type;
-      launch(add_rows<T>, dim3(static_cast<unsigned>(index.numel())), kBlock,
-             current_stream(device), device_data<const T>(source),
-             device_data<const int64_t>(index), device_data<T>(table), index.numel(), rows,
-             table.shape()[1], content_check(device, outside("embedding_grad", rows)));
+      int64_t blocks = std::min(kMaxBlocks, index.numel());
+      launch(add_rows<T>, dim3(static_cast<unsigned>(blocks)), kBlock, current_stream(device),
+             device_data<const T>(source), device_data<const int64_t>(index), device_data<T>(table),
+             index.numel(), rows, table.shape()[1],
+             content_check(device, outside("embedding_grad", rows)));
     });
   }
 };

@@ -16,6 +16,8 @@ class CheckFamily {
   using Text = std::function<std::string(int64_t position)>;
   // An error where not all elements of `met` (bool, any strides) are true.
   virtual void all(const Array& met, const Text& text) const = 0;
+  // out, 0-d bool: whether what the stream was given so far found nothing wrong with any content.
+  virtual void nothing_wrong(const Array& out) const = 0;
 };
 
 }  // namespace tessera

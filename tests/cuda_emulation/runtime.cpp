@@ -43,6 +43,7 @@ struct EventState {
   char token = 0;
 };
 struct CUevent_st {
+  int device = 0;
   std::shared_ptr<EventState> state = std::make_shared<EventState>();
 };
 
@@ -343,6 +344,7 @@ cudaError_t cudaDeviceSynchronize() {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   *event = new CUevent_st;
+  (*event)->device = device;
   return report(cudaSuccess);
 }
 
@@ -352,6 +354,10 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (stream->device != event->device) {
+    return refuse(cudaErrorInvalidResourceHandle,
+                  "an event recorded on a stream of another device");
+  }
   uint64_t number = 0;
   {
     Lock lock(mutex);

@@ -65,6 +65,46 @@ TEST_F(CudaContentErrors, BelongToTheStreamOfTheirThread) {
   EXPECT_NE(error_of([] { backend(kCuda).synchronize(); }), "");
 }
 
+TEST_F(CudaContentErrors, FollowTheDataToWhoWaitsForIt) {
+  Backend& device = backend(kCuda);
+  Stream other = device.make_stream();
+  Array out;
+  Event looked;
+  {
+    OnStream on(kCuda, other);
+    out = rows_at({5, 0});
+    looked = device.record();
+  }
+  device.order_after(looked);
+  EXPECT_EQ(error_of([&] { out.to_vector<float>(); }),
+            "[embedding] expected an index in [0, 5), got 5 at 0");
+  out.to_vector<float>();
+  if (cuda::availability().num_devices < 2) return;
+  Array there = rows_at({0, 6}).to(Device{DeviceType::cuda, 1});
+  EXPECT_EQ(error_of([&] { there.to_vector<float>(); }),
+            "[embedding] expected an index in [0, 5), got 6 at 1");
+  EXPECT_EQ(error_of([&] { device.synchronize(); }), "") << "told already";
+}
+
+TEST_F(CudaContentErrors, OfAThreadThatAskedForNoneAreNobodyElses) {
+  std::thread([] { rows_at({8}); }).join();
+  std::thread([] {
+    rows_at({1});
+    EXPECT_EQ(error_of([] { backend(kCuda).synchronize(); }), "");
+  }).join();
+}
+
+TEST_F(CudaContentErrors, TheDeviceKnowsWhetherThereIsOne) {
+  Array right = Array::empty({}, DType::boolean, kCuda);
+  rows_at({1});
+  kernels(kCuda).check().nothing_wrong(right);
+  EXPECT_TRUE(right.item<bool>());
+  rows_at({7});
+  kernels(kCuda).check().nothing_wrong(right);
+  EXPECT_NE(error_of([&] { right.item<bool>(); }), "");
+  EXPECT_FALSE(right.item<bool>());
+}
+
 TEST_F(CudaContentErrors, WaitingForAnEarlierMomentIsNoTimeForLaterOnes) {
   Backend& device = backend(kCuda);
   rows_at({1});
