@@ -21,6 +21,7 @@
 
 namespace tessera {
 
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a class has no other name.
 #define TESSERA_FAMILY(NAME, INTERFACE) class INTERFACE;
 #include "core/kernels/families.inc"
 
