@@ -78,9 +78,9 @@ TEST_P(PlanMemory, IsTheAllocatorsPeakWithinFivePercent) {
 
 // gpt_char on more ranks takes minutes: under --long.
 std::vector<Case> cases() {
-  std::vector<Case> all{{"quickstart", 2},  {"quickstart", 4},     {"quickstart", 8},
-                        {"mlp_fashion", 2}, {"mlp_fashion", 4},    {"mlp_fashion", 8},
-                        {"gpt_char", 2},    {"quickstart_muon", 2}};
+  std::vector<Case> all{{"quickstart", 2},  {"quickstart", 4},      {"quickstart", 8},
+                        {"mlp_fashion", 2}, {"mlp_fashion", 4},     {"mlp_fashion", 8},
+                        {"gpt_char", 2},    {"quickstart_muon", 2}, {"cnn_fashion", 2}};
   if (std::getenv("TESSERA_TEST_WHOLE_PRODUCT")) {
     all.push_back({"gpt_char", 4});
     all.push_back({"gpt_char", 8});
