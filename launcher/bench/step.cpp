@@ -68,17 +68,26 @@ Measured measure_gpt_memory(const Settings& settings) {
                    .warm_up = false});
 }
 
-Measured measure_mlp(const Settings& settings) {
+// Of images: `steps` of one rank.
+template <class Sizes>
+Measured measure_images(const Settings& settings, const Sizes& sizes, int64_t steps) {
   TrainingRuns runs(settings.folder);
-  const MlpSizes& sizes = settings.quick ? kTinyMlp : kMlp;
-  // Such a step takes milliseconds.
-  Words arguments = runs.train(sizes, 4, settings.quick ? 3 : 300);
+  Words arguments = runs.train(sizes, 4, settings.quick ? 3 : steps);
   Sample speed = speed_of_products(settings);
   return in_turns(settings, kRunRepetitions,
                   {.value = [&] { return rate_of_run(runs.run(1, arguments), "samples"); },
                    .reference = [&] { return speed() / flops_of_image(sizes); },
                    .reference_name = kAllProducts,
                    .warm_up = false});
+}
+
+// Such a step takes milliseconds.
+Measured measure_mlp(const Settings& settings) {
+  return measure_images(settings, settings.quick ? kTinyMlp : kMlp, 300);
+}
+
+Measured measure_cnn(const Settings& settings) {
+  return measure_images(settings, settings.quick ? kTinyCnn : kCnn, 30);
 }
 
 // A run of gpt_char on some ranks, a leaf a rank.
@@ -129,6 +138,7 @@ void add_step(std::vector<Benchmark>& to) {
   add_compared(to, "step.gpt_char.bf16", "the same in bf16 with f32 masters",
                {.overrides = {"compute.dtype=bf16"}}, {}, "f32");
   to.push_back({"step.mlp", "samples/s", "configs/mlp_fashion.yaml on other images", measure_mlp});
+  to.push_back({"step.cnn", "samples/s", "configs/cnn_fashion.yaml on other images", measure_cnn});
   add_compared(to, "step.weak_scaling_2", "gpt_char on 2 ranks of one thread", two_ranks(),
                {.overrides = {"compute.threads=1"}, .times = 2}, "twice one rank's");
   add_compared(to, "step.zero3_2", "the same under zero3", two_ranks({"parallel.strategy=zero3"}),

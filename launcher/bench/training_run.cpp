@@ -81,6 +81,15 @@ double flops_of_image(const MlpSizes& s) {
          static_cast<double>(kPixels * s.hidden1 + s.hidden1 * s.hidden2 + s.hidden2 * kClasses);
 }
 
+// Of a convolution of 3 x 3 every pixel is a product with all its weights. The first has no
+// gradient of its input.
+double flops_of_image(const CnnSizes& s) {
+  auto first = static_cast<double>(9 * s.width * kPixels);
+  auto second = static_cast<double>(9 * s.width * 2 * s.width * kPixels / 4);
+  auto linear = static_cast<double>(2 * s.width * kPixels / 16 * s.hidden + s.hidden * kClasses);
+  return 4 * first + 6 * (second + linear);
+}
+
 std::string TrainingRuns::text() {
   if (text_.empty()) {
     text_ = scratch_ / "text.txt";
@@ -135,6 +144,19 @@ schedule: {{name: cosine, warmup: 100}}
                           steps, kPixels, s.hidden1, s.hidden2, kClasses, quoted(images()),
                           s.micro_batch, leaves),
               overrides);
+}
+
+Words TrainingRuns::train(const CnnSizes& s, int64_t leaves, int64_t steps,
+                          const Words& overrides) {
+  return with(
+      fmt::format(R"(run: {{name: bench, steps: {}, seed: 1}}
+model: {{name: cnn, channels: 1, size: 28, width: {}, hidden: {}, classes: {}}}
+data: {{name: idx, path: {}, micro_batch: {}, leaves: {}}}
+optim: {{name: adamw, lr: 1.0e-3, weight_decay: 0.01, clip_norm: 0}}
+schedule: {{name: cosine, warmup: 100}}
+)",
+                  steps, s.width, s.hidden, kClasses, quoted(images()), s.micro_batch, leaves),
+      overrides);
 }
 
 Words TrainingRuns::command(int num_ranks, const Words& arguments, const Words& launch_options) {

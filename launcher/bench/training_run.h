@@ -27,11 +27,19 @@ struct MlpSizes {
 constexpr MlpSizes kMlp{256, 128, 32};
 constexpr MlpSizes kTinyMlp{8, 8, 2};
 
+// The sizes of a convolutional network for the same images, as of configs/cnn_fashion.yaml.
+struct CnnSizes {
+  int64_t width, hidden, micro_batch;
+};
+constexpr CnnSizes kCnn{32, 128, 32};
+constexpr CnnSizes kTinyCnn{2, 4, 2};
+
 // Floating point operations of a token's, or an image's, share of a step: two for each weight that
 // it is multiplied with and each pair of it and a token that it sees, three times, as backward has
 // two products for each of forward's. Half of the pairs are hidden.
 double flops_of_token(const GptSizes& sizes);
 double flops_of_image(const MlpSizes& sizes);
+double flops_of_image(const CnnSizes& sizes);
 
 // A folder with data, configs and the runs that are made of them.
 class TrainingRuns {
@@ -42,6 +50,7 @@ class TrainingRuns {
   // further overrides.
   Words train(const GptSizes& sizes, int64_t leaves, int64_t steps, const Words& overrides = {});
   Words train(const MlpSizes& sizes, int64_t leaves, int64_t steps, const Words& overrides = {});
+  Words train(const CnnSizes& sizes, int64_t leaves, int64_t steps, const Words& overrides = {});
 
   // The command line that runs this command with such arguments on some ranks; `launch` is told
   // `launch_options` where there is more than one rank, or any option.
