@@ -9,7 +9,9 @@ install(FILES ${PROJECT_SOURCE_DIR}/tessera.h DESTINATION ${CMAKE_INSTALL_INCLUD
 foreach(folder core autograd nn distributed launcher/experiment launcher/job)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera/${folder}
-          FILES_MATCHING PATTERN "*.h" REGEX "/formulas/.*\\.inc$" PATTERN "*-inl.h" EXCLUDE)
+          FILES_MATCHING PATTERN "*.h" PATTERN "*.inc" PATTERN "*-inl.h" EXCLUDE
+          # Made of what this build has.
+          PATTERN "cuda/families.h" EXCLUDE)
 endforeach()
 
 set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tessera)

@@ -27,6 +27,15 @@ cmake --install "$build_dir" --prefix "$prefix" >"$place/log"
 expect '^tessera [0-9]+\.[0-9]+\.[0-9]+$' "$prefix/bin/tessera" --version
 expect '^ops.add_8 ' "$prefix/bin/tessera" bench ops.add_8 --quick
 
+# Headers find all of ours that they include.
+missing=$(cd "$prefix/include/tessera" &&
+  grep -rhoE '^#include "[a-z_]+/[^"]+"' . | sed 's/.* "//; s/"$//' | sort -u |
+  while read -r header; do [[ -f $header ]] || echo "$header"; done)
+[[ -z $missing ]] || {
+  printf 'install_test: headers that are not installed, but included:\n%s\n' "$missing" >&2
+  exit 1
+}
+
 # A copy, so that no path of this repository helps.
 cp -r "$source_dir/tests/integration/install_test" "$project"
 cp "$source_dir/examples/own_loop.cpp" "$project"
