@@ -5,6 +5,8 @@
 #include "core/cuda/device_data.h"
 #include "core/cuda/error_codes.h"
 #include "core/cuda/stream.h"
+#include "core/kernels.h"
+#include "core/kernels/gather.h"
 #include "tests/core/cuda/cuda_test.h"
 #include "tests/cuda_emulation/sample_kernels.h"
 
@@ -198,6 +200,20 @@ TEST_F(CudaEmulation, OneElementPastSharedMemoryIsSeen) {
   EXPECT_TRUE(contains(kernel_error(past_shared_memory), "past the end of a shared array"));
 }
 #endif
+
+// Those that nobody waits for do not pile up.
+TEST_F(CudaEmulation, ManyContentChecksMakeTheHostWait) {
+  Array table = Array::zeros({5, 3}, DType::f32, kCuda);
+  Array out = Array::empty({1, 3}, DType::f32, kCuda);
+  kernels(kCuda).gather().rows(table, Array::from<int64_t>({5}, {1}).to(kCuda), out);
+  std::string error = error_of([] {
+    for (int i = 0; i < 20000; ++i) {
+      cuda::content_check(0, [](int64_t, int64_t) { return std::string(); });
+    }
+  });
+  EXPECT_EQ(error, "[embedding] expected an index in [0, 5), got 5 at 0");
+  backend(kCuda).synchronize();
+}
 
 TEST_F(CudaEmulation, TheHostCannotReadDeviceMemory) {
   Array x = Array::full({100}, 1, DType::f32, kCuda);

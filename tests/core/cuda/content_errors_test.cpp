@@ -162,15 +162,5 @@ TEST_F(CudaContentErrors, AConditionThatIsNotMet) {
   }
 }
 
-// Checks that nobody waits for do not pile up.
-TEST_F(CudaContentErrors, AreHeardOfWithoutWaitingToo) {
-  rows_at({5});
-  std::string error = error_of([] {
-    for (int i = 0; i < 20000; ++i) rows_at({0});
-  });
-  EXPECT_EQ(error, "[embedding] expected an index in [0, 5), got 5 at 0");
-  backend(kCuda).synchronize();
-}
-
 }  // namespace
 }  // namespace tessera::test
