@@ -3,6 +3,8 @@
 #include "autograd/checkpoint.h"
 #include "autograd/context.h"
 #include "autograd/ops/arithmetic.h"
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
 
 namespace tessera {
 
@@ -30,8 +32,12 @@ void observe(const Observation& observation) {
 }
 
 void observe_batch(const Array& counter) {
-  if (!moves_now({counter, Array(), 0, 1})) return;
-  counter.copy_(Array::from<int64_t>({counter.item<int64_t>() + 1}, {}));
+  if (moves_now({counter, Array(), 0, 1})) count_up(counter);
+}
+
+void count_up(const Array& counter) {
+  Array one = Array::full(counter.shape(), 1, counter.dtype(), counter.device());
+  kernels(counter.device()).binary().run(BinaryOp::add, counter, one, counter);
 }
 
 Observations::Observations() : before_(context().observations) { context().observations = &list_; }

@@ -21,6 +21,9 @@ void observe(const Observation& observation);
 // The same for a counter, i64 and zero-dimensional: one more.
 void observe_batch(const Array& counter);
 
+// One more, without a look at it.
+void count_up(const Array& counter);
+
 // While one lives, running statistics stay as they are on this thread, and observations are listed
 // in their order instead: leaves of a step, of which several make one observation.
 class Observations {

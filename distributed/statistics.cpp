@@ -1,5 +1,11 @@
 #include "distributed/statistics.h"
 
+#include "autograd/context.h"
+#include "autograd/ops/arithmetic.h"
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
+#include "distributed/tree_exchange.h"
+
 namespace tessera {
 
 Statistics::Statistics(const nn::Module& module) {
@@ -32,7 +38,12 @@ void Statistics::move(const std::vector<std::vector<Observation>>& observed, con
     if (table.max(first + 2 * static_cast<int64_t>(i)) == 0) continue;
     const Array& buffer = buffers_[i].data();
     if (!is_floating(buffer.dtype())) {
-      buffer.copy_(Array::from<int64_t>({buffer.item<int64_t>() + 1}, {}));
+      count_up(buffer);
+      continue;
+    }
+    if (!buffer.storage()->backend().host_reads() && comm.size() == 1) {
+      int64_t column = first + 2 * static_cast<int64_t>(i);
+      move_in_place(i, observed, table.sum(column), table.max(column + 1));
       continue;
     }
     moving.push_back(i);
@@ -64,6 +75,28 @@ void Statistics::move(const std::vector<std::vector<Observation>>& observed, con
     Array moved = Array::from(values, buffers_[i].shape());
     buffers_[i].data().copy_(moved);
   }
+}
+
+// In the order of the tree, and rounded as on the host.
+void Statistics::move_in_place(size_t buffer, const std::vector<std::vector<Observation>>& observed,
+                               double count, double momentum) const {
+  const NoGrad no_grad;
+  const Array& running = buffers_[buffer].data();
+  const BinaryFamily& binary = kernels(running.device()).binary();
+  ArrayFold fold(static_cast<int64_t>(observed.size()), {});
+  for (size_t leaf = 0; leaf < observed.size(); ++leaf) {
+    Array sum = Array::zeros(running.shape(), DType::f64, running.device());
+    for (const Observation& observation : observed[leaf]) {
+      if (!observation.value.defined() || index_of(observation) != buffer) continue;
+      Array weighted = Array::empty(running.shape(), DType::f64, running.device());
+      binary.affine(observation.value.view(running.shape()), observation.count, 0, weighted);
+      binary.run(BinaryOp::add, sum, weighted, sum);
+    }
+    fold.push_leaf(static_cast<int64_t>(leaf), sum);
+  }
+  Tensor old(running.to(DType::f64));
+  Tensor seen = Tensor(fold.root()) / count;
+  running.copy_((old + (seen - old) * momentum).data());
 }
 
 }  // namespace tessera

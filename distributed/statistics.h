@@ -28,6 +28,9 @@ class Statistics {
 
  private:
   size_t index_of(const Observation& observation) const;
+  // The same of one buffer, where it is and by one rank: the host reads nothing.
+  void move_in_place(size_t buffer, const std::vector<std::vector<Observation>>& observed,
+                     double count, double momentum) const;
 
   std::vector<Tensor> buffers_;
 };

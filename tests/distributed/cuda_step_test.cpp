@@ -4,6 +4,7 @@
 
 #include "autograd/context.h"
 #include "autograd/ops.h"
+#include "autograd/running_statistics.h"
 #include "distributed/comm/direct/thread_communicator.h"
 #include "distributed/comm/fake_communicator.h"
 #include "distributed/train_step.h"
@@ -16,12 +17,19 @@
 namespace tessera::test {
 namespace {
 
-// Rows of a table through two layers.
+// Rows of a table through two layers. Its running mean is of what the hidden one gives.
 struct Net : nn::Callable<Net> {
+  Tensor mean = add_buffer("mean", Array::zeros({16}));
+  Tensor count = add_buffer("count", Array::zeros({}, DType::i64));
   Tensor table = add_parameter("table", {8, 8}, nn::Init::normal(1));
   nn::Linear hidden{this, "hidden", 8, 16};
   nn::Linear out{this, "out", 16, 4};
-  Tensor forward(const Tensor& index) const { return out(relu(hidden(embedding(table, index)))); }
+  Tensor forward(const Tensor& index) const {
+    Tensor x = relu(hidden(embedding(table, index)));
+    observe({mean.data(), tessera::mean(x, {0}).data(), 0.1, static_cast<double>(x.size(0))});
+    observe_batch(count.data());
+    return out(x);
+  }
 };
 
 using MakeOptimizer = std::function<std::unique_ptr<optim::Optimizer>(const Net&)>;
@@ -48,6 +56,7 @@ class Training {
   }
 
   TrainStep& step() { return *step_; }
+  const Net& net() const { return *net_; }
   nn::Loss loss(Leaf leaf, double factor = 1, int64_t row = 0) const {
     Array index = Array::from<int64_t>({row, 3 + leaf.index, 2}, {3}).to(device_);
     auto seed = static_cast<uint64_t>(10 * leaf.step + leaf.index);
@@ -103,6 +112,9 @@ TEST_F(CudaStep, AgreesWithTheCpu) {
         EXPECT_TRUE(result.finite);
       }
       EXPECT_TRUE(close_to(there.values(), here.values(), 1e-5, 1e-5));
+      EXPECT_TRUE(near(there.net().mean.data(), here.net().mean.data(), 1e-5));
+      EXPECT_EQ(there.net().count.data().item<int64_t>(), 4);
+      EXPECT_GT(sum(here.net().mean).item<double>(), 0);
     }
   }
 }
