@@ -1,7 +1,6 @@
 // Runs whose folder, data or settings are not what they were, or not what other ranks see.
-#include <signal.h>
-
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -188,7 +187,7 @@ TEST_F(ChangedRuns, AStateThatIsNotFiniteReplacesNoGoodOne) {
                      {"step 6: the loss is "}));
   fs::remove_all(checkpoint("run", 5));
   Words watched{"optim.lr=1e38", "compute.detect_anomaly=true"};
-  EXPECT_TRUE(failed(run(mpirun(2, kRun + resume("run") + diverging + watched)), 1,
+  EXPECT_TRUE(failed(run(tessera(kRun + resume("run") + diverging + watched)), 1,
                      {"[anomaly] the gradient of input 0 of 'cross_entropy'"}));
   EXPECT_TRUE(fs::exists(checkpoint("run", 4)));
   fs::remove_all(checkpoint("run", 5));
