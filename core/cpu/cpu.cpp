@@ -19,9 +19,6 @@ class CpuBackend final : public AtOnceBackend {
   }
   MemoryStats memory_stats() const override { return allocator::stats(); }
   void reset_peak() override { allocator::reset_peak(); }
-  void copy(void* to, Device, const void* from, Device, size_t bytes) override {
-    std::memcpy(to, from, bytes);
-  }
 
  private:
   Kernels kernels_;

@@ -128,10 +128,6 @@ class MetaBackend final : public AtOnceBackend {
     return {now.current_bytes, now.peak_bytes, 0};
   }
   void reset_peak() override { meta::reset_peak(); }
-  // From memory that somebody lent.
-  void copy(void* to, Device, const void* from, Device, size_t bytes) override {
-    std::memcpy(to, from, bytes);
-  }
 
  private:
   Kernels kernels_;
