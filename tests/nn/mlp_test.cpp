@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "autograd/context.h"
-#include "nn/optim/adamw.h"
+#include "tests/nn/one_batch.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -61,20 +61,10 @@ TEST(Mlp, LearnsOneBatchByHeart) {
   Mlp model(kSmall);
   data::Batch batch{.images = random_array({8, 12}),
                     .targets = Array::from(std::vector<int64_t>{0, 1, 2, 3, 3, 2, 1, 0}, {8})};
-  optim::AdamW optimizer({{model.parameters()}}, {});
-  double first = 0;
-  double last = 0;
-  for (int step = 0; step < 200; ++step) {
-    Loss loss = model.loss(batch);
-    EXPECT_EQ(loss.weight, 8);
-    optimizer.zero_grad();
-    loss.sum.backward();
-    optimizer.step(0.02, Array::scalar(1 / loss.weight, DType::f64));
-    last = loss.sum.item<double>() / loss.weight;
-    if (step == 0) first = last;
-  }
-  EXPECT_NEAR(first, std::log(4), 0.2);
-  EXPECT_LT(last, 0.05);
+  test::Losses losses = test::train_on_one_batch(model, batch, 200);
+  EXPECT_EQ(losses.weight, 8);
+  EXPECT_NEAR(losses.first, std::log(4), 0.2);
+  EXPECT_LT(losses.last, 0.05);
 }
 
 TEST(Mlp, RefusesOtherSamples) {
