@@ -63,10 +63,15 @@ function(tessera_unity target)
 endfunction()
 
 # For modules whose own instructions take no time: they read configs, wait for the network, and leave
-# work to others. Their sources compile in a fifth to a third less.
+# work to others. Their sources compile in a fifth to a third less, and under sanitizers, which triple
+# what there is to optimize, in half.
 function(tessera_light_optimization target)
-  target_compile_options(${target}
-                         PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1>)
+  if(TESSERA_SANITIZE)
+    set(level -O0)
+  else()
+    set(level $<$<CONFIG:Release>:-O1>)
+  endif()
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${level}>)
 endfunction()
 
 # For modules that use Highway. SSE4 stands for every x86-64-v2 machine, AVX3 for AVX-512; the
