@@ -1,13 +1,16 @@
 // Device memory of the emulated CUDA: one arena whose addresses are never used twice, closed to the
-// host except while an operation of a stream runs.
+// host except while an operation of a stream runs. Pages without a live allocation are closed to
+// all, so that an operation costs no more the longer a process runs.
 #include <execinfo.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <map>
 
 #include "tests/cuda_emulation/internal.h"
@@ -25,6 +28,8 @@ constexpr size_t kPage = 4096;
 // How the process ends when the host touches device memory.
 constexpr int kExitCode = 86;
 
+uintptr_t page_end(uintptr_t address) { return (address + kPage - 1) / kPage * kPage; }
+
 struct Allocation {
   size_t bytes;
   bool live;
@@ -36,14 +41,39 @@ struct Arena {
   size_t used = 0;
   int open = 0;  // operations that are running
   std::map<uintptr_t, Allocation> allocations;
+  std::map<uintptr_t, uintptr_t> live;  // where each live allocation begins and ends
 
   // The allocation that begins last at or before the pointer.
   std::pair<const uintptr_t, Allocation>* find(const void* pointer) {
     auto after = allocations.upper_bound(reinterpret_cast<uintptr_t>(pointer));
     return after == allocations.begin() ? nullptr : &*--after;
   }
-  void protect(int protection) {
-    if (base) mprotect(base, (used + 2 * kPage - 1) / kPage * kPage, protection);
+  // Of the pages with live allocations, one call for each run of them.
+  void protect(int protection) const {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    auto protect_run = [&] {
+      if (end > begin) mprotect(reinterpret_cast<void*>(begin), end - begin, protection);
+    };
+    for (auto [first, last] : live) {
+      if (first / kPage * kPage > end) {
+        protect_run();
+        begin = first / kPage * kPage;
+      }
+      end = page_end(last);
+    }
+    protect_run();
+  }
+  // Closes the pages that were an allocation's alone, and gives their memory back.
+  void close(uintptr_t begin, size_t bytes) {
+    auto after = live.erase(live.find(begin));
+    uintptr_t first = begin / kPage * kPage;
+    uintptr_t last = page_end(begin + bytes);
+    if (after != live.begin()) first = std::max(first, page_end(std::prev(after)->second));
+    if (after != live.end()) last = std::min(last, after->first / kPage * kPage);
+    if (first >= last) return;
+    mprotect(reinterpret_cast<void*>(first), last - first, PROT_NONE);
+    madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
   }
 };
 
@@ -110,7 +140,9 @@ char* carve(size_t bytes) {
   if (bytes > arena.capacity || offset + bytes + 2 * kPage > arena.capacity) return nullptr;
   arena.used = offset + bytes;
   char* block = arena.base + offset;
-  arena.allocations[reinterpret_cast<uintptr_t>(block)] = {bytes, true};
+  auto address = reinterpret_cast<uintptr_t>(block);
+  arena.allocations[address] = {bytes, true};
+  arena.live[address] = address + bytes;
   if (arena.open > 0) arena.protect(PROT_READ | PROT_WRITE);
   return block;
 }
@@ -196,11 +228,15 @@ cudaError_t cudaFree(void* pointer) {
     break_context(cudaErrorInvalidDevicePointer, "cudaFree of what is not a live allocation");
     return report(cudaErrorInvalidDevicePointer);
   }
-  DeviceAccess access;
-  std::memset(pointer, 0xFF, bytes);
+  {
+    DeviceAccess access;
+    std::memset(pointer, 0xFF, bytes);
 #ifdef TESSERA_EMULATION_ASAN
-  __asan_poison_memory_region(pointer, bytes);
+    __asan_poison_memory_region(pointer, bytes);
 #endif
+  }
+  Lock lock(mutex);
+  arena.close(reinterpret_cast<uintptr_t>(pointer), bytes);
   return report(cudaSuccess);
 }
 

@@ -248,7 +248,9 @@ cudaError_t report(cudaError_t code) {
   return code;
 }
 
-std::string kernel_name(const void* function) {
+namespace {
+
+std::string look_up_name(const void* function) {
   Dl_info info;
   if (!dladdr(function, &info) || !info.dli_sname) return "a kernel";
   int status = 0;
@@ -256,6 +258,16 @@ std::string kernel_name(const void* function) {
   std::string name = status == 0 ? demangled : info.dli_sname;
   std::free(demangled);
   return name.substr(0, name.find('('));
+}
+
+}  // namespace
+
+std::string kernel_name(const void* function) {
+  // Among the symbols of a large program a name is long to find, and every launch asks for one.
+  thread_local std::unordered_map<const void*, std::string> names;
+  std::string& name = names[function];
+  if (name.empty()) name = look_up_name(function);
+  return name;
 }
 
 // A fresh context for the next test: a broken one runs nothing more.
