@@ -151,7 +151,7 @@ TEST(Plan, OfVeryManyRanksOrBlocksIsAnswered) {
 TEST(Plan, OfMoreBlocksThanThatSaysHowFarItIs) {
   Command command =
       tessera({"plan", kQuickstart, "--ranks", "8", "model.layers=10000", "model.width=1048576"});
-  command.timeout = seconds(40);
+  command.timeout = seconds(20);
   Outcome outcome = run(command);
   EXPECT_TRUE(outcome.timed_out || outcome.exit_code == 0) << describe(outcome);
   EXPECT_TRUE(contains(outcome.err, "plan: ddp: "));
