@@ -5,6 +5,7 @@
 #include "core/kernels.h"
 #include "core/kernels/binary.h"
 #include "distributed/tree_exchange.h"
+#include "nn/optim/update_rule.h"
 
 namespace tessera {
 
@@ -30,20 +31,27 @@ std::vector<double> Statistics::columns_of(const std::vector<Observation>& obser
 }
 
 void Statistics::move(const std::vector<std::vector<Observation>>& observed, const LeafTable& table,
-                      int64_t first, int64_t num_leaves, int group, Communicator& comm) const {
+                      int64_t first, int64_t num_leaves, int group, Communicator& comm,
+                      const Array& when) const {
   std::vector<size_t> moving;
   std::vector<int64_t> offset(buffers_.size(), -1);  // in the rows below
   int64_t width = 0;
   for (size_t i = 0; i < buffers_.size(); ++i) {
     if (table.max(first + 2 * static_cast<int64_t>(i)) == 0) continue;
     const Array& buffer = buffers_[i].data();
+    TESSERA_CHECK(!when.defined() || buffer.device() == when.device(),
+                  "[TrainStep] expected running statistics on {}, as the parameters are, got some "
+                  "on {}",
+                  when.device(), buffer.device());
     if (!is_floating(buffer.dtype())) {
-      count_up(buffer);
+      optim::write_where(when, {buffer}, [](const auto& own) { count_up(own[0]); });
       continue;
     }
     if (!buffer.storage()->backend().host_reads() && comm.size() == 1) {
       int64_t column = first + 2 * static_cast<int64_t>(i);
-      move_in_place(i, observed, table.sum(column), table.max(column + 1));
+      optim::write_where(when, {buffer}, [&](const auto& own) {
+        move_in_place(i, observed, table.sum(column), table.max(column + 1), own[0]);
+      });
       continue;
     }
     moving.push_back(i);
@@ -79,9 +87,8 @@ void Statistics::move(const std::vector<std::vector<Observation>>& observed, con
 
 // In the order of the tree, and rounded as on the host.
 void Statistics::move_in_place(size_t buffer, const std::vector<std::vector<Observation>>& observed,
-                               double count, double momentum) const {
+                               double count, double momentum, const Array& running) const {
   const NoGrad no_grad;
-  const Array& running = buffers_[buffer].data();
   const BinaryFamily& binary = kernels(running.device()).binary();
   ArrayFold fold(static_cast<int64_t>(observed.size()), {});
   for (size_t leaf = 0; leaf < observed.size(); ++leaf) {

@@ -23,14 +23,16 @@ class Statistics {
   std::vector<double> columns_of(const std::vector<Observation>& observations) const;
   // Moves all buffers that some leaf observed. `table` has num_columns() columns from `first` on,
   // and observed[i] is of this rank's i-th leaf. A collective where there is something to move.
+  // when: undefined, or, of one rank on a device that the host cannot read, as UpdateStep::when.
   void move(const std::vector<std::vector<Observation>>& observed, const LeafTable& table,
-            int64_t first, int64_t num_leaves, int group, Communicator& comm) const;
+            int64_t first, int64_t num_leaves, int group, Communicator& comm,
+            const Array& when = {}) const;
 
  private:
   size_t index_of(const Observation& observation) const;
   // The same of one buffer, where it is and by one rank: the host reads nothing.
   void move_in_place(size_t buffer, const std::vector<std::vector<Observation>>& observed,
-                     double count, double momentum) const;
+                     double count, double momentum, const Array& running) const;
 
   std::vector<Tensor> buffers_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
+#include <utility>
 
 #include "autograd/context.h"
 #include "core/finite.h"
@@ -119,6 +120,7 @@ void TrainStep::run_idle(double lr) {
 
 StepGradients TrainStep::accumulate(const LossOfLeaf& loss_of_leaf, StepCall call) {
   return guarded([&] {
+    settle();
     StepGradients gradients = sums_of(loss_of_leaf, call);
     read_loss(gradients);
     return gradients;
@@ -130,6 +132,7 @@ StepGradients TrainStep::sums_of(const LossOfLeaf& loss_of_leaf, StepCall call) 
   TESSERA_CHECK(call.leaves >= 1 && call.leaves <= options_.leaves,
                 "[TrainStep] expected from 1 to {} leaves, got {}", options_.leaves, call.leaves);
   check_lr(call.lr.value_or(0));
+  settle_if_ready();
   return sum_gradients(&loss_of_leaf, call);
 }
 
@@ -222,8 +225,8 @@ StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall 
   if (!leaves.losses.empty()) out.loss_sum_ = sum_of_losses(leaves.losses);
   out.stop = table->max(kStop) > 0;
   out.move_statistics_ = [this, table, leaves = call.leaves,
-                          observed = std::move(leaves.observed)] {
-    statistics_.move(observed, *table, kNumColumns, leaves, group(), mesh_.data_control());
+                          observed = std::move(leaves.observed)](const Array& when) {
+    statistics_.move(observed, *table, kNumColumns, leaves, group(), mesh_.data_control(), when);
   };
   return out;
 }
@@ -262,12 +265,12 @@ TrainStep::LeafResult TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_
   nn::Loss loss = loss_of_leaf({leaf, steps_done_});
   loss.sum.backward();
   std::vector<double> row(kNumColumns);
-  row[kLoss] = on_meta() || keeps_losses() ? 0 : loss.sum.item<double>();
+  row[kLoss] = on_meta() || looks_later() ? 0 : loss.sum.item<double>();
   row[kWeight] = loss.weight;
   row[kStop] = stop_requested ? 1 : 0;
   std::vector<double> columns = statistics_.columns_of(observations.list());
   row.insert(row.end(), columns.begin(), columns.end());
-  Array kept = keeps_losses() ? loss.sum.data().to(DType::f64) : Array();
+  Array kept = looks_later() ? loss.sum.data().to(DType::f64) : Array();
   return {std::move(row), observations.list(), std::move(kept)};
 }
 
@@ -318,8 +321,27 @@ void TrainStep::check_use(const LeafTable& table, int64_t num_leaves) const {
       unused->name));
 }
 
-bool TrainStep::keeps_losses() const {
+bool TrainStep::looks_later() const {
   return device().has_elements() && !device().host_reads() && mesh_.data().size() == 1;
+}
+
+// The host looks at the last step's numbers, and waits for them. A step that failed is none.
+void TrainStep::settle() {
+  if (!late_) return;
+  std::shared_ptr<LateNumbers> late = std::exchange(late_, nullptr);
+  --steps_done_;
+  if (late->failed()) return;  // which whoever asked has heard
+  if (late->get().finite) ++updates_done_;
+  ++steps_done_;
+}
+
+void TrainStep::settle_if_ready() {
+  if (late_ && late_->ready()) settle();
+}
+
+int64_t TrainStep::updates_done() {
+  settle();
+  return updates_done_;
 }
 
 void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done) {
@@ -328,6 +350,7 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
     TESSERA_CHECK(steps_done >= 0 && updates >= 0 && updates <= steps_done,
                   "[TrainStep] expected from 0 updates to one a step, got {} in {} steps", updates,
                   steps_done);
+    settle();
     if (mesh_.data().size() > 1) {
       require_agreement(mesh_.data_control(),
                         {{"the step to go on from",
@@ -345,6 +368,7 @@ void TrainStep::masters_changed() {
 
 std::string TrainStep::nonfinite_parameter() {
   return guarded([&] {
+    settle();
     std::string own;
     for (const Bucket& bucket : buckets_) {
       if (own.empty() && bucket.trained) own = nonfinite_in(bucket);
@@ -358,6 +382,7 @@ std::string TrainStep::nonfinite_parameter() {
 
 double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch) {
   return guarded([&] {
+    settle();
     NoGrad no_grad;
     std::vector<std::vector<double>> rows;
     std::vector<int64_t> batches = own_leaves(count);  // dealt as leaves are
@@ -390,6 +415,7 @@ void TrainStep::whole_parameters(const std::function<void()>& body) {
 
 nn::StateDict TrainStep::state() {
   return guarded([&] {
+    settle();
     std::unordered_map<const void*, Array> whole;
     for (const Bucket& bucket : buckets_) {
       Array values = bucket.params;

@@ -11,6 +11,7 @@
 #include "distributed/round_schedule.h"
 #include "distributed/statistics.h"
 #include "distributed/step_options.h"
+#include "distributed/step_result.h"
 #include "distributed/train_state.h"
 #include "nn/loss.h"
 
@@ -49,15 +50,8 @@ struct StepGradients {
   friend class TrainStep;
   const TrainStep* of_ = nullptr;
   Array loss_sum_;  // 0-d f64, where the host has not read it yet; `loss` is 0 until then
-  std::function<void()> move_statistics_;  // running ones, to what the leaves observed
-};
-
-struct StepResult {
-  double loss = 0;       // mean over the global batch
-  double weight = 0;     // samples or tokens in it
-  double grad_norm = 0;  // before clipping
-  bool finite = true;    // false: a loss or gradient was NaN or infinite, and nothing was updated
-  bool stop = false;     // whether some rank asked to stop
+  // Running ones, to what the leaves observed; Statistics::move says when.
+  std::function<void(const Array& when)> move_statistics_;
 };
 
 // Data parallelism: every rank takes a share of each global batch's leaves. The parameters become
@@ -86,15 +80,20 @@ class TrainStep {
   // Runs the step: the loss of each of this rank's leaves, backward, the sum over all leaves
   // divided by the total weight, clipping, the update. lr is finite and the same on every rank. A
   // collective. What loss_of_leaf throws is passed on, and fails the step on the other ranks too.
-  // Where the host cannot read the device, it waits once, for the result's numbers, when all of the
-  // step has been enqueued; where a rule does not heed UpdateStep::when, before the update. With
-  // other ranks it also reads each leaf's loss.
+  //
+  // Where the host cannot read the device, this returns when all of the step has been enqueued, and
+  // has waited at most until the step before knew its numbers. What is found on the device to be
+  // wrong with the content of an array, an index in a batch, say, is thrown where the host looks
+  // next: by the result, the next step, or what else here reads the state; the step is none then.
+  // The host waits within a step where a rule does not heed UpdateStep::when, before the update;
+  // and with other ranks, for each leaf's loss and at the end.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
-  // The two halves of run, for what goes between them. The first gives the gradients; it may be
-  // called several times in one step, with the same random numbers. The second divides, clips and
-  // updates: what run does, or, where a loss or gradient is not finite, does not do. skip ends the
-  // step without that. lr and gradients' changes are the same on every rank; collectives but skip.
+  // The two halves of run, for what goes between them. The first gives the gradients, and waits for
+  // the loss; it may be called several times in one step, with the same random numbers. The second
+  // divides, clips and updates: what run does, or, where a loss or gradient is not finite, does not
+  // do. skip ends the step without that. lr and gradients' changes are the same on every rank;
+  // collectives but skip.
   StepGradients accumulate(const LossOfLeaf& loss_of_leaf, StepCall call = {});
   StepResult apply(double lr, StepGradients gradients);
   void skip(const StepGradients& gradients);
@@ -129,9 +128,10 @@ class TrainStep {
   // every rank; empty: all are. Reads the state once. A collective.
   std::string nonfinite_parameter();
 
-  int64_t steps_done() const { return steps_done_; }
+  int64_t steps_done() const { return steps_done_ - (late_ && late_->failed() ? 1 : 0); }
   // Of the steps done, those that were finite and moved the parameters: what the optimizer counts.
-  int64_t updates_done() const { return updates_done_; }
+  // Waits for the last one's numbers.
+  int64_t updates_done();
   // On meta: why the optimizer's update could not be gone through, where it reads numbers.
   const std::string& update_left_out() const { return update_left_out_; }
   const nn::Module& module() const { return module_; }
@@ -164,6 +164,8 @@ class TrainStep {
   void read_loss(StepGradients& gradients) const;
   StepResult apply_collective(double lr, StepGradients gradients);
   StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
+  void settle();
+  void settle_if_ready();
   void take_masters(const char* op);
   Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
@@ -183,9 +185,8 @@ class TrainStep {
   void update_segment(const Segment& segment, const optim::Slice& slice, const Array& grad_scale,
                       optim::UpdateStep step);
   Backend& device() const { return buckets_[0].own_params.storage()->backend(); }
-  // Whether losses stay where they are until the step's end. Other ranks' are asked for on the
-  // host.
-  bool keeps_losses() const;
+  // Whether the host looks at a step's numbers after it. Other ranks' are asked for on the host.
+  bool looks_later() const;
   // Makes whole what is not sharded, of trained parameters or of all.
   void gather_parameters(bool frozen_too = false) const;
 
@@ -200,7 +201,9 @@ class TrainStep {
   size_t num_parameters_ = 0;  // in buckets
   std::vector<bool> got_;      // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
-  int64_t updates_done_ = 0;
+  int64_t updates_done_ = 0;  // without a late step
+  // The last step, where the host has not looked yet whether it updated.
+  std::shared_ptr<LateNumbers> late_;
   std::string update_left_out_;
 };
 

@@ -1,5 +1,6 @@
 // The second half of a step: norm, clipping and the update.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "autograd/ops/arithmetic.h"
@@ -21,6 +22,15 @@ bool heeds_when(const Bucket& bucket) {
                      [](const Segment& segment) { return segment.rule->heeds_when(); });
 }
 
+// 0-d tensors of one device as numbers for LateNumbers.
+LateRead read_row(const std::array<Tensor, LateNumbers::kRow>& numbers) {
+  Array row = Array::empty({LateNumbers::kRow}, DType::f64, numbers[0].device());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    row.select(0, static_cast<int64_t>(i)).copy_(numbers[i].data());
+  }
+  return row.storage()->backend().read_later(row.device_raw(), row.nbytes());
+}
+
 }  // namespace
 
 StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
@@ -28,30 +38,29 @@ StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
   if (device().has_elements() && !device().host_reads()) {
     return apply_on_device(lr, gradients, norm);
   }
-  StepResult result;
-  result.weight = gradients.weight;
-  result.loss = gradients.loss;
-  result.stop = gradients.stop;
-  result.grad_norm = on_meta() ? 0 : norm.item<double>() / result.weight;
-  result.finite = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
-  if (result.finite) {
+  StepNumbers numbers{.loss = gradients.loss};
+  numbers.grad_norm = on_meta() ? 0 : norm.item<double>() / gradients.weight;
+  numbers.finite = std::isfinite(numbers.loss) && std::isfinite(numbers.grad_norm);
+  if (numbers.finite) {
     bool clip = options_.clip_norm > 0;
-    double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
-    update(lr, gradients.sums, scale_on_device(factor / result.weight));
+    double factor = clip ? std::min(1.0, options_.clip_norm / (numbers.grad_norm + 1e-6)) : 1.0;
+    update(lr, gradients.sums, scale_on_device(factor / gradients.weight));
     gather_parameters();
     ++updates_done_;
-    if (!on_meta()) gradients.move_statistics_();
+    if (!on_meta()) gradients.move_statistics_({});
   }
   ++steps_done_;
-  return result;
+  return {numbers, gradients.weight, gradients.stop};
 }
 
-// The same, with numbers that the host has not seen: it reads them when all is under way. Rules
-// that must not run where they are not finite, or where a kernel met what is wrong, hear of it on
-// the device; the host throws the latter when it waits.
+// The same, with numbers that the host has not seen: it reads them later. What must not change
+// where they are not finite, or where a kernel met what is wrong, hears of it on the device; the
+// host throws the latter when it waits. Which update it is follows from the step before, whose
+// numbers the device had before this step's forward.
 StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
                                       const Array& norm) {
   NoGrad no_grad;
+  settle();
   double weight = gradients.weight;
   Tensor loss = gradients.loss_sum_.defined()
                     ? Tensor(gradients.loss_sum_) / weight
@@ -62,26 +71,18 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
   Tensor finite = logical_and(right, logical_and(isfinite(loss), isfinite(grad_norm)));
   Tensor factor = full_like(grad_norm, 1);
   if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (grad_norm + 1e-6), factor);
-  Array row = Array::empty({3}, DType::f64, norm.device());
-  row.select(0, 0).copy_(loss.data());
-  row.select(0, 1).copy_(grad_norm.data());
-  row.select(0, 2).copy_(finite.data());
-  LateRead late = device().read_later(row.device_raw(), row.nbytes());
-  const auto* numbers = static_cast<const double*>(late.bytes.get());
+  auto late = std::make_shared<LateNumbers>(device(), read_row({loss, grad_norm, finite, right}),
+                                            steps_done_);
   bool heeded = std::all_of(buckets_.begin(), buckets_.end(), heeds_when);
-  if (!heeded) device().wait(late.event);
-  if (heeded || numbers[2] != 0) {
+  if (heeded || late->get().finite) {
     update(lr, gradients.sums, (factor / weight).data(), heeded ? finite.data() : Array());
     gather_parameters();
   }
-  if (heeded) device().wait(late.event);
-  StepResult result{numbers[0], weight, numbers[1], numbers[2] != 0, gradients.stop};
-  if (result.finite) {
-    ++updates_done_;
-    gradients.move_statistics_();
-  }
+  if (looks_later()) gradients.move_statistics_(finite.data());
+  else if (late->get().finite) gradients.move_statistics_({});
+  late_ = late;
   ++steps_done_;
-  return result;
+  return {std::move(late), weight, gradients.stop};
 }
 
 // On meta it has its value all the same, for optimizers that read it.

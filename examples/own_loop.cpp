@@ -33,7 +33,7 @@ void train(Communicator& world, const std::string& folder, int64_t steps) {
     checkpoints.after_step({.metric = worst});
     if (metrics)
       metrics->record(
-          {.step = step.steps_done(), .metrics = {{"loss", result.loss}, {"worst", worst}}});
+          {.step = step.steps_done(), .metrics = {{"loss", result.loss()}, {"worst", worst}}});
   }
   checkpoints.save({});
   std::string digest = tessera::digest(step.state());

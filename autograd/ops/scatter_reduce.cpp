@@ -14,6 +14,8 @@
 #include "autograd/record.h"
 #include "core/creation.h"
 #include "core/index.h"
+#include "core/kernels.h"
+#include "core/kernels/check.h"
 
 namespace tessera {
 namespace {
@@ -122,8 +124,11 @@ Grads prod_grads(const Tensor& x_in, const Array& index, const Tensor& source_in
   Tensor none(Array::zeros(x.shape(), x.dtype(), x.device()));
   Tensor count = scatter_add(none, how.dim, index, to(zero, x.dtype()));
   Tensor meeting = gather(count, how.dim, index);
-  TESSERA_CHECK(!context().grad_enabled || !any(gt(meeting, 1)).item<bool>(),
-                "[scatter_reduce] its gradient cannot be differentiated where two zeros meet");
+  if (context().grad_enabled) {
+    kernels(meeting.device()).check().all(le(meeting, 1).data(), [](int64_t) {
+      return "[scatter_reduce] its gradient cannot be differentiated where two zeros meet";
+    });
+  }
   Tensor alone = logical_and(zero, eq(meeting, 1));
   Tensor without = gather(dy * joined(x, masked_fill(source, alone, 1)), how.dim, index);
   Tensor with = gather(dy * joined(x, source), how.dim, index) / masked_fill(source, zero, 1);

@@ -9,6 +9,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/ops/where.h"
 #include "autograd/record.h"
+#include "core/backend.h"
 #include "core/kernels.h"
 #include "core/kernels/fold.h"
 #include "core/promotion.h"
@@ -47,7 +48,7 @@ Tensor var_of(const Tensor& x, const Lines& lines, double correction, bool keepd
 }
 
 // The lines (of x, along dim 1) whose result y is too large or too small for what is divided by it
-// to have its digits; undefined where there are none.
+// to have its digits; undefined where there are none, as far as the host can look without waiting.
 Tensor extreme_lines(const Tensor& y) {
   if (y.device().type == DeviceType::meta) return {};
   const NoGrad guard;
@@ -57,7 +58,8 @@ Tensor extreme_lines(const Tensor& y) {
   double low = doubles ? 0x1p-1000 : halves ? 0x1p-10 : 0x1p-120;
   double high = doubles ? 0x1p990 : halves ? 0x1p8 : 0x1p100;
   Tensor extreme = ((at > 0) & (at < low)) | (at > high);
-  return any(extreme).item<bool>() ? extreme : Tensor();
+  bool looks = y.data().storage()->backend().host_reads();
+  return !looks || any(extreme).item<bool>() ? extreme : Tensor();
 }
 
 // slope(x, y), where y is measure(x), a length of each line: extreme lines go through f64, in which

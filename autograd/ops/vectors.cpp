@@ -12,21 +12,24 @@
 #include "autograd/ops/shape.h"
 #include "autograd/ops/statistics.h"
 #include "autograd/record.h"
+#include "core/backend.h"
 #include "core/promotion.h"
 
 namespace tessera {
 namespace {
 
 // Powers of two that bring the lines of x whose length is beyond the largest number near 1, which
-// changes no digit; undefined where there are none. Other lines get 1.
+// changes no digit; undefined where there are none, as far as the host can look without waiting.
+// Other lines get 1.
 Array extreme_scales(const Tensor& x, const Tensor& length, const DimsArg& dims) {
   if (x.numel() == 0 || x.device().type == DeviceType::meta) return {};
   const NoGrad constant;
   Tensor usual = isfinite(length);
-  if (all(usual).item<bool>()) return {};
+  bool looks = x.data().storage()->backend().host_reads();
+  if (looks && all(usual).item<bool>()) return {};
   Tensor largest = amax(abs(x.detach()), dims, true);
   Tensor scaled = logical_and(logical_not(usual), isfinite(largest));
-  if (!any(scaled).item<bool>()) return {};
+  if (looks && !any(scaled).item<bool>()) return {};
   return where(scaled, exp2(neg(floor(log2(where(scaled, largest, 1.0))))), 1.0).data();
 }
 

@@ -228,10 +228,18 @@ void Checkpointer::require_finite() const {
                   step_.steps_done(), parameter));
 }
 
+bool Checkpointer::snapshot_due() const {
+  return memory_ && step_.steps_done() % options_.snapshots.every == 0;
+}
+
+bool Checkpointer::checkpoint_due() const {
+  return options_.every > 0 && step_.steps_done() % options_.every == 0;
+}
+
 void Checkpointer::after_step(const Point& point) {
   int64_t step = step_.steps_done();
-  bool snapshot = memory_ && step % options_.snapshots.every == 0;
-  bool checkpoint = options_.every > 0 && step % options_.every == 0;
+  bool snapshot = snapshot_due();
+  bool checkpoint = checkpoint_due();
   // This step was finite, and so the weights that it began with were good.
   if (prune_due_ && saver_->prune()) prune_due_ = false;
   if (!snapshot && !checkpoint) return;

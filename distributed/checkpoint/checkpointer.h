@@ -71,9 +71,10 @@ struct ResumeFrom {
 //   }
 //   checkpoints.save({.position = position});
 //
-// Every rank makes one and makes the same calls; each method but take_messages is a collective of
-// step.mesh().control(). To be used by the thread that runs the step. Whatever is killed, and when,
-// the checkpoint before or the new one is complete. Its destructor waits for the save under way.
+// Every rank makes one and makes the same calls; each method but take_messages and is_due is a
+// collective of step.mesh().control(). To be used by the thread that runs the step. Whatever is
+// killed, and when, the checkpoint before or the new one is complete. Its destructor waits for the
+// save under way.
 class Checkpointer {
  public:
   // What is known where a checkpoint is taken.
@@ -105,6 +106,9 @@ class Checkpointer {
   // SharedError, and nothing is saved, where the state is not finite; where the metric is not,
   // nothing is saved of this step.
   void after_step(const Point& point);
+  // Whether after_step() has anything to do with this step: a loop that ends where a step was not
+  // finite asks before it.
+  bool is_due() const { return prune_due_ || snapshot_due() || checkpoint_due(); }
   // Saves now, waiting for what is under way, and returns the checkpoint's path when it is
   // complete. A SharedError on every rank if it fails on one, or if the state is not finite. The
   // last one, where its metric is not finite, is set aside, so that nothing goes on from it.
@@ -122,6 +126,8 @@ class Checkpointer {
   const CheckpointFolder& folder() const { return saver_->folder(); }
 
  private:
+  bool checkpoint_due() const;
+  bool snapshot_due() const;
   void begin_generation(const std::string& folder);
   void check_visible();
   std::vector<std::string> candidates(const ResumeFrom& from);

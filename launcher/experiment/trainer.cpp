@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "autograd/context.h"
 #include "core/cpu/cpu.h"
@@ -49,6 +50,19 @@ void require_same_source(Communicator& comm, const std::string& path) {
   require_agreement(comm, {{"what init.from has", found}});
 }
 
+// A step that no record tells of yet: on a device its numbers come later.
+struct UntoldStep {
+  int64_t done;  // with it
+  StepResult result;
+  double seconds;
+};
+
+void require_finite(int64_t done, const StepResult& result) {
+  if (result.finite()) return;
+  throw SharedError(fmt::format("step {}: the loss is {} and the gradient's norm is {}", done,
+                                result.loss(), result.grad_norm()));
+}
+
 }  // namespace
 
 // What one call of run keeps open.
@@ -63,6 +77,7 @@ struct Trainer::Session {
   std::vector<MetricSink*> sinks;    // of them, those that records go to: rank 0's
   job::ProgressSigns signs;          // to the launcher
   int64_t position = 0;              // in the data: samples taken
+  std::optional<UntoldStep> untold = {};
   Clock::time_point start = Clock::now();
 
   bool first() const { return comm.rank() == 0; }
@@ -130,20 +145,24 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) 
                                  return loss_of(*data_.train, indices);
                                },
                                {.stop_requested = job::stop_signal() != 0});
-  if (result.finite) return result;
-  throw SharedError(fmt::format("step {}: the loss is {} and the gradient's norm is {}", index + 1,
-                                result.loss, result.grad_norm));
+  if (result.ready()) require_finite(index + 1, result);
+  return result;
 }
 
-void Trainer::record_step(Session& session, const StepResult& result, double seconds) {
-  int64_t done = session.step.steps_done();
-  double lr = schedule_section_.lr_at(done - 1, config_.run.steps, optim_section_.lr);
-  session.record(step_record(done, result, lr, seconds, batch_units(), data_section_.unit()));
+// Of the last step, if that is to be done still; waits for its numbers.
+void Trainer::record_step(Session& session) {
+  if (!session.untold) return;
+  UntoldStep step = *std::exchange(session.untold, std::nullopt);
+  require_finite(step.done, step.result);
+  double lr = schedule_section_.lr_at(step.done - 1, config_.run.steps, optim_section_.lr);
+  session.record(
+      step_record(step.done, step.result, lr, step.seconds, batch_units(), data_section_.unit()));
 }
 
 std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
   int64_t every = config_.run.eval_every;
   if (!data_.valid || every == 0 || step % every != 0) return std::nullopt;
+  record_step(session);
   session.signs.pause_steps();
   double loss = validate(session.step);
   session.record({MetricRecord::Kind::evaluation, step, {{"valid_loss", loss}}});
@@ -166,13 +185,16 @@ Trainer::Ended Trainer::train_all(Session& session) {
     double seconds = seconds_since(start);
     session.signs.end_step(step.steps_done(), seconds * 1e3,
                            static_cast<double>(batch_units()) / seconds);
-    record_step(session, result, seconds);
     int64_t done = step.steps_done();
+    record_step(session);  // of the step before
+    session.untold = {done, result, seconds};
+    if (result.ready() || session.checkpoints.is_due()) record_step(session);
     // The last step's evaluation and checkpoint are finish()'s.
     if (done == config_.run.steps) break;
     std::optional<double> valid_loss = evaluate_if_due(session, done);
     bool reached = config_.run.stop_after && *config_.run.stop_after == done;
-    if (result.stop || reached) {
+    if (result.stop() || reached) {
+      record_step(session);
       session.signs.pause_steps();
       stop(session, reached ? "run.stop_after" : "a signal", valid_loss);
       return Ended::stopped;
@@ -180,6 +202,7 @@ Trainer::Ended Trainer::train_all(Session& session) {
     session.checkpoints.after_step({.position = session.position, .metric = valid_loss});
     session.tell_of_saves();
   }
+  record_step(session);
   session.signs.pause_steps();
   return Ended::done;
 }

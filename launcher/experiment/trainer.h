@@ -37,7 +37,7 @@ class Trainer {
   Ended train_all(Session& session);
   // The validation loss after a step, if one is due.
   std::optional<double> evaluate_if_due(Session& session, int64_t step);
-  void record_step(Session& session, const StepResult& result, double seconds);
+  void record_step(Session& session);
   // The checkpoint that a run ends with; its path.
   std::string save_last(Session& session, std::optional<double> valid_loss,
                         std::optional<std::string> digest);

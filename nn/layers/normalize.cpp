@@ -71,9 +71,11 @@ Tensor BatchNorm::forward(const Tensor& x) const {
                 x.shape());
   double momentum = 0;
   if (training() && num_batches_tracked.defined()) {
-    int64_t batches = num_batches_tracked.item<int64_t>() + 1;
+    // The mean of all batches asks for their number.
+    momentum = options().momentum
+                   ? *options().momentum
+                   : 1 / static_cast<double>(num_batches_tracked.item<int64_t>() + 1);
     observe_batch(num_batches_tracked.data());
-    momentum = options().momentum.value_or(1 / static_cast<double>(batches));
   }
   return batch_norm(x, running_mean, running_var, weight, bias, uses_own_moments(), momentum,
                     options().eps);

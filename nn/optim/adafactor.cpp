@@ -63,8 +63,13 @@ std::string AdafactorRule::describe() const {
 void AdafactorRule::update(const Slice& slice, const Array& grad_scale,
                            const UpdateStep& step) const {
   NoGrad no_grad;
+  if (slice.param.numel() == 0) return;
+  write_slice_where(step.when, slice, [&](const Slice& own) { write(own, grad_scale, step); });
+}
+
+void AdafactorRule::write(const Slice& slice, const Array& grad_scale,
+                          const UpdateStep& step) const {
   Tensor param(slice.param);
-  if (param.numel() == 0) return;
   Tensor g = Tensor(slice.grad) * Tensor(grad_scale);
   double eps1 = options_.eps1.value_or(epsilon_of(param.dtype()));
   auto t = static_cast<double>(step.step);

@@ -22,11 +22,14 @@ class AdafactorRule final : public UpdateRule {
   explicit AdafactorRule(Options options);
 
   Cut cut() const override { return Cut::whole_parameter; }
+  bool heeds_when() const override { return true; }
   std::vector<StateInfo> states(const Dims& shape) const override;
   std::string describe() const override;
   void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const override;
 
  private:
+  void write(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const;
+
   Options options_;
 };
 

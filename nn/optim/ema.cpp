@@ -37,16 +37,18 @@ std::string EmaRule::describe() const {
 }
 
 void EmaRule::update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const {
-  const Array& ema = slice.state.back();
-  if (step.step == 1) ema.copy_(slice.param);
   Slice rest = slice;
   rest.state.pop_back();
-  inner_->update(rest, grad_scale, step);
-  const BinaryFamily& binary = kernels(ema.device()).binary();
-  Array share = Array::empty(ema.shape(), ema.dtype(), ema.device());
-  binary.affine(slice.param, 1 - decay_, 0, share);
-  binary.affine(ema, decay_, 0, ema);
-  binary.run(BinaryOp::add, ema, share, ema);
+  write_where(step.when, {slice.state.back()}, [&](const std::vector<Array>& own) {
+    const Array& ema = own[0];
+    if (step.step == 1) ema.copy_(slice.param);
+    inner_->update(rest, grad_scale, step);
+    const BinaryFamily& binary = kernels(ema.device()).binary();
+    Array share = Array::empty(ema.shape(), ema.dtype(), ema.device());
+    binary.affine(slice.param, 1 - decay_, 0, share);
+    binary.affine(ema, decay_, 0, ema);
+    binary.run(BinaryOp::add, ema, share, ema);
+  });
 }
 
 Ema::Ema(const Optimizer& inner, double decay) : Optimizer(averaged(inner.groups(), decay)) {}

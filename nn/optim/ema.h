@@ -16,6 +16,7 @@ class EmaRule final : public UpdateRule {
   EmaRule(RulePtr inner, double decay);
 
   Cut cut() const override { return inner_->cut(); }
+  bool heeds_when() const override { return inner_->heeds_when(); }
   std::vector<StateInfo> states(const Dims& shape) const override;
   std::string describe() const override;
   void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const override;

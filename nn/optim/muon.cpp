@@ -55,9 +55,13 @@ std::string MuonRule::describe() const {
 
 void MuonRule::update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const {
   NoGrad no_grad;
+  if (slice.param.numel() == 0) return;
+  write_slice_where(step.when, slice, [&](const Slice& own) { write(own, grad_scale, step); });
+}
+
+void MuonRule::write(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const {
   Tensor param(slice.param);
   Tensor momentum(slice.state[0]);
-  if (param.numel() == 0) return;
   Tensor g = Tensor(slice.grad) * Tensor(grad_scale);
   lerp_(momentum, g, 1 - options_.momentum);
   Tensor direction = options_.nesterov ? lerp(g, momentum, options_.momentum) : momentum;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,13 +53,22 @@ class UpdateRule {
   virtual std::vector<StateInfo> states(const Dims& shape) const = 0;
   // Its name and settings in words: what ranks compare before they train together.
   virtual std::string describe() const = 0;
-  // Whether update() heeds UpdateStep::when. For the others the host waits until it knows.
+  // Whether update() heeds UpdateStep::when; write_where helps. For the others the host waits,
+  // before the update, until it knows.
   virtual bool heeds_when() const { return false; }
   // One step from grad * grad_scale, a 0-d f64 array. All arrays are of one dtype, f32 or f64.
   virtual void update(const Slice& slice, const Array& grad_scale,
                       const UpdateStep& step) const = 0;
 };
 using RulePtr = std::shared_ptr<const UpdateRule>;
+
+// Calls write with arrays that it may write into as it likes: the given ones, or, where `when`
+// (UpdateStep::when) is defined, copies, whose values the given ones take where it is true.
+void write_where(const Array& when, const std::vector<Array>& arrays,
+                 const std::function<void(const std::vector<Array>&)>& write);
+// The same of a slice's param and states.
+void write_slice_where(const Array& when, const Slice& slice,
+                       const std::function<void(const Slice&)>& write);
 
 // A formula of core/update_rules.inc: to add one takes that and a class like AdamWRule.
 class ElementwiseRule : public UpdateRule {

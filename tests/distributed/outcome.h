@@ -49,9 +49,9 @@ inline void expect_same(const Outcome& a, const Outcome& b, const std::string& w
         << a.weights[i].first << ", " << what;
   }
   for (size_t i = 0; i < a.steps.size(); ++i) {
-    EXPECT_EQ(a.steps[i].loss, b.steps[i].loss) << what;
-    EXPECT_EQ(a.steps[i].weight, b.steps[i].weight) << what;
-    EXPECT_EQ(a.steps[i].grad_norm, b.steps[i].grad_norm) << what;
+    EXPECT_EQ(a.steps[i].loss(), b.steps[i].loss()) << what;
+    EXPECT_EQ(a.steps[i].weight(), b.steps[i].weight()) << what;
+    EXPECT_EQ(a.steps[i].grad_norm(), b.steps[i].grad_norm()) << what;
   }
 }
 

@@ -61,7 +61,7 @@ TEST(TrainStep, NamesAParameterWithoutGradient) {
           return nn::Loss{sum(y), 1};
         };
       };
-      EXPECT_TRUE(step.run(kLr, loss_with(2)).finite) << "one leaf is enough";
+      EXPECT_TRUE(step.run(kLr, loss_with(2)).finite()) << "one leaf is enough";
       EXPECT_EQ(error_of([&] { step.run(kLr, loss_with(-1)); }),
                 "parameter 'unused.weight' got no gradient: it takes no part in the loss of any "
                 "leaf of this step (parallel.unused_parameters: zero lets that be)");
@@ -82,7 +82,7 @@ TEST(TrainStep, CountsAnUnusedParameterAsZeroWhereThatIsAsked) {
       for (const auto& [name, array] : step.state()) before.emplace_back(name, array.clone());
       Tensor x(Array::full({1, 2}, 1));
       auto loss = [&](Leaf) { return nn::Loss{sum(net.used(x)), 1}; };
-      EXPECT_TRUE(step.run(kLr, loss).finite);
+      EXPECT_TRUE(step.run(kLr, loss).finite());
       nn::StateDict after = step.state();
       for (size_t i = 0; i < after.size(); ++i) {
         EXPECT_EQ(same_bits(after[i].second, before[i].second),
@@ -154,7 +154,7 @@ TEST(Zero3, HasTheParametersOfBlocksOnlyWhileTheyRun) {
       EXPECT_EQ(error_of([&] { doubles(weight.data()); }), absent("blocks.0"));
       return out;
     };
-    EXPECT_TRUE(step.run(kLr, loss).finite);
+    EXPECT_TRUE(step.run(kLr, loss).finite());
     EXPECT_EQ(whole_blocks(), std::set<int>{});
     EXPECT_EQ(error_of([&] { doubles(weight.data()); }), absent("blocks.0"));
     // The root's are always there.
@@ -262,7 +262,7 @@ TEST(TrainStep, TakesABatchOfFewerLeaves) {
     Outcome expected = train(*make_self_communicator(), options);
     // 16 tokens a leaf, 8 in leaf 4.
     std::vector<double> weights{88, 72, 32, 16, 88};
-    for (size_t i = 0; i < weights.size(); ++i) EXPECT_EQ(expected.steps[i].weight, weights[i]);
+    for (size_t i = 0; i < weights.size(); ++i) EXPECT_EQ(expected.steps[i].weight(), weights[i]);
     for (Strategy strategy : kStrategies) {
       options.strategy = strategy;
       for (int world : {2, 4}) {
@@ -270,7 +270,7 @@ TEST(TrainStep, TakesABatchOfFewerLeaves) {
           Outcome got = train(comm, options);
           std::string what = fmt::format("{} on {}", name(strategy), world);
           if (mode == ReductionMode::exact) return expect_same(got, expected, what);
-          EXPECT_NEAR(got.steps[4].loss, expected.steps[4].loss, 1e-4) << what;
+          EXPECT_NEAR(got.steps[4].loss(), expected.steps[4].loss(), 1e-4) << what;
         });
       }
     }

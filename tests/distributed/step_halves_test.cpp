@@ -65,8 +65,8 @@ TEST(StepHalves, TogetherAreARun) {
         StepGradients gradients = loop.accumulate();
         double norm = loop.step.norm(gradients);
         StepResult result = loop.step.apply(0.01, std::move(gradients));
-        EXPECT_EQ(result.grad_norm, norm);
-        EXPECT_TRUE(result.finite);
+        EXPECT_EQ(result.grad_norm(), norm);
+        EXPECT_TRUE(result.finite());
       }
     };
     EXPECT_EQ(digest_of(2, strategy, halves), digest_of(2, strategy, runs)) << name(strategy);

@@ -83,7 +83,7 @@ std::string digest_after_training(Communicator& comm, const Setting& setting, Re
   TrainStep step(task->module(), *optimizer, mesh, options);
   for (int i = 0; i < kSteps; ++i) {
     StepResult result = step.run(0.01, [&](Leaf leaf) { return task->loss(leaf); });
-    TESSERA_CHECK(result.finite && result.grad_norm > 0.05, "the test means to clip");
+    TESSERA_CHECK(result.finite() && result.grad_norm() > 0.05, "the test means to clip");
   }
   return digest(step.state());
 }

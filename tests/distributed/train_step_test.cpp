@@ -71,8 +71,8 @@ class SameBits : public testing::TestWithParam<Case> {};
 TEST_P(SameBits, ForAnyNumberOfRanksAndBucketSize) {
   StepOptions options{.leaves = 8, .clip_norm = 0.05};
   Outcome expected = train_alone(GetParam().make, options);
-  for (const StepResult& step : expected.steps) EXPECT_TRUE(step.finite);
-  EXPECT_GT(expected.steps[0].grad_norm, 0);
+  for (const StepResult& step : expected.steps) EXPECT_TRUE(step.finite());
+  EXPECT_GT(expected.steps[0].grad_norm(), 0);
   for (int64_t bytes : {int64_t{1}, int64_t{8192}, int64_t{1} << 24}) {
     options.bucket_bytes = bytes;
     for (int world : {1, 2, 3, 4, 8}) {
@@ -171,9 +171,9 @@ TEST_P(SameBits, AsPlainTrainingUpToRounding) {
     double factor = std::min(1.0, kClip / (norm + 1e-6));
     optimizer.step(kLr, Array::scalar(factor / weight, DType::f64));
     StepResult result = got.steps[static_cast<size_t>(step)];
-    EXPECT_NEAR(result.loss, loss / weight, 1e-5);
-    EXPECT_EQ(result.weight, weight);
-    EXPECT_NEAR(result.grad_norm, norm, 1e-4 * norm);
+    EXPECT_NEAR(result.loss(), loss / weight, 1e-5);
+    EXPECT_EQ(result.weight(), weight);
+    EXPECT_NEAR(result.grad_norm(), norm, 1e-4 * norm);
     EXPECT_LT(factor, 1) << "the test means to clip";
   }
   // Buffers aside: there every leaf moves running statistics.
@@ -238,7 +238,7 @@ TEST(TrainStep, RefusesARunningStatisticThatIsNotTheModels) {
 TEST(TrainStep, SeedsTheRandomNumbersOfLeaves) {
   Outcome one = train_alone(make<DropoutTask>(), {.leaves = 2, .seed = 1});
   Outcome other = train_alone(make<DropoutTask>(), {.leaves = 2, .seed = 2});
-  EXPECT_NE(one.steps[0].loss, other.steps[0].loss);
+  EXPECT_NE(one.steps[0].loss(), other.steps[0].loss());
 }
 
 // One step of a LinearTask by itself.
@@ -265,9 +265,9 @@ TEST(TrainStep, DividesByTheWeightAndClips) {
     OneStep one(coefficient, {.leaves = 3, .clip_norm = clip});
     one.task.weight = 2;
     StepResult result = one.run();
-    EXPECT_NEAR(result.loss, 4, 1e-6);
-    EXPECT_EQ(result.weight, 6);
-    EXPECT_NEAR(result.grad_norm, 2, 1e-6);
+    EXPECT_NEAR(result.loss(), 4, 1e-6);
+    EXPECT_EQ(result.weight(), 6);
+    EXPECT_NEAR(result.grad_norm(), 2, 1e-6);
     double g = clip == 1 ? 0.5 : 1;
     EXPECT_NEAR(one.w(), 1 - kLr * g / (g + 1), 1e-6) << clip;
   }
@@ -303,12 +303,12 @@ TEST(TrainStep, UpdatesNothingWhenNotFinite) {
           return out;
         };
         StepResult result = step.run(kLr, loss);
-        EXPECT_FALSE(result.finite);
-        EXPECT_EQ(std::isfinite(result.loss), in_gradient_only);
+        EXPECT_FALSE(result.finite());
+        EXPECT_EQ(std::isfinite(result.loss()), in_gradient_only);
         EXPECT_TRUE(same_bits(task.net.w.data(), before));
         // The optimizer's state has not been touched either.
         result = step.run(kLr, loss);
-        EXPECT_TRUE(result.finite);
+        EXPECT_TRUE(result.finite());
         EXPECT_FALSE(same_bits(task.net.w.data(), before));
         for (double w : doubles(task.net.w.data())) EXPECT_TRUE(std::isfinite(w));
       });
@@ -325,9 +325,9 @@ TEST(TrainStep, SkippedStepsAreNoneOfTheOptimizers) {
     Mesh mesh(*comm);
     TrainStep step(task.net, optimizer, mesh, {.leaves = 1});
     auto loss = [&](Leaf leaf) { return task.loss(leaf); };
-    for (int i = 0; i < skipped; ++i) EXPECT_FALSE(step.run(0.1, loss).finite);
+    for (int i = 0; i < skipped; ++i) EXPECT_FALSE(step.run(0.1, loss).finite());
     EXPECT_EQ(step.updates_done(), 0);
-    EXPECT_TRUE(step.run(0.1, loss).finite);
+    EXPECT_TRUE(step.run(0.1, loss).finite());
     EXPECT_EQ(step.steps_done(), skipped + 1);
     EXPECT_EQ(step.updates_done(), 1);
     EXPECT_NEAR(doubles(task.net.w.data())[0], 0.9, 1e-6) << skipped;
@@ -525,7 +525,7 @@ TEST(TrainStep, OneRanksStopReachesAll) {
       bool stop = wanted && comm.rank() == 3;
       StepResult result =
           step.run(kLr, [&](Leaf leaf) { return task.loss(leaf); }, {.stop_requested = stop});
-      EXPECT_EQ(result.stop, wanted) << comm.rank();
+      EXPECT_EQ(result.stop(), wanted) << comm.rank();
     }
   });
 }
@@ -585,8 +585,8 @@ TEST(TrainStep, TakesLeavesWithoutWeight) {
     one.task.weight = leaf.index == 0 ? 0 : 4;
     return one.task.loss(leaf);
   });
-  EXPECT_EQ(result.weight, 4);
-  EXPECT_NEAR(result.loss, 1, 1e-6);
+  EXPECT_EQ(result.weight(), 4);
+  EXPECT_NEAR(result.loss(), 1, 1e-6);
 }
 
 TEST(TrainStep, RefusesMoreRanksThanLeaves) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/io/safetensors.h"
 #include "nn/optim/adafactor.h"
 #include "nn/optim/adamw.h"
@@ -181,6 +183,35 @@ INSTANTIATE_TEST_SUITE_P(Rules, RulesForAnyCut,
                            return row.rule->cut() == Cut::anywhere;
                          })),
                          name_of);
+
+TEST_P(UpdateRules, ChangeNothingWhereTheDeviceSaysSo) {
+  const RuleCase& row = GetParam();
+  EXPECT_TRUE(row.rule->heeds_when());
+  for (const Dims& shape : shapes_of(row)) {
+    bool flat = row.rule->cut() == Cut::anywhere;
+    auto arrays_after = [&](double scale, const Array& when) {
+      auto laid = [&](const Array& x) { return flat ? x.view({x.numel()}) : x; };
+      Slice slice{laid(numbers(0, shape)), laid(numbers(1, shape)), {}};
+      for (const StateInfo& state : row.rule->states(shape)) {
+        slice.state.push_back(laid(numbers(2, state.shape)));
+      }
+      row.rule->update(slice, Array::scalar(scale, DType::f64),
+                       {row.lr, row.weight_decay, 1, when});
+      slice.state.push_back(slice.param);
+      return slice.state;
+    };
+    auto condition = [](bool value) { return Array::scalar(value ? 1 : 0, DType::boolean); };
+    std::vector<Array> whatever = arrays_after(0.5, {});
+    std::vector<Array> met = arrays_after(0.5, condition(true));
+    std::vector<Array> unmet = arrays_after(std::nan(""), condition(false));
+    std::vector<StateInfo> states = row.rule->states(shape);
+    for (size_t i = 0; i < whatever.size(); ++i) {
+      EXPECT_TRUE(same_bits(met[i], whatever[i])) << i;
+      Array before = i < states.size() ? numbers(2, states[i].shape) : numbers(0, shape);
+      EXPECT_TRUE(same_bits(unmet[i], before.view(unmet[i].shape()))) << i;
+    }
+  }
+}
 
 TEST_P(UpdateRules, ReadNothingBack) {
   const RuleCase& row = GetParam();

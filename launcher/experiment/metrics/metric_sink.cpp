@@ -18,8 +18,8 @@ std::optional<double> MetricRecord::number(std::string_view name) const {
 MetricRecord step_record(int64_t steps_done, const StepResult& result, double lr, double seconds,
                          int64_t units, const std::string& unit) {
   return {.step = steps_done,
-          .metrics = {{"loss", result.loss},
-                      {"grad_norm", result.grad_norm},
+          .metrics = {{"loss", result.loss()},
+                      {"grad_norm", result.grad_norm()},
                       {"lr", lr},
                       {unit + "_per_second", static_cast<double>(units) / seconds},
                       {"step_ms", seconds * 1e3},

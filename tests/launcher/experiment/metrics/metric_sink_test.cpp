@@ -16,7 +16,7 @@ TEST(MetricRecord, GivesNumbersByName) {
 }
 
 TEST(MetricRecord, OfAStepHasWhatTheStepGave) {
-  StepResult result{.loss = 1.5, .weight = 8, .grad_norm = 0.25};
+  StepResult result({.loss = 1.5, .grad_norm = 0.25}, 8);
   MetricRecord record = step_record(12, result, 1e-3, 0.5, 64, "tokens");
   EXPECT_EQ(record.kind, MetricRecord::Kind::step);
   EXPECT_EQ(record.step, 12);
