@@ -17,6 +17,9 @@ class EmaRule final : public UpdateRule {
 
   Cut cut() const override { return inner_->cut(); }
   std::vector<StateInfo> states(const Dims& shape) const override;
+  std::optional<EvaluationPoint> evaluation_point() const override {
+    return inner_->evaluation_point();
+  }
   std::string describe() const override;
   void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const override;
 
