@@ -11,6 +11,7 @@
 #include "core/finite.h"
 #include "core/kernels.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/unary.h"
 
 namespace tessera::optim {
 namespace {
@@ -237,6 +238,16 @@ void Optimizer::load_state_dict(const nn::StateDict& state) {
   }
   TESSERA_CHECK(wrong.empty(), "[Optimizer::load_state_dict] {}", fmt::join(wrong, "; "));
   for (size_t i = 0; i < items_.size(); ++i) items_[i].state = std::move(loaded[i]);
+}
+
+void clip_grad_value(const std::vector<Tensor>& params, double max_value) {
+  TESSERA_CHECK(max_value > 0, "[clip_grad_value] expected a value above 0, got {}", max_value);
+  for (const Tensor& param : params) {
+    if (!param.grad().defined()) continue;
+    const Array& grad = param.grad().data();
+    kernels(grad.device()).unary().run(UnaryOp::clamp, grad, grad, {-max_value, max_value});
+    grad.storage()->mark_changed("clip_grad_value");
+  }
 }
 
 Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double* norm) {

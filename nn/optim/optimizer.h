@@ -104,6 +104,9 @@ class OptimizerOf final : public Optimizer {
       : Optimizer(std::move(groups), std::make_shared<Rule>(options)) {}
 };
 
+// Clips every element of the gradients, in place, to [-max_value, max_value]. A NaN stays one.
+void clip_grad_value(const std::vector<Tensor>& params, double max_value);
+
 // The factor min(1, max_norm / (norm + 1e-6)) as a 0-d f64 array on the gradients' device, norm
 // being that of all gradients together; who wants that too, waits for it. The sum of squares runs
 // over chunks of 256 elements in one tree.
