@@ -18,6 +18,9 @@ class EmaRule final : public UpdateRule {
   Cut cut() const override { return inner_->cut(); }
   bool heeds_when() const override { return inner_->heeds_when(); }
   std::vector<StateInfo> states(const Dims& shape) const override;
+  std::optional<EvaluationPoint> evaluation_point() const override {
+    return inner_->evaluation_point();
+  }
   std::string describe() const override;
   void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const override;
 

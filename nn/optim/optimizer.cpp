@@ -11,6 +11,7 @@
 #include "core/finite.h"
 #include "core/kernels.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/unary.h"
 
 namespace tessera::optim {
 namespace {
@@ -103,6 +104,7 @@ std::string Optimizer::nonfinite(double lr, const Array& grad_scale) const {
 }
 
 bool Optimizer::step(double lr, const Array& grad_scale) {
+  check_trains("step");
   if (on_nonfinite_ != NonFinite::take) {
     std::string reason = nonfinite(lr, grad_scale);
     TESSERA_CHECK(reason.empty() || on_nonfinite_ == NonFinite::skip,
@@ -128,6 +130,8 @@ void Optimizer::update(Item& item, double lr, const Array& grad_scale) {
   State& state = item.state;
   for (size_t i = state.arrays.size(); i < item.infos.size(); ++i) {
     state.arrays.push_back(Array::zeros(item.infos[i].shape, param.dtype(), param.device()));
+    auto point = group.rule->evaluation_point();
+    if (point && point->state == i) state.arrays.back().copy_(param);
   }
   Slice slice{param, grad, state.arrays};
   if (group.rule->cut() == Cut::anywhere) {
@@ -142,7 +146,38 @@ void Optimizer::zero_grad() {
   for (const Item& item : items_) item.param.set_grad({});
 }
 
+void Optimizer::eval() {
+  if (!evaluates_) exchange_points("Optimizer::eval");
+  evaluates_ = true;
+}
+
+void Optimizer::train() {
+  if (evaluates_) exchange_points("Optimizer::train");
+  evaluates_ = false;
+}
+
+void Optimizer::exchange_points(const char* op) {
+  for (Item& item : items_) {
+    auto point = groups_[item.group].rule->evaluation_point();
+    if (!point || item.state.steps == 0) continue;
+    const Array& param = item.param.data();
+    const Array& other = item.state.arrays[point->state];
+    Array before = param.clone();
+    param.copy_(other);
+    other.copy_(before);
+    param.storage()->mark_changed(op);
+  }
+}
+
+void Optimizer::check_trains(const char* op) const {
+  TESSERA_CHECK(!evaluates_,
+                "[Optimizer::{}] the parameters are what they are to be used at, not "
+                "what is trained: train() comes first",
+                op);
+}
+
 nn::StateDict Optimizer::state_dict() const {
+  check_trains("state_dict");
   nn::StateDict state;
   for (const Item& item : items_) {
     if (item.state.steps == 0) continue;
@@ -190,6 +225,7 @@ Optimizer::State Optimizer::take_state(const Item& item, std::map<std::string, A
 }
 
 void Optimizer::load_state_dict(const nn::StateDict& state) {
+  check_trains("load_state_dict");
   std::map<std::string, Array> given(state.begin(), state.end());
   std::vector<std::string> wrong;
   if (given.size() != state.size()) wrong.emplace_back("a name is there twice");
@@ -202,6 +238,16 @@ void Optimizer::load_state_dict(const nn::StateDict& state) {
   }
   TESSERA_CHECK(wrong.empty(), "[Optimizer::load_state_dict] {}", fmt::join(wrong, "; "));
   for (size_t i = 0; i < items_.size(); ++i) items_[i].state = std::move(loaded[i]);
+}
+
+void clip_grad_value(const std::vector<Tensor>& params, double max_value) {
+  TESSERA_CHECK(max_value > 0, "[clip_grad_value] expected a value above 0, got {}", max_value);
+  for (const Tensor& param : params) {
+    if (!param.grad().defined()) continue;
+    const Array& grad = param.grad().data();
+    kernels(grad.device()).unary().run(UnaryOp::clamp, grad, grad, {-max_value, max_value});
+    grad.storage()->mark_changed("clip_grad_value");
+  }
 }
 
 Array clip_grad_norm(const std::vector<Tensor>& params, double max_norm, double* norm) {

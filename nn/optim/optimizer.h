@@ -52,6 +52,12 @@ class Optimizer {
   bool step(double lr, const Array& grad_scale);
   void zero_grad();
 
+  // Makes parameters what they are to be used at, where their rules train them at another point
+  // (EvaluationPoint), and train() makes them what they were, to the bit; neither does anything
+  // where that is so. Until train(), steps and the state are refused.
+  void eval();
+  void train();
+
   // The state as tensors named "exp_avg/fc1.weight", and of each parameter the steps that updated
   // it, "step/fc1.weight", of i64. A parameter that was never updated has neither. Arrays share
   // memory with the state, as those of Module::state_dict do with the module.
@@ -80,10 +86,13 @@ class Optimizer {
                           std::vector<std::string>& wrong);
   std::string nonfinite(double lr, const Array& grad_scale) const;
   void update(Item& item, double lr, const Array& grad_scale);
+  void exchange_points(const char* op);
+  void check_trains(const char* op) const;
 
   std::vector<ParamGroup> groups_;
   std::vector<Item> items_;
   NonFinite on_nonfinite_ = NonFinite::take;
+  bool evaluates_ = false;  // between eval() and train()
 };
 
 // The optimizer of one rule: AdamW optimizer({{model.parameters(), 0.01}}, {.beta2 = 0.95}).
@@ -94,6 +103,9 @@ class OptimizerOf final : public Optimizer {
   OptimizerOf(std::vector<ParamGroup> groups, Options options)
       : Optimizer(std::move(groups), std::make_shared<Rule>(options)) {}
 };
+
+// Clips every element of the gradients, in place, to [-max_value, max_value]. A NaN stays one.
+void clip_grad_value(const std::vector<Tensor>& params, double max_value);
 
 // The factor min(1, max_norm / (norm + 1e-6)) as a 0-d f64 array on the gradients' device, norm
 // being that of all gradients together; who wants that too, waits for it. The sum of squares runs

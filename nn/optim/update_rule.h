@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,15 @@ enum class Cut {
 struct StateInfo {
   std::string name;  // how checkpoints call it
   Dims shape;
+};
+
+// Of a rule that trains a parameter at one point, which the parameter is during steps, and means it
+// to be used at another, which is one of its states: that state has the parameter's shape and
+// equals the parameter before the first step. Whoever evaluates exchanges the two, bit for bit, and
+// exchanges them back.
+struct EvaluationPoint {
+  size_t state;         // which of states()
+  std::string trained;  // how checkpoints, where the parameter is this point, call the trained one
 };
 
 // What is updated in place: with Cut::anywhere flat arrays of one length, an interval of a
@@ -51,6 +61,8 @@ class UpdateRule {
   virtual Cut cut() const = 0;
   // Of a parameter of that shape. An Error for one that the rule is not for.
   virtual std::vector<StateInfo> states(const Dims& shape) const = 0;
+  // None: parameters are used as they are trained. One is had by rules with Cut::anywhere only.
+  virtual std::optional<EvaluationPoint> evaluation_point() const { return {}; }
   // Its name and settings in words: what ranks compare before they train together.
   virtual std::string describe() const = 0;
   // Whether update() heeds UpdateStep::when; write_where helps. For the others the host waits,

@@ -274,6 +274,22 @@ TEST(ClipGradNorm, GivesTheNormAndTheFactor) {
   EXPECT_EQ(clip_grad_norm(params, expected * 2).item<double>(), 1);
 }
 
+TEST(ClipGradValue, ClipsElementsByThemselves) {
+  Tensor first = parameter({4});
+  Tensor without = parameter({2});
+  first.set_grad(Tensor(Array::from(std::vector<float>{-3, 0.25F, 0.5F, HUGE_VALF}, {4})));
+  clip_grad_value({first, without}, 0.5);
+  EXPECT_EQ(doubles(first.grad().data()), (std::vector<double>{-0.5, 0.25, 0.5, 0.5}));
+  EXPECT_FALSE(without.grad().defined());
+  first.grad().data().fill_(std::nan(""));
+  clip_grad_value({first}, 0.5);
+  EXPECT_TRUE(std::isnan(doubles(first.grad().data())[0]));
+  for (double bad : {0.0, -1.0, std::nan("")}) {
+    EXPECT_TRUE(contains(error_of([&] { clip_grad_value({first}, bad); }),
+                         "[clip_grad_value] expected a value above 0"));
+  }
+}
+
 TEST(ClipGradNorm, OfNothingIsZero) {
   double norm = -1;
   EXPECT_EQ(clip_grad_norm({parameter({3})}, 1, &norm).item<double>(), 1);

@@ -5,13 +5,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "core/io/safetensors.h"
+#include "nn/optim/adadelta.h"
 #include "nn/optim/adafactor.h"
+#include "nn/optim/adagrad.h"
+#include "nn/optim/adamax.h"
 #include "nn/optim/adamw.h"
 #include "nn/optim/ema.h"
+#include "nn/optim/lion.h"
 #include "nn/optim/muon.h"
+#include "nn/optim/nadam.h"
+#include "nn/optim/radam.h"
+#include "nn/optim/rmsprop.h"
+#include "nn/optim/schedule_free.h"
 #include "nn/optim/sgd.h"
+#include "nn/optim/swa.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -50,8 +60,45 @@ const std::vector<RuleCase>& rule_cases() {
       {"sgd", rule<SgdRule>(), 0.01, 0.1},
       {"sgd_momentum", rule<SgdRule>({.momentum = 0.9}), 0.01, 0.1},
       {"sgd_nesterov", rule<SgdRule>({.momentum = 0.9, .nesterov = true}), 0.01},
+      {"adam", rule<AdamRule>(), 0.01},
+      {"adam_decay", rule<AdamRule>({.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6}), 0.01, 0.1},
+      {"adam_amsgrad", rule<AdamRule>({.beta1 = 0.8, .beta2 = 0.95, .amsgrad = true}), 0.02, 0.1},
+      {"adamw_amsgrad", rule<AdamWRule>({.beta1 = 0.8, .beta2 = 0.95, .amsgrad = true}), 0.02, 0.1},
+      {"nadam", rule<NAdamRule>(), 0.01},
+      {"nadam_decay", rule<NAdamRule>({.beta1 = 0.8, .beta2 = 0.95, .momentum_decay = 0.05}), 0.01,
+       0.1},
+      {"nadam_decoupled", rule<NAdamRule>({.decoupled_weight_decay = true}), 0.01, 0.1},
+      {"radam", rule<RAdamRule>(), 0.01},
+      {"radam_decay", rule<RAdamRule>({.beta1 = 0.8, .beta2 = 0.95}), 0.01, 0.1},
+      {"radam_decoupled", rule<RAdamRule>({.decoupled_weight_decay = true}), 0.01, 0.1},
+      {"adamax", rule<AdamaxRule>(), 0.01},
+      {"adamax_decay", rule<AdamaxRule>({.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6}), 0.01, 0.1},
+      {"rmsprop", rule<RmspropRule>(), 0.01},
+      {"rmsprop_decay", rule<RmspropRule>({.alpha = 0.9, .eps = 1e-4}), 0.01, 0.1},
+      {"rmsprop_momentum", rule<RmspropRule>({.momentum = 0.9}), 0.005},
+      {"rmsprop_centered", rule<RmspropRule>({.eps = 1e-4, .centered = true}), 0.005},
+      {"rmsprop_all",
+       rule<RmspropRule>({.alpha = 0.9, .eps = 1e-3, .momentum = 0.8, .centered = true}), 0.005,
+       0.1},
+      {"adagrad", rule<AdagradRule>(), 0.05},
+      {"adagrad_decay", rule<AdagradRule>({.lr_decay = 0.1, .initial_accumulator_value = 0.5}),
+       0.05, 0.1},
+      {"adadelta", rule<AdadeltaRule>(), 1},
+      {"adadelta_decay", rule<AdadeltaRule>({.rho = 0.8, .eps = 1e-4}), 0.5, 0.1},
+      {"lion", rule<LionRule>(), 0.01},
+      {"lion_decay", rule<LionRule>({.beta1 = 0.95, .beta2 = 0.98}), 0.005, 0.5},
+      {"adamw_schedule_free", rule<AdamWScheduleFreeRule>(), 0.01},
+      {"adamw_schedule_free_decay",
+       rule<AdamWScheduleFreeRule>({.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .warmup_steps = 20}),
+       0.02, 0.1},
+      {"sgd_schedule_free", rule<SgdScheduleFreeRule>(), 0.1},
+      {"sgd_schedule_free_decay", rule<SgdScheduleFreeRule>({.momentum = 0.7, .warmup_steps = 7}),
+       0.1, 0.1},
       {"averaged", std::make_shared<EmaRule>(rule<AdamWRule>(), 0.5), 0.01, 0.1, 1, false},
       {"averaged_muon", std::make_shared<EmaRule>(rule<MuonRule>(), 0.5), 0.01, 0.1, 2, false},
+      {"mean", std::make_shared<SwaRule>(rule<LionRule>(), 3, 2), 0.01, 0.1, 1, false},
+      {"mean_of_points", std::make_shared<SwaRule>(rule<SgdScheduleFreeRule>(), 3, 2), 0.01, 0.1, 1,
+       false},
   };
   return cases;
 }
@@ -99,13 +146,18 @@ std::string name_of(const testing::TestParamInfo<RuleCase>& row) { return row.pa
 
 class RulesOfPyTorch : public testing::TestWithParam<RuleCase> {};
 
+std::map<std::string, Array> golden_values() {
+  std::map<std::string, Array> golden;
+  for (const char* file : {"rules", "elementwise"}) {
+    std::string path = fmt::format("{}/optim/{}.safetensors", TESSERA_GOLDEN_DIR, file);
+    for (auto& [name, array] : load_safetensors(path).tensors) golden.emplace(name, array);
+  }
+  return golden;
+}
+
 TEST_P(RulesOfPyTorch, MatchItOverFiftySteps) {
   const RuleCase& row = GetParam();
-  std::map<std::string, Array> golden;
-  for (auto& [name, array] :
-       load_safetensors(TESSERA_GOLDEN_DIR "/optim/rules.safetensors").tensors) {
-    golden.emplace(name, array);
-  }
+  std::map<std::string, Array> golden = golden_values();
   for (const Dims& shape : shapes_of(row)) {
     Loop loop(row, shape);
     int64_t done = 0;
@@ -114,7 +166,16 @@ TEST_P(RulesOfPyTorch, MatchItOverFiftySteps) {
       done = steps;
       std::string key = fmt::format("{}.{}.{}", row.name, fmt::join(shape, "x"), steps);
       ASSERT_TRUE(golden.contains(key)) << key;
-      EXPECT_TRUE(close_to(doubles(loop.param.data()), doubles(golden.at(key)), 1e-5, 1e-5)) << key;
+      auto matches = [&](const Array& expected) {
+        return close_to(doubles(loop.param.data()), doubles(expected), 1e-5, 1e-5);
+      };
+      EXPECT_TRUE(matches(golden.at(key))) << key;
+      if (!row.rule->evaluation_point()) continue;
+      Array trained = loop.param.data().clone();
+      loop.optimizer.eval();
+      EXPECT_TRUE(matches(golden.at(key + ".x"))) << key;
+      loop.optimizer.train();
+      EXPECT_TRUE(same_bits(loop.param.data(), trained)) << key;
     }
   }
 }
@@ -130,21 +191,21 @@ TEST_P(UpdateRules, GoOnFromTheirSavedState) {
   for (DType dtype : {DType::f32, DType::f64}) {
     for (const Dims& shape : shapes_of(row)) {
       Loop whole(row, shape, dtype);
-      whole.run(1, 8);
+      whole.run(1, 40);
       Loop first(row, shape, dtype);
-      first.run(1, 5);
+      first.run(1, 20);
       Loop second(row, shape, dtype);
       second.param.data().copy_(first.param.data());
       nn::StateDict state = first.optimizer.state_dict();
       EXPECT_EQ(state[0].first, "step/0");
       second.optimizer.load_state_dict(state);
-      second.run(6, 8);
+      second.run(21, 40);
       EXPECT_TRUE(same_bits(second.param.data(), whole.param.data())) << row.name;
       if (row.rule->states(shape).empty()) continue;
       // Without it they would not.
       Loop without(row, shape, dtype);
       without.param.data().copy_(first.param.data());
-      without.run(6, 8);
+      without.run(21, 40);
       EXPECT_FALSE(same_bits(without.param.data(), whole.param.data())) << row.name;
     }
   }
@@ -226,6 +287,81 @@ TEST_P(UpdateRules, ReadNothingBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, UpdateRules, testing::ValuesIn(rule_cases()), name_of);
+
+TEST(ScheduleFree, HasTwoPointsAndTrainsAtOneOfThem) {
+  const RuleCase row{"", rule<AdamWScheduleFreeRule>({.warmup_steps = 2}), 0.1};
+  Loop loop(row, {7});
+  // Before the first step there is one point.
+  Array first = loop.param.data().clone();
+  loop.optimizer.eval();
+  EXPECT_TRUE(same_bits(loop.param.data(), first));
+  EXPECT_EQ(
+      error_of([&] { loop.optimizer.step(0.1); }),
+      "[Optimizer::step] the parameters are what they are to be used at, not what is trained: "
+      "train() comes first");
+  EXPECT_TRUE(contains(error_of([&] { loop.optimizer.state_dict(); }), "[Optimizer::state_dict]"));
+  EXPECT_TRUE(contains(error_of([&] { loop.optimizer.load_state_dict({}); }), "train() comes"));
+  loop.optimizer.train();
+  loop.run(1, 5);
+  Array trained = loop.param.data().clone();
+  nn::StateDict state = loop.optimizer.state_dict();
+  ASSERT_EQ(state[2].first, "x/0");
+  Array meant = state[2].second.clone();
+  EXPECT_FALSE(same_bits(meant, trained));
+  for (int i = 0; i < 2; ++i) {
+    loop.optimizer.eval();
+    loop.optimizer.eval();
+    EXPECT_TRUE(same_bits(loop.param.data(), meant));
+    loop.optimizer.train();
+    EXPECT_TRUE(same_bits(loop.param.data(), trained));
+  }
+}
+
+// Against the mean of what the parameter was, by hand.
+TEST(Swa, IsTheMeanFromItsStart) {
+  const RuleCase row{"", std::make_shared<SwaRule>(rule<SgdRule>(), 3, 2), 0.1};
+  Loop loop(row, {7});
+  std::vector<double> sum(7);
+  double count = 0;
+  for (int64_t step = 1; step <= 8; ++step) {
+    loop.run(step, step);
+    std::vector<double> param = doubles(loop.param.data());
+    std::vector<double> mean = doubles(loop.optimizer.state_dict()[1].second);
+    if (step < 3) {
+      EXPECT_EQ(mean, param) << step;
+      continue;
+    }
+    if ((step - 3) % 2 != 0) continue;
+    ++count;
+    for (size_t i = 0; i < 7; ++i) {
+      sum[i] += param[i];
+      EXPECT_NEAR(mean[i], sum[i] / count, 1e-6) << step;
+    }
+  }
+  EXPECT_EQ(count, 3);
+  EXPECT_TRUE(contains(error_of([] { SwaRule(rule<SgdRule>(), 0); }), "at least 1, got 0 and 1"));
+}
+
+TEST(RuleOptions, AreRefusedOutOfTheirBounds) {
+  const std::vector<std::pair<std::function<void()>, std::string>> cases{
+      {[] { Adam({}, {.beta1 = 1}); }, "[Adam] expected betas in [0, 1), got 1 and 0.999"},
+      {[] { NAdam({}, {.momentum_decay = -1}); },
+       "[NAdam] expected a momentum_decay of at least 0, got -1"},
+      {[] { RAdam({}, {.eps = 0}); }, "[RAdam] expected an eps above 0, got 0"},
+      {[] { Adamax({}, {.beta2 = -0.5}); }, "[Adamax] expected betas in [0, 1), got 0.9 and -0.5"},
+      {[] { Rmsprop({}, {.alpha = 1}); }, "[Rmsprop] expected an alpha in [0, 1), got 1"},
+      {[] { Rmsprop({}, {.momentum = 1}); }, "[Rmsprop] expected a momentum in [0, 1), got 1"},
+      {[] { Adagrad({}, {.lr_decay = -1}); },
+       "[Adagrad] expected an lr_decay of at least 0, got -1"},
+      {[] { Adadelta({}, {.rho = 1.5}); }, "[Adadelta] expected a rho in [0, 1), got 1.5"},
+      {[] { Lion({}, {.beta2 = 2}); }, "[Lion] expected betas in [0, 1), got 0.9 and 2"},
+      {[] { AdamWScheduleFree({}, {.warmup_steps = -1}); },
+       "[AdamWScheduleFree] expected warmup_steps of at least 0, got -1"},
+      {[] { SgdScheduleFree({}, {.momentum = 1}); },
+       "[SgdScheduleFree] expected a momentum in [0, 1), got 1"}};
+  for (const auto& [make, message] : cases)
+    EXPECT_TRUE(contains(error_of(make), message)) << message;
+}
 
 TEST(Muon, IsForMatricesOnly) {
   Tensor bias(Array::zeros({3}), true);
