@@ -112,6 +112,12 @@ TEST(Det, OfSingularAndEmptyMatrices) {
   EXPECT_NEAR(huge.logabsdet.item<double>(), 200 * std::log(1e10), 1e-2);
 }
 
+TEST(Det, HasAGradientOnTheDeviceWithoutElements) {
+  Tensor x(Array::empty({2, 3, 3}, DType::f32, Device{DeviceType::meta, 0}), true);
+  sum(det(x)).backward();
+  EXPECT_EQ(x.grad().shape(), x.shape());
+}
+
 TEST(Cond, OfSingularMatrices) {
   for (double p : {1.0, -1.0, double(INFINITY), -double(INFINITY), 2.0}) {
     EXPECT_GE(cond(ones({2, 2}), p).item<double>(), 1e7) << p;
