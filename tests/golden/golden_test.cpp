@@ -19,6 +19,7 @@ const GoldenOps& golden_ops() {
   static const GoldenOps ops = [] {
     GoldenOps out;
     add_argument_ops(out);
+    add_decomposition_ops(out);
     add_elementwise_ops(out);
     add_index_ops(out);
     add_linalg_ops(out);

@@ -73,7 +73,7 @@ for release in debian12:clang-14:libclang-rt-14-dev:libomp-14-dev \
   IFS=: read -r system names <<<"$release"
   setup "$system" && ended 0
   called "apt-get -qq"
-  for name in g++ libdnnl-dev dataset-fashion-mnist ${names//:/ }; do called " $name"; done
+  for name in g++ libdnnl-dev libopenblas0-pthread dataset-fashion-mnist ${names//:/ }; do called " $name"; done
 done
 
 for system in fedora testing nowhere; do

@@ -51,6 +51,7 @@ std::vector<OpCase> argument_cases();
 std::vector<OpCase> arithmetic_cases();
 std::vector<OpCase> attention_cases();
 std::vector<OpCase> conv_cases();
+std::vector<OpCase> decomposition_cases();
 std::vector<OpCase> diagonal_cases();
 std::vector<OpCase> interpolate_cases();
 std::vector<OpCase> index_cases();

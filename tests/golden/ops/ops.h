@@ -10,6 +10,7 @@ namespace tessera::test {
 using Tensors = std::vector<Tensor>;
 
 void add_argument_ops(GoldenOps& ops);
+void add_decomposition_ops(GoldenOps& ops);
 void add_elementwise_ops(GoldenOps& ops);
 void add_index_ops(GoldenOps& ops);
 void add_linalg_ops(GoldenOps& ops);
