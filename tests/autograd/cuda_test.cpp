@@ -2,7 +2,6 @@
 // device lacks is skipped, and no more rows than are known to may be.
 #include <map>
 #include <regex>
-#include <set>
 
 #include "autograd/ops.h"
 #include "core/kernels.h"
@@ -14,8 +13,6 @@ namespace {
 
 // Rows of the table that the families of the device serve; it may only grow.
 constexpr size_t kServedRows = 334;
-// Those of them for which the host waits, forward or backward; it may only shrink.
-const std::set<std::string> kWaitingRows;
 
 // The result, the gradients of the inputs for an arbitrary gradient of it, and the gradients of
 // those gradients' sum of squares.
@@ -106,18 +103,18 @@ using CudaOpCases = CudaTest;
 TEST_F(CudaOpCases, AtLeastTheKnownRowsAreServed) {
   std::map<std::string, int> unserved;
   size_t served = 0;
-  std::set<std::string> waiting;
+  std::string waiting;  // for whose results, or gradients, the host waits
   for (const OpCase& row : op_cases()) {
     int64_t waits = backend(kCuda).host_waits();
     std::string missing = missing_family(row);
     if (missing.empty()) ++served;
     else ++unserved[missing];
-    if (missing.empty() && backend(kCuda).host_waits() > waits) waiting.insert(row.name);
+    if (missing.empty() && backend(kCuda).host_waits() > waits) waiting += " " + row.name;
   }
   std::string text;
   for (const auto& [family, rows] : unserved) text += fmt::format(" {} {}", rows, family);
   EXPECT_GE(served, kServedRows) << "of " << op_cases().size() << "; unserved:" << text;
-  EXPECT_EQ(waiting, kWaitingRows);
+  EXPECT_EQ(waiting, "");
   RecordProperty("served", static_cast<int>(served));
   RecordProperty("unserved", text);
 }
