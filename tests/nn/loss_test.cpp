@@ -114,5 +114,35 @@ TEST(Losses, AddUpHoweverTheBatchIsCut) {
   }
 }
 
+// What a plan goes through: shapes without content, and gradients of them.
+TEST(Losses, NeedNoContentOnMeta) {
+  auto floats = [](const Dims& shape) {
+    return Tensor(Array::empty(shape, DType::f32, {DeviceType::meta}), true);
+  };
+  auto indices = [](const Dims& shape) {
+    return Tensor(Array::empty(shape, DType::i64, {DeviceType::meta}));
+  };
+  const Tensor x = floats({4, 3});
+  const Tensor log_probs = floats({5, 4, 3});
+  const std::vector<Loss> losses{
+      nn::nll_loss(x, indices({4})),
+      nn::ctc_loss(log_probs, indices({4, 2}), indices({4}), indices({4})),
+      nn::multi_margin_loss(x, indices({4})),
+      nn::multilabel_margin_loss(x, indices({4, 3})),
+      nn::gaussian_nll_loss(x, floats({4, 3}), floats({4, 3})),
+      nn::cosine_embedding_loss(x, floats({4, 3}), indices({4})),
+      nn::mse_loss(x, floats({4, 3}), floats({4, 3})),
+      cross_entropy_loss(x, floats({4, 3})),
+  };
+  const std::vector<double> weights{4, 4, 4, 4, 12, 4, 12, 4};
+  for (size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_EQ(losses[i].weight, weights[i]) << i;
+    EXPECT_EQ(losses[i].sum.dim(), 0U) << i;
+    losses[i].sum.backward();
+  }
+  EXPECT_EQ(x.grad().shape(), x.shape());
+  EXPECT_EQ(log_probs.grad().shape(), log_probs.shape());
+}
+
 }  // namespace
 }  // namespace tessera::nn
