@@ -43,6 +43,7 @@ std::string describe(const nn::InitialValues& values, const Dims& shape) {
   switch (init.kind) {
     case nn::Init::Kind::normal:
       return fmt::format("seed {}, normal {}{}", values.seed, init.value, zeros);
+    case nn::Init::Kind::drawn: return fmt::format("seed {}, {}{}", values.seed, init.form, zeros);
     case nn::Init::Kind::uniform:
       return fmt::format("seed {}, uniform {}{}", values.seed, init.value, zeros);
     default: return fmt::format("constant {}{}", init.value, zeros);

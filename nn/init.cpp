@@ -11,6 +11,14 @@
 namespace tessera::nn {
 namespace {
 
+void fill_by_draw(const Init& init, const RandomStream& stream, int64_t first, const Array& out) {
+  if (out.device().type == DeviceType::meta) return;
+  if (out.device() == Device{}) return init.draw(stream, first, out);
+  Array made = Array::empty(out.shape(), out.dtype());
+  init.draw(stream, first, made);
+  out.copy_(made);
+}
+
 void fill_in_f32(const InitialValues& values, int64_t first, const Array& out) {
   RandomStream stream = parameter_stream(values.seed, values.name);
   const RandomFamily& random = kernels(out.device()).random();
@@ -20,6 +28,7 @@ void fill_in_f32(const InitialValues& values, int64_t first, const Array& out) {
     case Init::Kind::normal: random.normal(stream, first, 0, init.value, out); break;
     case Init::Kind::uniform: random.uniform(stream, first, -init.value, init.value, out); break;
     case Init::Kind::custom: init.fill(first, out); break;
+    case Init::Kind::drawn: fill_by_draw(init, stream, first, out); break;
   }
   int64_t begin = std::max(init.zeros_begin - first, int64_t{0});
   int64_t end = std::min(init.zeros_end - first, out.numel());

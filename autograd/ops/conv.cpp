@@ -194,26 +194,20 @@ Tensor transpose_typed(const Tensor& x, const Tensor& weight, const Tensor& bias
   return bias.defined() ? add(y, reshape(bias, {out[1], 1, 1})) : y;
 }
 
-Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                      const ConvArgs& args, const Dims& out) {
-  if (!is_floating(x.dtype())) return transpose_integers(x, weight, bias, args, out);
-  if (!is_half(x)) return transpose_typed(x, weight, bias, args, out);
-  return to(transpose_typed(widened(x), widened(weight), widened(bias), args, out), x.dtype());
-}
-
 // The checked arguments of a transposed convolution and the shape of its result.
 struct TransposeGeometry {
   ConvArgs args;
   Dims out;
+  Dims cut = {};  // for pad, where the padding is to be cut off afterwards
 
-  TransposeGeometry(const Tensor& x, const Tensor& weight, const Dims& stride, const Dims& padding,
-                    const Dims& output_padding, int64_t groups, const Dims& dilation) {
-    const char* op = "conv_transpose2d";
+  TransposeGeometry(const char* op, const Tensor& x, const Tensor& weight, const Dims& stride,
+                    const Dims& padding, const Dims& output_padding, int64_t groups,
+                    const Dims& dilation) {
     args = {pair_of(op, "stride", stride, 1), pair_of(op, "padding", padding, 0),
             pair_of(op, "dilation", dilation, 1), groups};
     auto extra = pair_of(op, "output_padding", output_padding, 0);
     TESSERA_CHECK(x.size(1) == weight.size(0) && weight.size(0) % groups == 0,
-                  "[{}] expected a weight of (C, O / groups, KH, KW), C a multiple of groups, for "
+                  "[{}] expected a weight of (C, O / groups, ...), C a multiple of groups, for "
                   "x {} and {} groups, got {}",
                   op, x.shape(), groups, weight.shape());
     out = {x.size(0), weight.size(1) * groups};
@@ -229,8 +223,36 @@ struct TransposeGeometry {
                     weight.shape());
       out.push_back(size);
     }
+    if (extra[0] >= args.stride[0] || extra[1] >= args.stride[1]) cut_afterwards(x, weight);
+  }
+
+ private:
+  // So much is added behind that a convolution of the result would have more places than x.
+  void cut_afterwards(const Tensor& x, const Tensor& weight) {
+    for (size_t d = 2; d-- > 0;) {
+      int64_t size = (x.shape()[d + 2] - 1) * args.stride[d] +
+                     args.dilation[d] * (weight.shape()[d + 2] - 1) + 1;
+      cut.push_back(-args.padding[d]);
+      cut.push_back(out[d + 2] - size + args.padding[d]);
+      out[d + 2] = size;
+      args.padding[d] = 0;
+    }
   }
 };
+
+Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                      const TransposeGeometry& g) {
+  if (is_half(x)) {
+    return to(conv_transpose(widened(x), widened(weight), widened(bias), g), x.dtype());
+  }
+  auto whole = [&](const Tensor& b) {
+    return is_floating(x.dtype()) ? transpose_typed(x, weight, b, g.args, g.out)
+                                  : transpose_integers(x, weight, b, g.args, g.out);
+  };
+  if (g.cut.empty()) return whole(bias);
+  Tensor y = pad(whole({}), g.cut);
+  return bias.defined() ? add(y, reshape(bias, {g.out[1], 1, 1})) : y;
+}
 
 constexpr const char* kImages = "(N, C, H, W)";
 constexpr const char* kSequences = "(N, C, L)";
@@ -329,11 +351,28 @@ Tensor conv_transpose2d(TensorArg x, TensorArg weight, TensorArg bias, const Dim
                         const Dims& padding, const Dims& output_padding, int64_t groups,
                         const Dims& dilation) {
   const Composed scope;
-  BatchArg images("conv_transpose2d", kImages, x, 4);
-  check_inputs("conv_transpose2d", *images, weight, bias, groups, 4);
-  TransposeGeometry geometry(*images, weight, stride, padding, output_padding, groups, dilation);
-  check_bias("conv_transpose2d", bias, weight.size(1) * groups);
-  return images.back(conv_transpose(*images, weight, bias, geometry.args, geometry.out));
+  const char* op = "conv_transpose2d";
+  BatchArg images(op, kImages, x, 4);
+  check_inputs(op, *images, weight, bias, groups, 4);
+  TransposeGeometry geometry(op, *images, weight, stride, padding, output_padding, groups,
+                             dilation);
+  check_bias(op, bias, weight.size(1) * groups);
+  return images.back(conv_transpose(*images, weight, bias, geometry));
+}
+
+Tensor conv_transpose1d(TensorArg x, TensorArg weight, TensorArg bias, int64_t stride,
+                        int64_t padding, int64_t output_padding, int64_t groups, int64_t dilation) {
+  const Composed scope;
+  const char* op = "conv_transpose1d";
+  BatchArg sequences(op, kSequences, x, 3);
+  check_inputs(op, *sequences, weight, bias, groups, 3);
+  Tensor image = unsqueeze(*sequences, 2);
+  Tensor kernel = unsqueeze(weight, 2);
+  TransposeGeometry geometry(op, image, kernel, {1, stride}, {0, padding}, {0, output_padding},
+                             groups, {1, dilation});
+  check_bias(op, bias, weight.size(1) * groups);
+  Tensor y = conv_transpose(image, kernel, bias, geometry);
+  return sequences.back(reshape(y, {y.size(0), y.size(1), y.size(3)}));
 }
 
 }  // namespace tessera

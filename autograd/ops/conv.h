@@ -34,4 +34,9 @@ Tensor conv_transpose2d(TensorArg x, TensorArg weight, TensorArg bias = {},
                         const Dims& output_padding = {0}, int64_t groups = 1,
                         const Dims& dilation = {1});
 
+// x (N, C, L), weight (C, O / groups, K), bias (O,) or undefined -> (N, O, OL).
+Tensor conv_transpose1d(TensorArg x, TensorArg weight, TensorArg bias = {}, int64_t stride = 1,
+                        int64_t padding = 0, int64_t output_padding = 0, int64_t groups = 1,
+                        int64_t dilation = 1);
+
 }  // namespace tessera

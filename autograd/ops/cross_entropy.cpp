@@ -160,6 +160,39 @@ Tensor of_probabilities(const Tensor& x, const Tensor& target, const CrossEntrop
   return options.reduction == Reduction::sum ? total : total / static_cast<double>(losses.numel());
 }
 
+// What nll_loss takes of each row: element at, times weight, unless the row is ignored.
+struct Picks {
+  Array at, weight, ignored;  // (rows, 1), (rows,), (rows,)
+
+  Picks(const Array& target, const NllLossOptions& options, int64_t classes, DType dtype) {
+    int64_t count = target.numel();
+    if (target.device().type == DeviceType::meta) {
+      at = Array::empty({count, 1}, DType::i64, target.device());
+      weight = Array::empty({count}, dtype, target.device());
+      ignored = Array::empty({count}, DType::boolean, target.device());
+      return;
+    }
+    // Ignored places read class 0, and nothing of it is kept.
+    std::vector<int64_t> places = target.to_vector<int64_t>();
+    std::vector<double> weights(places.size(), 1);
+    std::vector<uint8_t> ignores(places.size(), 0);
+    std::vector<double> w;
+    if (options.weight.defined()) w = options.weight.data().to(DType::f64).to_vector<double>();
+    for (size_t i = 0; i < places.size(); ++i) {
+      int64_t& place = places[i];
+      ignores[i] = place == options.ignore_index;
+      TESSERA_CHECK(ignores[i] || (place >= 0 && place < classes),
+                    "[nll_loss] expected a target in [0, {}), got {} in row {}", classes, place, i);
+      if (ignores[i]) place = 0;
+      if (ignores[i]) weights[i] = 0;
+      else if (!w.empty()) weights[i] = w[static_cast<size_t>(place)];
+    }
+    at = Array::from(places, {count, 1});
+    weight = Array::from(weights, {count}).to(dtype);
+    ignored = Array::from(ignores, {count}).to(DType::boolean);
+  }
+};
+
 Tensor widened_to(const Tensor& x, DType dtype) { return x.defined() ? to(x, dtype) : x; }
 
 }  // namespace
@@ -199,28 +232,10 @@ Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options) {
   check_reduction("nll_loss", options.reduction);
   DType compute = compute_dtype_of(x.dtype());
   Tensor rows = as_rows(to(x, compute));
-  int64_t classes = rows.size(1);
-  // Ignored places read class 0, and nothing of it is kept.
-  std::vector<int64_t> at = target.data().to_vector<int64_t>();
-  std::vector<double> weights(at.size(), 1);
-  std::vector<uint8_t> ignores(at.size(), 0);
-  std::vector<double> w;
-  if (options.weight.defined()) w = options.weight.data().to(DType::f64).to_vector<double>();
-  for (size_t i = 0; i < at.size(); ++i) {
-    bool ignored = at[i] == options.ignore_index;
-    TESSERA_CHECK(ignored || (at[i] >= 0 && at[i] < classes),
-                  "[nll_loss] expected a target in [0, {}), got {} in row {}", classes, at[i], i);
-    ignores[i] = ignored;
-    if (ignored) at[i] = 0;
-    if (ignored) weights[i] = 0;
-    else if (!w.empty()) weights[i] = w[static_cast<size_t>(at[i])];
-  }
-  auto count = static_cast<int64_t>(at.size());
-  Array weight = Array::from(weights, {count}).to(compute);
-  Tensor picked = reshape(gather(rows, 1, Array::from(at, {count, 1})), {count});
-  Tensor ignored(Array::from(ignores, {count}).to(DType::boolean));
-  Tensor losses = neg(masked_fill(picked * Tensor(weight), ignored, 0));
-  return to(reduced(losses, weight, target.shape(), options.reduction), x.dtype());
+  const Picks picks(target.data(), options, rows.size(1), compute);
+  Tensor picked = reshape(gather(rows, 1, picks.at), {target.numel()});
+  Tensor losses = neg(masked_fill(picked * Tensor(picks.weight), Tensor(picks.ignored), 0));
+  return to(reduced(losses, picks.weight, target.shape(), options.reduction), x.dtype());
 }
 
 }  // namespace tessera

@@ -309,4 +309,15 @@ Tensor pixel_unshuffle(TensorArg x, int64_t downscale_factor) {
   return reshape(parts, shape);
 }
 
+Tensor channel_shuffle(TensorArg x, int64_t groups) {
+  const Composed scope;
+  TESSERA_CHECK(
+      x.dim() >= 3 && groups >= 1 && x.size(1) % groups == 0,
+      "[channel_shuffle] expected (N, C, ...) with channels that {} groups divide, got {}", groups,
+      x.shape());
+  Dims shape{x.size(0), groups, x.size(1) / groups};
+  for (size_t d = 2; d < x.dim(); ++d) shape.push_back(x.shape()[d]);
+  return reshape(transpose(reshape(x, shape), 1, 2), x.shape());
+}
+
 }  // namespace tessera

@@ -42,5 +42,7 @@ Tensor interpolate(TensorArg x, const ScaleFactor& scale_factor,
 // (..., C r^2, H, W) -> (..., C, H r, W r), and back (Shi et al. 2016).
 Tensor pixel_shuffle(TensorArg x, int64_t upscale_factor);
 Tensor pixel_unshuffle(TensorArg x, int64_t downscale_factor);
+// (N, C, ...), the channels in another order: (groups, C / groups) transposed (Zhang et al. 2018).
+Tensor channel_shuffle(TensorArg x, int64_t groups);
 
 }  // namespace tessera

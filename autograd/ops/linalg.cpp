@@ -1,8 +1,11 @@
 #include "autograd/ops/linalg.h"
 
+#include <algorithm>
+
 #include "autograd/ops/einsum.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/matmul.h"
+#include "autograd/ops/normalize_common.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "core/promotion.h"
@@ -183,6 +186,36 @@ Tensor kron(TensorArg a, TensorArg b) {
     shape.push_back(x * y);
   }
   return reshape(reshape(a, a_shape) * reshape(b, b_shape), shape);
+}
+
+Tensor bilinear(TensorArg a, TensorArg b, TensorArg weight, TensorArg bias) {
+  const Composed scope;
+  const char* op = "bilinear";
+  DType dtype = weight.dtype();
+  TESSERA_CHECK(is_floating(dtype) && a.dtype() == dtype && b.dtype() == dtype &&
+                    (!bias.defined() || bias.dtype() == dtype),
+                "[{}] expected tensors of one floating dtype, got {}, {} and a weight of {}", op,
+                a.dtype(), b.dtype(), dtype);
+  check_dims(op, "a weight", weight, 3);
+  TESSERA_CHECK(a.dim() >= 1 && a.dim() == b.dim() && a.size(-1) == weight.size(1) &&
+                    b.size(-1) == weight.size(2) &&
+                    std::equal(a.shape().begin(), a.shape().end() - 1, b.shape().begin()),
+                "[{}] expected a (..., I) and b (..., J) for a weight (O, I, J), got {}, {} and {}",
+                op, a.shape(), b.shape(), weight.shape());
+  TESSERA_CHECK(!bias.defined() || bias.shape() == Dims{weight.size(0)},
+                "[{}] expected a bias of shape ({},), got {}", op, weight.size(0), bias.shape());
+  DType wide = compute_dtype_of(dtype);
+  int64_t out = weight.size(0);
+  int64_t inner = weight.size(1);
+  Dims shape = a.shape();
+  shape[shape.size() - 1] = out;
+  int64_t rows = num_elements(Dims(std::span(a.shape().data(), a.dim() - 1)));
+  Tensor by_left = reshape(permute(to(weight, wide), {1, 0, 2}), {inner, out * weight.size(2)});
+  Tensor left = matmul(reshape(to(a, wide), {rows, inner}), by_left);
+  Tensor right = reshape(to(b, wide), {rows, weight.size(2), 1});
+  Tensor y = reshape(matmul(reshape(left, {rows, out, weight.size(2)}), right), shape);
+  if (bias.defined()) y = y + to(bias, wide);
+  return to(y, dtype);
 }
 
 Tensor trace(TensorArg x) {

@@ -28,6 +28,10 @@ Tensor tensordot(TensorArg a, TensorArg b, int64_t dims = 2);
 Tensor tensordot(TensorArg a, TensorArg b, const Dims& a_dims, const Dims& b_dims);
 // The Kronecker product: sizes multiply; the shorter shape gets sizes of 1 in front.
 Tensor kron(TensorArg a, TensorArg b);
+// y[..., o] = a[..., :] weight[o] b[..., :]^T + bias[o]: a (..., I), b (..., J) of the same leading
+// dims, weight (O, I, J), bias (O,) or undefined. Of one floating dtype; 16-bit floats are computed
+// in f32 and rounded once.
+Tensor bilinear(TensorArg a, TensorArg b, TensorArg weight, TensorArg bias = {});
 // The sum of the main diagonal of a matrix.
 Tensor trace(TensorArg x);
 

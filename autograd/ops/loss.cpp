@@ -44,8 +44,7 @@ struct Operands {
                   weight.shape());
   }
   Tensor reduce(const Tensor& losses, Reduction reduction) const {
-    if (reduction == Reduction::none) return to(losses, result);
-    return to(reduction == Reduction::sum ? sum(losses) : mean(losses), result);
+    return reduce_losses(losses, reduction, result);
   }
 };
 
@@ -234,6 +233,11 @@ Tensor binary_cross_entropy_losses(const Tensor& x, const Tensor& t) {
 void check_reduction(const char* op, Reduction reduction) {
   TESSERA_CHECK(reduction != Reduction::batch_mean, "[{}] expected none, sum or mean, not the {}",
                 op, "batch_mean of kl_div");
+}
+
+Tensor reduce_losses(const Tensor& losses, Reduction reduction, DType result) {
+  if (reduction == Reduction::none) return to(losses, result);
+  return to(reduction == Reduction::sum ? sum(losses) : mean(losses), result);
 }
 
 Tensor mse_loss(TensorArg x, TensorArg target, Reduction reduction, TensorArg weight) {

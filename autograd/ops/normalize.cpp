@@ -4,7 +4,9 @@
 
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/join.h"
 #include "autograd/ops/normalize_common.h"
+#include "autograd/ops/pool.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
@@ -152,6 +154,22 @@ Tensor group_norm(TensorArg x, int64_t num_groups, TensorArg weight, TensorArg b
   y = reshape(y, x.shape());
   if (weight.defined() || bias.defined()) y = scale_channels("group_norm", y, weight, bias);
   return to(y, x.dtype());
+}
+
+Tensor local_response_norm(TensorArg x, int64_t size, double alpha, double beta, double k) {
+  const Composed scope;
+  const char* op = "local_response_norm";
+  check_channels(op, x, {}, {});
+  TESSERA_CHECK(x.dim() >= 3, "[{}] expected x (N, C, positions...), got {}", op, x.shape());
+  TESSERA_CHECK(size >= 1, "[{}] expected a size of at least 1, got {}", op, size);
+  if (x.numel() == 0) return x;
+  Tensor wide = to(x, compute_dtype_of(x.dtype()));
+  int64_t n = x.size(0);
+  int64_t channels = x.size(1);
+  Tensor squares = reshape(square(wide), {n, 1, channels, x.numel() / n / channels});
+  Tensor padded = pad(squares, {0, 0, size / 2, (size - 1) / 2});
+  Tensor means = reshape(avg_pool2d(padded, {size, 1}, {1}), x.shape());
+  return to(wide / pow(affine(means, alpha, k), beta), x.dtype());
 }
 
 }  // namespace tessera

@@ -26,4 +26,9 @@ Tensor rms_norm(TensorArg x, const Dims& normalized_shape, TensorArg weight = {}
 Tensor group_norm(TensorArg x, int64_t num_groups, TensorArg weight = {}, TensorArg bias = {},
                   double eps = 1e-5);
 
+// x / (k + alpha mean(x^2))^beta, the mean over `size` channels around each, those outside being
+// zeros: x (N, C, positions...) (Krizhevsky, Sutskever and Hinton 2012).
+Tensor local_response_norm(TensorArg x, int64_t size, double alpha = 1e-4, double beta = 0.75,
+                           double k = 1);
+
 }  // namespace tessera

@@ -122,6 +122,18 @@ Tensor cosine_similarity(TensorArg a, TensorArg b, int64_t dim, double eps) {
   return to(sum(products, along), common);
 }
 
+Tensor pairwise_distance(TensorArg a, TensorArg b, double p, double eps, bool keepdim) {
+  const Composed scope;
+  const char* op = "pairwise_distance";
+  DType common = result_type(a.data(), b.data());
+  TESSERA_CHECK(is_floating(common), "[{}] expected a common dtype that is floating, got {} and {}",
+                op, a.dtype(), b.dtype());
+  TESSERA_CHECK(!broadcast_shapes(a.shape(), b.shape(), op).empty(),
+                "[{}] expected vectors, got two numbers", op);
+  Tensor difference = widened(to(a, common)) - widened(to(b, common));
+  return to(norm(difference + eps, p, {-1}, keepdim), common);
+}
+
 Tensor inner(TensorArg a, TensorArg b) {
   const Composed scope;
   if (a.dim() == 0 || b.dim() == 0) return a * b;

@@ -14,6 +14,10 @@ Tensor normalize(TensorArg x, double p = 2, const DimsArg& dims = 1, double eps 
 // length at least eps. a and b broadcast and promote to a floating dtype. Within rounding of
 // [-1, 1] for any finite elements. The gradient is that of a length above eps, as in PyTorch.
 Tensor cosine_similarity(TensorArg a, TensorArg b, int64_t dim = 1, double eps = 1e-8);
+// The norm (of order p) of a - b + eps along the last dim, which is dropped unless keepdim. a and b
+// broadcast and promote to a floating dtype.
+Tensor pairwise_distance(TensorArg a, TensorArg b, double p = 2, double eps = 1e-6,
+                         bool keepdim = false);
 
 // The sum over the last dim of both, of equal size: the result has the other dims of a, then those
 // of b. Where one is 0-d, their product. Of one dtype, of numbers.

@@ -189,6 +189,26 @@ class Softmax : public OwnLayer {
   int64_t dim_;
 };
 
+// softmax(-x)
+class Softmin : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  Softmin(Module* parent, std::string name, int64_t dim)
+      : OwnLayer({parent, std::move(name)}), dim_(dim) {}
+  Tensor forward(const Tensor& x) const override { return softmin(x, dim_); }
+
+ private:
+  int64_t dim_;
+};
+
+// Softmax over the channels of images (N, C, H, W) or (C, H, W).
+class Softmax2d : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  Softmax2d(Module* parent, std::string name) : OwnLayer({parent, std::move(name)}) {}
+  Tensor forward(const Tensor& x) const override;
+};
+
 class LogSoftmax : public OwnLayer {
  public:
   using OwnLayer::OwnLayer;

@@ -1,6 +1,6 @@
-// Conv1d, Conv2d and ConvTranspose2d. Lists of sizes hold one number for both dims, or one for
-// each. weight and bias start uniform in (-1 / sqrt(fan), 1 / sqrt(fan)), fan being the number of
-// elements of weight[0].
+// Convolutions, and transposed ones, of one to three dims. Lists of sizes hold one number for all
+// dims, or one for each. weight and bias start uniform in (-1 / sqrt(fan), 1 / sqrt(fan)), fan
+// being the number of elements of weight[0].
 #pragma once
 
 #include "nn/layers/layer.h"
@@ -59,6 +59,60 @@ class Conv2d : public OwnLayer {
   Conv2dOptions options_;
 };
 
+struct Conv3dOptions {
+  Dims stride = {1};
+  Dims padding = {0};
+  Dims dilation = {1};
+  int64_t groups = 1;
+  bool bias = true;
+};
+
+// x (N, in, D, H, W) -> (N, out, OD, OH, OW); weight (out, in / groups, KD, KH, KW), bias (out,).
+class Conv3d : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  Conv3d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
+         Conv3dOptions options = {});
+  Conv3d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
+         Conv3dOptions options = {})
+      : Conv3d(parent, std::move(name), in, out, Dims{kernel}, std::move(options)) {}
+  Conv3d(NotThis, int64_t in, int64_t out, const Dims& kernel, Conv3dOptions options = {}) = delete;
+  Conv3d(NotThis, int64_t in, int64_t out, int64_t kernel, Conv3dOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  Conv3dOptions options_;
+};
+
+struct ConvTranspose1dOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  int64_t output_padding = 0;
+  int64_t groups = 1;
+  bool bias = true;
+  int64_t dilation = 1;
+};
+
+// x (N, in, L) -> (N, out, OL); weight (in, out / groups, kernel), bias (out,).
+class ConvTranspose1d : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  ConvTranspose1d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
+                  ConvTranspose1dOptions options = {});
+  ConvTranspose1d(NotThis, int64_t in, int64_t out, int64_t kernel,
+                  ConvTranspose1dOptions options = {}) = delete;
+  Tensor forward(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  ConvTranspose1dOptions options_;
+};
+
 struct ConvTranspose2dOptions {
   Dims stride = {1};
   Dims padding = {0};
@@ -88,6 +142,37 @@ class ConvTranspose2d : public OwnLayer {
 
  private:
   ConvTranspose2dOptions options_;
+};
+
+struct ConvTranspose3dOptions {
+  Dims stride = {1};
+  Dims padding = {0};
+  Dims output_padding = {0};
+  int64_t groups = 1;
+  bool bias = true;
+  Dims dilation = {1};
+};
+
+// x (N, in, D, H, W) -> (N, out, OD, OH, OW); weight (in, out / groups, KD, KH, KW), bias (out,).
+class ConvTranspose3d : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  ConvTranspose3d(Module* parent, std::string name, int64_t in, int64_t out, const Dims& kernel,
+                  ConvTranspose3dOptions options = {});
+  ConvTranspose3d(Module* parent, std::string name, int64_t in, int64_t out, int64_t kernel,
+                  ConvTranspose3dOptions options = {})
+      : ConvTranspose3d(parent, std::move(name), in, out, Dims{kernel}, std::move(options)) {}
+  ConvTranspose3d(NotThis, int64_t in, int64_t out, const Dims& kernel,
+                  ConvTranspose3dOptions options = {}) = delete;
+  ConvTranspose3d(NotThis, int64_t in, int64_t out, int64_t kernel,
+                  ConvTranspose3dOptions options) = delete;
+  Tensor forward(const Tensor& x) const override;
+
+  Tensor weight;
+  Tensor bias;
+
+ private:
+  ConvTranspose3dOptions options_;
 };
 
 }  // namespace tessera::nn

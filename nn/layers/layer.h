@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "autograd/tensor_arg.h"
 #include "core/call_place.h"
 #include "nn/callable.h"
 
@@ -37,6 +38,20 @@ class OwnLayer : public Layer {
   explicit OwnLayer(Place place) : Layer(place.parent, std::move(place.name)) {
     keep_callers_place();
   }
+};
+
+// The function of a tensor and one number.
+template <Tensor (*kFunction)(TensorArg, int64_t)>
+class NumberLayer : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  NumberLayer(Module* parent, std::string name, int64_t number)
+      : OwnLayer({parent, std::move(name)}), number_(number) {}
+  NumberLayer(NotThis, int64_t number) = delete;
+  Tensor forward(const Tensor& x) const override { return kFunction(x, number_); }
+
+ private:
+  int64_t number_;
 };
 
 }  // namespace tessera::nn

@@ -1,5 +1,6 @@
 #include "nn/layers/normalize.h"
 
+#include "autograd/ops/batch_arg.h"
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/normalize.h"
 #include "autograd/running_statistics.h"
@@ -89,14 +90,45 @@ BatchNorm2d::BatchNorm2d(Module* parent, std::string name, int64_t channels,
                          BatchNormOptions options)
     : BatchNorm(parent, std::move(name), channels, options, 4, 4) {}
 
+BatchNorm3d::BatchNorm3d(Module* parent, std::string name, int64_t channels,
+                         BatchNormOptions options)
+    : BatchNorm(parent, std::move(name), channels, options, 5, 5) {}
+
+InstanceNorm::InstanceNorm(Module* parent, std::string name, int64_t channels,
+                           BatchNormOptions options, size_t dims)
+    : ChannelNorm(parent, std::move(name), channels, options), dims_(dims) {}
+
+Tensor InstanceNorm::forward(const Tensor& x) const {
+  BatchArg batch("InstanceNorm",
+                 dims_ == 3   ? "(N, C, L)"
+                 : dims_ == 4 ? "(N, C, H, W)"
+                              : "(N, C, D, H, W)",
+                 x, dims_);
+  return batch.back(instance_norm(*batch, running_mean, running_var, weight, bias,
+                                  uses_own_moments(), options().momentum.value_or(0),
+                                  options().eps));
+}
+
+InstanceNorm1d::InstanceNorm1d(Module* parent, std::string name, int64_t channels,
+                               BatchNormOptions options)
+    : InstanceNorm(parent, std::move(name), channels, options, 3) {}
+
 InstanceNorm2d::InstanceNorm2d(Module* parent, std::string name, int64_t channels,
                                BatchNormOptions options)
-    : ChannelNorm(parent, std::move(name), channels, options) {}
+    : InstanceNorm(parent, std::move(name), channels, options, 4) {}
 
-Tensor InstanceNorm2d::forward(const Tensor& x) const {
-  TESSERA_CHECK(x.dim() == 4, "[InstanceNorm2d] expected an input of 4 dims, got {}", x.shape());
-  return instance_norm(x, running_mean, running_var, weight, bias, uses_own_moments(),
-                       options().momentum.value_or(0), options().eps);
+InstanceNorm3d::InstanceNorm3d(Module* parent, std::string name, int64_t channels,
+                               BatchNormOptions options)
+    : InstanceNorm(parent, std::move(name), channels, options, 5) {}
+
+LocalResponseNorm::LocalResponseNorm(Module* parent, std::string name, int64_t size, double alpha,
+                                     double beta, double k)
+    : OwnLayer({parent, std::move(name)}), size_(size), alpha_(alpha), beta_(beta), k_(k) {
+  TESSERA_CHECK(size >= 1, "[LocalResponseNorm] expected a size of at least 1, got {}", size);
+}
+
+Tensor LocalResponseNorm::forward(const Tensor& x) const {
+  return local_response_norm(x, size_, alpha_, beta_, k_);
 }
 
 }  // namespace tessera::nn

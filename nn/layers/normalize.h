@@ -1,5 +1,6 @@
-// Normalization: LayerNorm, RmsNorm, GroupNorm, BatchNorm1d and 2d, InstanceNorm2d. weight starts
-// at 1 and bias at 0; both are undefined in a layer without affine.
+// Normalization: LayerNorm, RmsNorm, GroupNorm, BatchNorm1d to 3d, InstanceNorm1d to 3d,
+// LocalResponseNorm. weight starts at 1 and bias at 0; both are undefined in a layer without
+// affine.
 #pragma once
 
 #include <optional>
@@ -138,15 +139,73 @@ class BatchNorm2d : public BatchNorm {
   BatchNorm2d(NotThis, int64_t channels, BatchNormOptions options) = delete;
 };
 
-// x (N, channels, H, W), each channel of each sample by itself. As in PyTorch without affine and
+// x (N, channels, D, H, W)
+class BatchNorm3d : public BatchNorm {
+ public:
+  using BatchNorm::BatchNorm;
+  BatchNorm3d(Module* parent, std::string name, int64_t channels, BatchNormOptions options = {});
+  BatchNorm3d(NotThis, int64_t channels, BatchNormOptions options) = delete;
+};
+
+// What instance norm is unless told otherwise.
+inline constexpr BatchNormOptions kPlainInstanceNorm{.affine = false, .track_running_stats = false};
+
+// Each channel of each sample by itself; the batch may be missing. As in PyTorch without affine and
 // running statistics, unless told otherwise.
-class InstanceNorm2d : public ChannelNorm {
+class InstanceNorm : public ChannelNorm {
  public:
   using ChannelNorm::ChannelNorm;
-  InstanceNorm2d(Module* parent, std::string name, int64_t channels,
-                 BatchNormOptions options = {.affine = false, .track_running_stats = false});
-  InstanceNorm2d(NotThis, int64_t channels, BatchNormOptions options) = delete;
   Tensor forward(const Tensor& x) const override;
+
+ protected:
+  // Takes x of `dims` dims, the batch's included.
+  InstanceNorm(Module* parent, std::string name, int64_t channels, BatchNormOptions options,
+               size_t dims);
+
+ private:
+  size_t dims_;
+};
+
+// x (N, channels, L)
+class InstanceNorm1d : public InstanceNorm {
+ public:
+  using InstanceNorm::InstanceNorm;
+  InstanceNorm1d(Module* parent, std::string name, int64_t channels,
+                 BatchNormOptions options = kPlainInstanceNorm);
+  InstanceNorm1d(NotThis, int64_t channels, BatchNormOptions options) = delete;
+};
+
+// x (N, channels, H, W)
+class InstanceNorm2d : public InstanceNorm {
+ public:
+  using InstanceNorm::InstanceNorm;
+  InstanceNorm2d(Module* parent, std::string name, int64_t channels,
+                 BatchNormOptions options = kPlainInstanceNorm);
+  InstanceNorm2d(NotThis, int64_t channels, BatchNormOptions options) = delete;
+};
+
+// x (N, channels, D, H, W)
+class InstanceNorm3d : public InstanceNorm {
+ public:
+  using InstanceNorm::InstanceNorm;
+  InstanceNorm3d(Module* parent, std::string name, int64_t channels,
+                 BatchNormOptions options = kPlainInstanceNorm);
+  InstanceNorm3d(NotThis, int64_t channels, BatchNormOptions options) = delete;
+};
+
+// Over `size` channels around each: x (N, C, positions...).
+class LocalResponseNorm : public OwnLayer {
+ public:
+  using OwnLayer::OwnLayer;
+  LocalResponseNorm(Module* parent, std::string name, int64_t size, double alpha = 1e-4,
+                    double beta = 0.75, double k = 1);
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  int64_t size_;
+  double alpha_;
+  double beta_;
+  double k_;
 };
 
 }  // namespace tessera::nn

@@ -139,6 +139,8 @@ constexpr Cancelling kCancelling[] = {
     {"cross_entropy", 0, "likewise"},
     {"attention", 2, "p (dp - sum of p dp), times a key"},
     {"self_attention", 2, "likewise"},
+    {"poisson_nll_loss", 2, "x - t log x and log t!"},
+    {"triplet_margin_loss", 1, "one distance less the other"},
 };
 
 // Where f32 has no room for a step on the way to a result that it would hold, in PyTorch too.
@@ -157,6 +159,9 @@ constexpr Overflowing kOverflowing[] = {
     {"self_attention", "largest", "q k"},
     {"mse_loss_weighted", "denormal small large largest", "the sum of w (x - t)^2"},
     {"l1_loss_weighted", "denormal small large largest", "the sum of w |x - t|"},
+    {"cosine_embedding_loss", "largest", "lengths"},
+    {"triplet_margin_loss", "largest", "a - b"},
+    {"local_response_norm", "large largest", "squares"},
 };
 
 bool overflows(const OpCase& row, const Pattern& pattern) {

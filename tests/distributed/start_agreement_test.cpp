@@ -80,6 +80,18 @@ TEST(StartAgreement, AnotherSeedIsNamedWithTheRanks) {
   }
 }
 
+TEST(StartAgreement, AnotherDrawIsNamedInWords) {
+  auto make = [](int rank) {
+    auto net = seeded(7, /*deferred=*/true);
+    net->set_initial_values(net->first.weight, nn::Init::trunc_normal(0, rank == 1 ? 0.25 : 0.5));
+    return net;
+  };
+  for (const std::string& error : errors_of(3, make)) {
+    EXPECT_TRUE(contains(error, "ranks 0, 2 have: parameter 'first.weight'"));
+    EXPECT_TRUE(contains(error, "seed 7, truncated normal 0 0.25 -2 2")) << error;
+  }
+}
+
 TEST(StartAgreement, OneElementOfOneParameterIsNamed) {
   auto make = [](int rank) {
     auto net = seeded(7);

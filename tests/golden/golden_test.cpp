@@ -22,7 +22,9 @@ const GoldenOps& golden_ops() {
     add_decomposition_ops(out);
     add_elementwise_ops(out);
     add_index_ops(out);
+    add_layer_ops(out);
     add_linalg_ops(out);
+    add_loss_ops(out);
     add_network_ops(out);
     add_operators(out);
     add_reduce_ops(out);

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
+#include "autograd/ops/elementwise.h"
+#include "autograd/ops/shape.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -64,9 +67,81 @@ TEST(CrossEntropyLoss, OnMetaAllTargetsCount) {
 TEST(CrossEntropyLoss, RefusesTargetsOfAnotherShape) {
   EXPECT_EQ(
       error_of([] {
-        cross_entropy_loss(Array::zeros({2, 3}), Array::zeros({2, 3}));
+        cross_entropy_loss(Array::zeros({2, 3}), Array::zeros({2, 3}, DType::i64));
       }),
       "[cross_entropy_loss] expected targets of the leading shape of logits (2, 3), got (2, 3)");
+  EXPECT_EQ(error_of([] {
+              nn::nll_loss(Array::zeros({4, 3}), Array::zeros({5}, DType::i64));
+            }),
+            "[nll_loss] expected targets of the leading shape of logits (4, 3), got (5,)");
+  EXPECT_EQ(error_of([] {
+              cross_entropy_loss(Array::zeros({4, 3}), Array::zeros({4}));
+            }),
+            "[cross_entropy_loss] expected targets of i64, got f32");
+}
+
+// Sums and weights of parts add up to those of the whole, and sums of 16 bits are in f32.
+TEST(Losses, AddUpHoweverTheBatchIsCut) {
+  using Of = Loss (*)(const Tensor& x, const Tensor& t);
+  const std::vector<Of> losses{
+      [](auto& x, auto& t) { return nn::mse_loss(x, t); },
+      [](auto& x, auto& t) { return nn::mse_loss(x, t, t); },
+      [](auto& x, auto& t) { return nn::huber_loss(x, t, 0.5, t); },
+      [](auto& x, auto& t) { return bce_with_logits_loss(x, t); },
+      [](auto& x, auto& t) { return kl_div_loss(x, t, {.batch_mean = true}); },
+      [](auto& x, auto& t) { return nn::gaussian_nll_loss(x, t, 0.5); },
+      [](auto& x, auto& t) { return nn::multilabel_soft_margin_loss(x, t); },
+      [](auto& x, auto& t) { return cross_entropy_loss(x, t, {.label_smoothing = 0.1}); },
+      [](auto& x, auto& t) { return nn::triplet_margin_loss(x, t, t * 2); },
+  };
+  for (size_t i = 0; i < losses.size(); ++i) {
+    for (DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+      Tensor x = random_array({5, 3}, DType::f64, 1).to(dtype);
+      Tensor t = random_array({5, 3}, DType::f64, 2, 0.1, 0.9).to(dtype);
+      Loss whole = losses[i](x, t);
+      EXPECT_EQ(whole.sum.dtype(), dtype == DType::bf16 ? DType::f32 : dtype) << i;
+      EXPECT_EQ(whole.sum.dim(), 0U);
+      double sum = 0;
+      double weight = 0;
+      for (auto [from, to] : {std::pair(0, 2), std::pair(2, 5)}) {
+        Loss part = losses[i](slice(x, 0, from, to), slice(t, 0, from, to));
+        sum += part.sum.item<double>();
+        weight += part.weight;
+      }
+      EXPECT_NEAR(sum, whole.sum.item<double>(), 1e-5 * std::abs(sum)) << i;
+      EXPECT_NEAR(weight, whole.weight, 1e-9) << i;
+    }
+  }
+}
+
+// What a plan goes through: shapes without content, and gradients of them.
+TEST(Losses, NeedNoContentOnMeta) {
+  auto floats = [](const Dims& shape) {
+    return Tensor(Array::empty(shape, DType::f32, {DeviceType::meta}), true);
+  };
+  auto indices = [](const Dims& shape) {
+    return Tensor(Array::empty(shape, DType::i64, {DeviceType::meta}));
+  };
+  const Tensor x = floats({4, 3});
+  const Tensor log_probs = floats({5, 4, 3});
+  const std::vector<Loss> losses{
+      nn::nll_loss(x, indices({4})),
+      nn::ctc_loss(log_probs, indices({4, 2}), indices({4}), indices({4})),
+      nn::multi_margin_loss(x, indices({4})),
+      nn::multilabel_margin_loss(x, indices({4, 3})),
+      nn::gaussian_nll_loss(x, floats({4, 3}), floats({4, 3})),
+      nn::cosine_embedding_loss(x, floats({4, 3}), indices({4})),
+      nn::mse_loss(x, floats({4, 3}), floats({4, 3})),
+      cross_entropy_loss(x, floats({4, 3})),
+  };
+  const std::vector<double> weights{4, 4, 4, 4, 12, 4, 12, 4};
+  for (size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_EQ(losses[i].weight, weights[i]) << i;
+    EXPECT_EQ(losses[i].sum.dim(), 0U) << i;
+    losses[i].sum.backward();
+  }
+  EXPECT_EQ(x.grad().shape(), x.shape());
+  EXPECT_EQ(log_probs.grad().shape(), log_probs.shape());
 }
 
 }  // namespace

@@ -10,15 +10,39 @@ namespace {
 
 std::vector<OpCase> make_op_cases() {
   std::vector<OpCase> out;
-  for (auto* family :
-       {activation_cases,  argument_cases,      arithmetic_cases,     attention_cases,
-        conv_cases,        decomposition_cases, diagonal_cases,       index_cases,
-        index_write_cases, interpolate_cases,   join_cases,           linalg_cases,
-        loss_cases,        matmul_cases,        normalize_cases,      patches_cases,
-        pool_cases,        random_cases,        reduce_cases,         scan_cases,
-        shape_cases,       shrink_cases,        softmax_cases,        sort_cases,
-        special_cases,     stacking_cases,      transcendental_cases, vectors_cases,
-        where_cases}) {
+  for (auto* family : {activation_cases,
+                       argument_cases,
+                       arithmetic_cases,
+                       attention_cases,
+                       bag_cases,
+                       conv_cases,
+                       decomposition_cases,
+                       diagonal_cases,
+                       index_cases,
+                       index_write_cases,
+                       interpolate_cases,
+                       join_cases,
+                       likelihood_loss_cases,
+                       linalg_cases,
+                       loss_cases,
+                       margin_loss_cases,
+                       matmul_cases,
+                       normalize_cases,
+                       patches_cases,
+                       pool_cases,
+                       random_cases,
+                       reduce_cases,
+                       scan_cases,
+                       shape_cases,
+                       shrink_cases,
+                       softmax_cases,
+                       sort_cases,
+                       special_cases,
+                       stacking_cases,
+                       transcendental_cases,
+                       vectors_cases,
+                       volume_cases,
+                       where_cases}) {
     for (OpCase& row : family()) {
       if (row.op.empty()) row.op = row.name;
       if (row.large.empty()) row.large = row.inputs.back();

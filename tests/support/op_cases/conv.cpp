@@ -83,6 +83,12 @@ std::vector<OpCase> conv_cases() {
        .inputs = {{{{1, 2, 2, 3}}, {{2, 3, 3, 2}}, {{3}}}},
        .large = {{{4, 8, 5, 6}}, {{8, 5, 3, 3}}, {{5}}},
        .tolerance_f32 = 2e-5});
+  out.push_back(
+      {.name = "conv_transpose1d",
+       .fn = [](const Inputs& in) { return conv_transpose1d(in[0], in[1], in[2], 2, 1, 1); },
+       .inputs = {{{{1, 2, 3}}, {{2, 3, 3}}, {{3}}}},
+       .large = {{{4, 8, 30}}, {{8, 5, 3}}, {{5}}},
+       .tolerance_f32 = 2e-5});
   return out;
 }
 

@@ -41,6 +41,8 @@ std::vector<OpCase> interpolate_cases() {
                       {{{{1, 8, 2, 3}}}, {{{0, 4, 2, 2}}}}, {{{3, 16, 7, 6}}}));
   out.push_back(moves("pixel_unshuffle", [](const Tensor& x) { return pixel_unshuffle(x, 2); },
                       {{{{1, 2, 4, 6}}}, {{{0, 4, 2, 2}}}}, {{{3, 4, 14, 6}}}));
+  out.push_back(moves("channel_shuffle", [](const Tensor& x) { return channel_shuffle(x, 2); },
+                      {{{{1, 4, 3}}}, {{{2, 6, 2, 1}}}, {{{0, 2, 2}}}}, {{{3, 16, 7, 6}}}));
   return out;
 }
 

@@ -68,6 +68,13 @@ std::vector<OpCase> linalg_cases() {
                          {{{30, 20}}, {{10, 20, 25}}, {{30, 25}}}));
   out.push_back(equation("einsum_ellipsis", "...i,...i->...", {{{{2, 1, 3}}, {{4, 3}}}},
                          {{{20, 1, 30}}, {{40, 30}}}));
+  out.push_back(
+      {.name = "bilinear",
+       .fn = [](const Inputs& in) { return bilinear(in[0], in[1], in[2], in[3]); },
+       .inputs = {{{{2, 3}}, {{2, 2}}, {{2, 3, 2}}, {{2}}}, {{{3}}, {{2}}, {{1, 3, 2}}, {{1}}}},
+       .large = {{{40, 20}}, {{40, 30}}, {{7, 20, 30}}, {{7}}},
+       .layout_changes_bits = true,
+       .tolerance_f32 = 2e-5});
   return out;
 }
 

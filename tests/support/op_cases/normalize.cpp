@@ -160,6 +160,10 @@ std::vector<OpCase> normalize_cases() {
   std::vector<OpCase> out;
   add_row_norms(out);
   add_channel_norms(out);
+  out.push_back({.name = "local_response_norm",
+                 .fn = [](const Inputs& in) { return local_response_norm(in[0], 3, 0.5); },
+                 .inputs = {{{{2, 4, 2}}}, {{{1, 2, 2, 2}}}, {{{0, 2, 3}}}},
+                 .large = {{{5, 40, 12}}}});
   return out;
 }
 

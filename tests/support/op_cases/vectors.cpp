@@ -32,6 +32,23 @@ std::vector<OpCase> vectors_cases() {
                  .fn = [](const Inputs& in) { return cosine_similarity(in[0], in[1], -1); },
                  .inputs = {{{{2, 3}}, {{2, 3}}}, {{{2, 1, 3}}, {{2, 3}}}, {{{3}}, {{3}}}},
                  .large = {{{70, 300}}, {{300}}}});
+  out.push_back({.name = "pairwise_distance",
+                 .fn = [](const Inputs& in) { return pairwise_distance(in[0], in[1]); },
+                 .inputs = {{{{2, 3}}, {{2, 3}}}, {{{2, 1, 3}}, {{2, 3}}}, {{{3}}, {{3}}}},
+                 .large = {{{70, 300}}, {{300}}},
+                 .reference =
+                     [](const Plains& in) {
+                       Plain squares = each_pair([](double a, double b) {
+                         double d = a - b + 1e-6;
+                         return d * d;
+                       })(in);
+                       Plain out{leading(squares.shape), {}};
+                       for (size_t i = 0; i < squares.values.size(); i += 3) {
+                         out.values.push_back(std::sqrt(squares.values[i] + squares.values[i + 1] +
+                                                        squares.values[i + 2]));
+                       }
+                       return out;
+                     }});
   out.push_back(product("inner", [](const Inputs& in) { return inner(in[0], in[1]); },
                         {{{{2, 3}}, {{4, 3}}}, {{{3}}, {{3}}}, {{{}}, {{2, 3}}}},
                         {{{40, 60}}, {{50, 60}}}));
