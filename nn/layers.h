@@ -3,11 +3,18 @@
 #pragma once
 
 #include "nn/layers/activation.h"
+#include "nn/layers/alibi.h"
 #include "nn/layers/attention.h"
 #include "nn/layers/container.h"
 #include "nn/layers/conv.h"
 #include "nn/layers/dropout.h"
 #include "nn/layers/embedding.h"
+#include "nn/layers/gated.h"
 #include "nn/layers/linear.h"
+#include "nn/layers/moe.h"
+#include "nn/layers/multihead_attention.h"
 #include "nn/layers/normalize.h"
 #include "nn/layers/pool.h"
+#include "nn/layers/recurrent.h"
+#include "nn/layers/rotary.h"
+#include "nn/layers/transformer.h"
