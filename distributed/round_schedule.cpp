@@ -251,15 +251,27 @@ void RoundSchedule::gradient_arrived(size_t bucket) {
 // The inputs as the block sees them: their gradients are whole when the block's backward is over,
 // since backward runs in the reverse order of forward.
 std::vector<Tensor> RoundSchedule::enter(size_t block, const std::vector<Tensor>& inputs) {
+  // Masks, constants and undefined ones go in as they are.
+  auto has_gradient = [](const Tensor& x) { return x.defined() && x.requires_grad(); };
+  std::vector<Tensor> taken;
   std::vector<Array> arrays;
-  for (const Tensor& input : inputs) arrays.push_back(input.defined() ? input.data() : Array());
-  return record_many("block_input", arrays, inputs,
-                     [watch = watch_, block](const Grads& dys, const Node&) {
-                       if (RoundSchedule* schedule = watch->schedule()) {
-                         schedule->after_backward(block);
-                       }
-                       return dys;
-                     });
+  for (const Tensor& input : inputs) {
+    if (!has_gradient(input)) continue;
+    taken.push_back(input);
+    arrays.push_back(input.data());
+  }
+  std::vector<Tensor> entered = record_many("block_input", arrays, taken,
+                                            [watch = watch_, block](const Grads& dys, const Node&) {
+                                              if (RoundSchedule* schedule = watch->schedule())
+                                                schedule->after_backward(block);
+                                              return dys;
+                                            });
+  std::vector<Tensor> out = inputs;
+  size_t next = 0;
+  for (Tensor& input : out) {
+    if (has_gradient(input)) input = entered[next++];
+  }
+  return out;
 }
 
 std::vector<Tensor> RoundSchedule::run(const nn::Module& module, const TensorFunction& forward,

@@ -66,16 +66,20 @@ BatchNorm::BatchNorm(Module* parent, std::string name, int64_t channels, BatchNo
                      size_t fewest, size_t most)
     : ChannelNorm(parent, std::move(name), channels, options), fewest_(fewest), most_(most) {}
 
+int64_t BatchNorm::batches_with_this() const {
+  bool known = num_batches_tracked.device().type != DeviceType::meta;
+  return known ? num_batches_tracked.item<int64_t>() + 1 : 1;
+}
+
 Tensor BatchNorm::forward(const Tensor& x) const {
   TESSERA_CHECK(x.dim() >= fewest_ && x.dim() <= most_,
                 "[BatchNorm] expected an input of {} to {} dims, got {}", fewest_, most_,
                 x.shape());
   double momentum = 0;
   if (training() && num_batches_tracked.defined()) {
-    // The mean of all batches asks for their number.
-    momentum = options().momentum
-                   ? *options().momentum
-                   : 1 / static_cast<double>(num_batches_tracked.item<int64_t>() + 1);
+    // Only a mean over all batches needs their number, which no plan knows.
+    momentum =
+        options().momentum ? *options().momentum : 1 / static_cast<double>(batches_with_this());
     observe_batch(num_batches_tracked.data());
   }
   return batch_norm(x, running_mean, running_var, weight, bias, uses_own_moments(), momentum,

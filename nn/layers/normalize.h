@@ -120,6 +120,8 @@ class BatchNorm : public ChannelNorm {
             size_t fewest, size_t most);
 
  private:
+  int64_t batches_with_this() const;
+
   size_t fewest_, most_;
 };
 

@@ -6,8 +6,9 @@ import struct
 import torch
 
 
-def write(path, tensors):
-    header, offset = {"__metadata__": {"torch": torch.__version__.split("+")[0]}}, 0
+def write(path, tensors, metadata=None):
+    about = {"torch": torch.__version__.split("+")[0], **(metadata or {})}
+    header, offset = {"__metadata__": about}, 0
     for name in sorted(tensors):
         size = 4 * tensors[name].numel()
         header[name] = {

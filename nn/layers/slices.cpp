@@ -1,0 +1,29 @@
+#include "nn/layers/slices.h"
+
+#include <algorithm>
+
+#include "autograd/ops/creation.h"
+#include "autograd/ops/join.h"
+#include "autograd/record.h"
+
+namespace tessera::nn {
+
+std::vector<Tensor> slices(TensorArg x) {
+  TESSERA_CHECK(x.dim() >= 1, "[slices] expected at least one dim, got {}", x.shape());
+  std::vector<Array> views;
+  for (int64_t i = 0; i < x.size(0); ++i) views.push_back(x.data().select(0, i));
+  return record_many("slices", views, {x}, [](const Grads& dys, const Node&) {
+    const Composed scope;
+    std::vector<Tensor> all(dys.begin(), dys.end());
+    auto known =
+        std::find_if(all.begin(), all.end(), [](const Tensor& dy) { return dy.defined(); });
+    if (known == all.end()) return Grads{Tensor()};
+    Tensor nothing = zeros_like(*known);
+    for (Tensor& dy : all) {
+      if (!dy.defined()) dy = nothing;
+    }
+    return Grads{stack(all, 0)};
+  });
+}
+
+}  // namespace tessera::nn

@@ -1,0 +1,14 @@
+// The slices of a tensor, each used by itself.
+#pragma once
+
+#include <vector>
+
+#include "autograd/tensor_arg.h"
+
+namespace tessera::nn {
+
+// x[0], x[1], ... of dim 0, all views. Their gradients are put together once, where each view by
+// itself would fill a tensor of x's size with zeros; slices without one count as zero.
+std::vector<Tensor> slices(TensorArg x);
+
+}  // namespace tessera::nn
