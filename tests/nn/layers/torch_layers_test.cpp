@@ -1,4 +1,5 @@
-// Attention, transformer and recurrent layers against torch.nn (scripts/make_sequence_layers_golden.py).
+// Attention, transformer and recurrent layers against torch.nn: the results of
+// scripts/make_sequence_layers_golden.py.
 #include <gtest/gtest.h>
 
 #include <map>
