@@ -138,6 +138,21 @@ void TrainStep::gather_parameters(bool frozen_too) const {
   for (Gather& gather : gathers) gather.wait();
 }
 
+// The parameters become what they are to be used at, or again what is trained; whether there is a
+// difference. What is exchanged is copied whole: not a bit of it changes.
+bool TrainStep::exchange_points() {
+  bool any = false;
+  for (const Bucket& bucket : buckets_) {
+    if (!bucket.evaluation_point()) continue;
+    any = true;
+    Array before = bucket.master.clone();
+    bucket.master.copy_(bucket.meant());
+    bucket.meant().copy_(before);
+  }
+  if (any) take_masters("TrainStep::evaluate");
+  return any;
+}
+
 void TrainStep::take_masters(const char* op) {
   for (const Bucket& bucket : buckets_) {
     if (bucket.master.storage() != bucket.own_params.storage()) {
