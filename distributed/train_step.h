@@ -55,7 +55,7 @@ struct StepGradients {
 struct StepResult {
   double loss = 0;       // mean over the global batch
   double weight = 0;     // samples or tokens in it
-  double grad_norm = 0;  // before clipping
+  double grad_norm = 0;  // before clipping of any kind
   bool finite = true;    // false: a loss or gradient was NaN or infinite, and nothing was updated
   bool stop = false;     // whether some rank asked to stop
 };

@@ -8,6 +8,7 @@
 #include "autograd/ops/where.h"
 #include "core/kernels.h"
 #include "core/kernels/check.h"
+#include "core/kernels/unary.h"
 #include "distributed/gradient_norm.h"
 #include "distributed/train_step.h"
 
@@ -35,8 +36,10 @@ StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
   result.grad_norm = on_meta() ? 0 : norm.item<double>() / result.weight;
   result.finite = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
   if (result.finite) {
-    bool clip = options_.clip_norm > 0;
-    double factor = clip ? std::min(1.0, options_.clip_norm / (result.grad_norm + 1e-6)) : 1.0;
+    Array clipped = clip_values(gradients, norm);
+    bool clip = options_.clip_norm > 0 && !on_meta();
+    double length = clip ? clipped.item<double>() / result.weight : 0;
+    double factor = clip ? std::min(1.0, options_.clip_norm / (length + 1e-6)) : 1.0;
     update(lr, gradients.sums, scale_on_device(factor / result.weight));
     gather_parameters();
     ++updates_done_;
@@ -61,7 +64,8 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
   kernels(norm.device()).check().nothing_wrong(right.data());
   Tensor finite = logical_and(right, logical_and(isfinite(loss), isfinite(grad_norm)));
   Tensor factor = full_like(grad_norm, 1);
-  if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (grad_norm + 1e-6), factor);
+  Tensor clipped = Tensor(clip_values(gradients, norm)) / weight;
+  if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (clipped + 1e-6), factor);
   Array row = Array::empty({3}, DType::f64, norm.device());
   row.select(0, 0).copy_(loss.data());
   row.select(0, 1).copy_(grad_norm.data());
@@ -82,6 +86,18 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
   }
   ++steps_done_;
   return result;
+}
+
+// Clips every element of the sums as clip_value says; the norm by which they are clipped further.
+Array TrainStep::clip_values(const StepGradients& gradients, const Array& norm) const {
+  if (options_.clip_value == 0) return norm;
+  double highest = options_.clip_value * gradients.weight;
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    if (!buckets_[i].trained) continue;
+    const Array& sums = gradients.sums[i];
+    kernels(sums.device()).unary().run(UnaryOp::clamp, sums, sums, {-highest, highest});
+  }
+  return options_.clip_norm > 0 ? gradient_norm(buckets_, gradients.sums, grid_) : norm;
 }
 
 // On meta it has its value all the same, for optimizers that read it.
