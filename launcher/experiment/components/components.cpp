@@ -68,6 +68,12 @@ void OptimSection::visit(FieldVisitor& v) {
   v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0).in_f32());
   v("clip_value", clip_value, "largest size of each element of the gradient, before that; 0: any",
     at_least(0).in_f32());
+  v("skip_outliers", skip_outliers,
+    "skip steps whose loss or gradient norm is more than so many standard deviations above the "
+    "mean "
+    "of the last outlier_window steps; null: none",
+    greater_than(0));
+  v("outlier_window", outlier_window, "steps that outliers are told by", in_range(2, 10000));
   v("ema", ema, "decay of a moving average of every parameter, kept beside it; 0: none",
     at_least_and_below(0, 1).in_f32());
   v("swa_start", swa_start,

@@ -66,6 +66,8 @@ class OptimSection : public Section {
   double lr = 1e-3;
   double clip_norm = 1.0;
   double clip_value = 0;
+  std::optional<double> skip_outliers;
+  int64_t outlier_window = 100;
   double ema = 0;
   std::optional<int64_t> swa_start;
   int64_t swa_every = 1;

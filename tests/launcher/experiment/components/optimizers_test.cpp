@@ -273,7 +273,7 @@ TEST(Optimizers, ValuesOutOfBoundsAreNamedByTheirPlace) {
   EXPECT_TRUE(contains(
       error("name: sgd, beta1: 0.5"),
       "unknown key 'beta1' in section 'optim'; the keys of optim 'sgd' are name, "
-      "lr, clip_norm, clip_value, ema, swa_start, swa_every, "
+      "lr, clip_norm, clip_value, skip_outliers, outlier_window, ema, swa_start, swa_every, "
       "groups, weight_decay, momentum, "
       "dampening, nesterov"));
   EXPECT_TRUE(contains(error("name: mion"), "did you mean 'muon'?"));
@@ -469,6 +469,25 @@ TEST_F(OptimizerRuns, GoOnFromACheckpointUnderOtherRanks) {
     ASSERT_EQ(train(name, optim, 1, {"run.resume=auto"}), 0) << name;
     EXPECT_EQ(digest(name), digest(whole)) << name;
   }
+}
+
+// A step with a high loss is skipped on all ranks, also where the run was stopped before.
+TEST_F(OptimizerRuns, SkipOutliers) {
+  const std::string optim = "name: sgd, lr: 1e-6, skip_outliers: 0.5, outlier_window: 3";
+  std::vector<std::string> longer{"run.steps=16"};
+  ASSERT_EQ(train("whole", optim, 1, longer), 0);
+  std::ifstream log(folder_ / "whole/log/rank-0.txt");
+  std::string text{std::istreambuf_iterator<char>(log), {}};
+  EXPECT_TRUE(contains(text, " is skipped: the "));
+  longer.emplace_back("parallel.strategy=zero3");
+  std::vector<std::string> first = longer;
+  first.emplace_back("run.stop_after=7");
+  ASSERT_EQ(train("parts", optim, 2, first), 75);
+  longer.emplace_back("run.resume=auto");
+  ASSERT_EQ(train("parts", optim, 2, longer), 0);
+  EXPECT_EQ(digest("parts"), digest("whole"));
+  ASSERT_EQ(train("plain", "name: sgd, lr: 1e-6", 1, {"run.steps=16"}), 0);
+  EXPECT_NE(digest("plain"), digest("whole"));
 }
 
 TEST_F(OptimizerRuns, ReplaceAScheduleOrHaveOne) {
