@@ -216,6 +216,7 @@ class Filling {
     }
     (bucket.sharded ? bucket.own_params : bucket.params).fill_(0);
     for (const Segment& segment : bucket.segments) place(bucket, segment, has_master);
+    if (bucket.evaluation_point()) bucket.meant().copy_(bucket.master);
   }
 
  private:

@@ -53,6 +53,17 @@ struct Bucket {
   // The rule's, of a trained one: where its parameters are whole, each has one owner, and those of
   // one owner lie together.
   optim::Cut rule_cut() const { return segments[0].rule->cut(); }
+  // Of a trained one whose rule means the parameters to be used at another point than they are
+  // trained at.
+  std::optional<optim::EvaluationPoint> evaluation_point() const {
+    return trained ? segments[0].rule->evaluation_point() : std::nullopt;
+  }
+  // The own elements of what the parameters are to be used at: `master`, or of a rule with an
+  // EvaluationPoint the state that has that.
+  const Array& meant() const {
+    auto point = evaluation_point();
+    return point ? state[point->state] : master;
+  }
   // Of a segment, what this rank updates: counted from the beginning of `own`. Empty: nothing.
   Interval own_interval_of(const Segment& segment) const;
   // The dtype that gradients are summed in: f32, or f64 for f64.

@@ -87,6 +87,7 @@ class Items {
       items_.push_back({fmt::format("{} {}", key, value), {}});
     };
     add("leaves", o.leaves);
+    add("clip_value", o.clip_value);
     add("clip_norm", o.clip_norm);
     add("strategy", name(o.strategy));
     add("group", shape.group);

@@ -26,8 +26,9 @@ constexpr auto words_of(Start) {
 }
 
 struct StepOptions {
-  int64_t leaves = 1;    // in a global batch; at least one for every rank
-  double clip_norm = 0;  // of the whole gradient; 0 does not clip
+  int64_t leaves = 1;     // in a global batch; at least one for every rank
+  double clip_value = 0;  // of each element of the mean gradient, by itself; 0 does not clip
+  double clip_norm = 0;   // of the whole gradient, after clip_value; 0 does not clip
   Strategy strategy = Strategy::ddp;
   ReductionMode reduction = ReductionMode::exact;
   int64_t bucket_bytes = int64_t{25} << 20;

@@ -22,12 +22,15 @@ class Collector {
     // Those who own the same elements, and which of them this rank writes.
     const Levels& alike = &grid_.owners() == &grid_.replicas() ? grid_.shards() : grid_.replicas();
     Interval written = moved(shard_of(bucket.own.size(), alike), bucket.own.begin);
+    std::optional<optim::EvaluationPoint> point = bucket.evaluation_point();
     for (const Segment& segment : bucket.segments) {
-      add_segment(bucket, segment, written, segment.name, bucket.master);
+      std::string trained = point ? state_name(point->trained, segment.name) : segment.name;
+      add_segment(bucket, segment, written, trained, bucket.master);
       if (!bucket.trained) continue;
       std::vector<optim::StateInfo> infos = segment.rule->states(segment.parameter.shape());
       for (size_t i = 0; i < infos.size(); ++i) {
-        std::string name = state_name(infos[i].name, segment.name);
+        bool meant = point && point->state == i;
+        std::string name = meant ? segment.name : state_name(infos[i].name, segment.name);
         if (bucket.rule_cut() == optim::Cut::anywhere) {
           add_segment(bucket, segment, written, name, bucket.state[i]);
         } else if (segment.parameter.numel() == 0) {
@@ -117,9 +120,10 @@ void check_same_tensors(const Manifest& manifest, const nn::Module& module,
     expect(name, tensor.shape());
     auto rule = trained.find(tensor.shared().get());
     if (rule == trained.end()) continue;
-    for (const optim::StateInfo& state : rule->second->states(tensor.shape())) {
-      expect(state_name(state.name, name), state.shape);
-    }
+    std::optional<optim::EvaluationPoint> point = rule->second->evaluation_point();
+    std::vector<optim::StateInfo> states = rule->second->states(tensor.shape());
+    if (point) states[point->state].name = point->trained;
+    for (const optim::StateInfo& state : states) expect(state_name(state.name, name), state.shape);
   }
   for (const TensorRecord& tensor : manifest.tensors) {
     TESSERA_CHECK(names.contains(tensor.name), "{}: it has '{}', for which this run has no use",

@@ -356,6 +356,10 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
                         {{"the step to go on from",
                           fmt::format("{} steps with {} updates", steps_done, updates)}});
     }
+    for (const Bucket& bucket : buckets_) {
+      // Of one that no update moved there is one point, whoever wrote it.
+      if (updates == 0 && bucket.evaluation_point()) bucket.master.copy_(bucket.meant());
+    }
     take_masters("TrainStep::restored");
     steps_done_ = steps_done;
     updates_done_ = updates;
@@ -363,7 +367,13 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
 }
 
 void TrainStep::masters_changed() {
-  guarded([&] { take_masters("TrainStep::masters_changed"); });
+  guarded([&] {
+    settle();
+    for (const Bucket& bucket : buckets_) {
+      if (updates_done_ == 0 && bucket.evaluation_point()) bucket.meant().copy_(bucket.master);
+    }
+    take_masters("TrainStep::masters_changed");
+  });
 }
 
 std::string TrainStep::nonfinite_parameter() {
@@ -386,6 +396,7 @@ double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>
     NoGrad no_grad;
     std::vector<std::vector<double>> rows;
     std::vector<int64_t> batches = own_leaves(count);  // dealt as leaves are
+    bool exchanged = exchange_points();
     for (int64_t round = 0; round < num_rounds(count); ++round) {
       schedule_.begin_forward();
       if (round < static_cast<int64_t>(batches.size())) {
@@ -394,6 +405,7 @@ double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>
       }
       schedule_.end();
     }
+    if (exchanged) exchange_points();
     LeafTable table(rows, 2, count, group(), mesh_.data_control());
     if (!(table.sum(1) > 0)) {
       throw SharedError("[TrainStep] the losses of an evaluation have no weight");
@@ -419,9 +431,10 @@ nn::StateDict TrainStep::state() {
     std::unordered_map<const void*, Array> whole;
     for (const Bucket& bucket : buckets_) {
       Array values = bucket.params;
-      if (bucket.sharded || bucket.master.dtype() != bucket.params.dtype()) {
-        values = Array::empty({bucket.numel}, bucket.master.dtype(), bucket.master.device());
-        Gather(grid_.owners(), bucket.cut, bucket.master, values).wait();
+      const Array& own = bucket.meant();
+      if (bucket.sharded || own.dtype() != values.dtype() || bucket.evaluation_point()) {
+        values = Array::empty({bucket.numel}, own.dtype(), own.device());
+        Gather(grid_.owners(), bucket.cut, own, values).wait();
       }
       for (const Segment& segment : bucket.segments) {
         Array data = slice_of(values, {segment.begin, segment.end});

@@ -100,13 +100,14 @@ class TrainStep {
   // Of the mean gradient, before clipping. A collective.
   double norm(const StepGradients& gradients) const;
   // To be called when this rank's Bucket::master were changed, on all ranks alike: the parameters
-  // follow. A collective.
+  // follow, and before the first update what they are to be used at. A collective.
   void masters_changed();
   // The collectives of such a step, with nothing computed on this rank.
   void run_idle(double lr);
 
   // The mean loss of `count` batches, each of which some rank takes, without gradients: the same
-  // bits on any number of ranks. A SharedError where they have no weight. A collective.
+  // bits on any number of ranks. The parameters are what they are to be used at
+  // (optim::EvaluationPoint). A SharedError where they have no weight. A collective.
   double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
 
   // Runs body with all parameters whole on every rank. A collective; body may be one of other steps
@@ -114,7 +115,8 @@ class TrainStep {
   void whole_parameters(const std::function<void()>& body);
 
   // The module's state_dict with parameters in the dtype that they are updated in, whole on every
-  // rank. A collective. Shares memory with the module where that has what is asked for.
+  // rank, and as they are to be used (optim::EvaluationPoint). A collective. Shares memory with the
+  // module where that has what is asked for.
   nn::StateDict state();
 
   // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
@@ -166,7 +168,9 @@ class TrainStep {
   StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
   void settle();
   void settle_if_ready();
+  Array clip_values(const StepGradients& gradients, const Array& norm) const;
   void take_masters(const char* op);
+  bool exchange_points();
   Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
   void check_same_lr(const LeafTable& table, int64_t num_leaves) const;

@@ -9,6 +9,7 @@
 #include "autograd/ops/where.h"
 #include "core/kernels.h"
 #include "core/kernels/check.h"
+#include "core/kernels/unary.h"
 #include "distributed/gradient_norm.h"
 #include "distributed/train_step.h"
 
@@ -42,8 +43,10 @@ StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
   numbers.grad_norm = on_meta() ? 0 : norm.item<double>() / gradients.weight;
   numbers.finite = std::isfinite(numbers.loss) && std::isfinite(numbers.grad_norm);
   if (numbers.finite) {
-    bool clip = options_.clip_norm > 0;
-    double factor = clip ? std::min(1.0, options_.clip_norm / (numbers.grad_norm + 1e-6)) : 1.0;
+    Array clipped = clip_values(gradients, norm);
+    bool clip = options_.clip_norm > 0 && !on_meta();
+    double length = clip ? clipped.item<double>() / gradients.weight : 0;
+    double factor = clip ? std::min(1.0, options_.clip_norm / (length + 1e-6)) : 1.0;
     update(lr, gradients.sums, scale_on_device(factor / gradients.weight));
     gather_parameters();
     ++updates_done_;
@@ -70,7 +73,8 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
   kernels(norm.device()).check().nothing_wrong(right.data());
   Tensor finite = logical_and(right, logical_and(isfinite(loss), isfinite(grad_norm)));
   Tensor factor = full_like(grad_norm, 1);
-  if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (grad_norm + 1e-6), factor);
+  Tensor clipped = Tensor(clip_values(gradients, norm)) / weight;
+  if (options_.clip_norm > 0) factor = minimum(options_.clip_norm / (clipped + 1e-6), factor);
   auto late = std::make_shared<LateNumbers>(device(), read_row({loss, grad_norm, finite, right}),
                                             steps_done_);
   bool heeded = std::all_of(buckets_.begin(), buckets_.end(), heeds_when);
@@ -83,6 +87,18 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
   late_ = late;
   ++steps_done_;
   return {std::move(late), weight, gradients.stop};
+}
+
+// Clips every element of the sums as clip_value says; the norm by which they are clipped further.
+Array TrainStep::clip_values(const StepGradients& gradients, const Array& norm) const {
+  if (options_.clip_value == 0) return norm;
+  double highest = options_.clip_value * gradients.weight;
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    if (!buckets_[i].trained) continue;
+    const Array& sums = gradients.sums[i];
+    kernels(sums.device()).unary().run(UnaryOp::clamp, sums, sums, {-highest, highest});
+  }
+  return options_.clip_norm > 0 ? gradient_norm(buckets_, gradients.sums, grid_) : norm;
 }
 
 // On meta it has its value all the same, for optimizers that read it.
@@ -137,6 +153,21 @@ void TrainStep::gather_parameters(bool frozen_too) const {
   }
   for (Gather& gather : gathers) gather.step();
   for (Gather& gather : gathers) gather.wait();
+}
+
+// The parameters become what they are to be used at, or again what is trained; whether there is a
+// difference. What is exchanged is copied whole: not a bit of it changes.
+bool TrainStep::exchange_points() {
+  bool any = false;
+  for (const Bucket& bucket : buckets_) {
+    if (!bucket.evaluation_point()) continue;
+    any = true;
+    Array before = bucket.master.clone();
+    bucket.master.copy_(bucket.meant());
+    bucket.meant().copy_(before);
+  }
+  if (any) take_masters("TrainStep::evaluate");
+  return any;
 }
 
 void TrainStep::take_masters(const char* op) {

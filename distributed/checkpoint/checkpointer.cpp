@@ -98,7 +98,7 @@ std::vector<std::string> Checkpointer::check_fits(const Manifest& manifest,
 void Checkpointer::begin_at(const CheckpointInfo& info, const std::string& from,
                             std::vector<std::string> notes, Start& start) {
   step_.restored(info.step, info.updates);
-  start = {info.step, info.position, from, std::move(notes)};
+  start = {info.step, info.position, info.loop, from, std::move(notes)};
 }
 
 std::string Checkpointer::try_memory(Start& start) {

@@ -21,7 +21,7 @@ struct SnapshotOptions {
 };
 
 // What is the loop's own of a checkpoint's CheckpointInfo: seed, data, next_lr, run, build,
-// strategy, config. The rest is filled in.
+// strategy, config, loop. The rest is filled in.
 using DescribeRun = std::function<CheckpointInfo()>;
 // Throws an Error, beginning with `what`, where the loop cannot go on from such a checkpoint; else
 // returns a line for each thing that is not as it was. The same on every rank.
@@ -87,6 +87,7 @@ class Checkpointer {
   struct Start {
     int64_t step = 0;                // steps done
     int64_t position = 0;            // Point::position
+    std::string loop = {};           // CheckpointInfo::loop
     std::string from;                // empty: the beginning
     std::vector<std::string> notes;  // what the user should know: what was passed over, and why
   };

@@ -36,11 +36,12 @@ std::string format_info(const CheckpointInfo& info) {
       "\"step\": {},\n\"generation\": {},\n\"ranks\": {},\n\"position\": {},\n\"seed\": {},\n"
       "\"updates\": {},\n\"data\": {},\n\"next_lr\": {},\n"
       "\"run\": {},\n\"build\": {},\n\"strategy\": {},\n\"valid_loss\": {},\n\"digest\": {},\n"
-      "\"config\": {}",
+      "\"config\": {}{}",
       info.step, info.generation, info.ranks, info.position, info.seed,
       info.updates.value_or(info.step), text_of(info.data), number_of(info.next_lr),
       text_of(info.run), text_of(info.build), text_of(info.strategy), number_of(info.valid_loss),
-      info.digest ? text_of(*info.digest) : "null", text_of(info.config));
+      info.digest ? text_of(*info.digest) : "null", text_of(info.config),
+      info.loop.empty() ? "" : ",\n\"loop\": " + text_of(info.loop));
 }
 
 std::string format_file(const FileRecord& file) {
@@ -139,6 +140,7 @@ CheckpointInfo parse_info(const Value& top) {
   if (!top["valid_loss"].is_null()) info.valid_loss = top["valid_loss"].real();
   if (!top["digest"].is_null()) info.digest = top["digest"].text();
   info.config = top["config"].text();
+  if (top.has("loop")) info.loop = top["loop"].text();
   return info;
 }
 

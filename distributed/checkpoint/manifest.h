@@ -31,6 +31,7 @@ struct CheckpointInfo {
   std::optional<double> valid_loss = {};   // where the run had just been evaluated
   std::optional<std::string> digest = {};  // of the model, where it was known
   std::string config = {};                 // YAML, as resolved
+  std::string loop = {};                   // what else the loop goes on from; empty: nothing
 };
 
 // An interval of a tensor's elements in a file, with a checksum (core/io/checksum.h) of its bytes.

@@ -6,8 +6,8 @@
 #include "core/io/safetensors.h"
 #include "core/printable.h"
 #include "launcher/commands/commands.h"
+#include "launcher/commands/weights_flags.h"
 #include "launcher/experiment/formats/gpt2_layout.h"
-#include "launcher/experiment/formats/model_source.h"
 
 namespace tessera::commands {
 namespace {
@@ -18,7 +18,7 @@ using experiment::Weights;
 struct ConvertOptions {
   std::string in;
   std::string out;
-  bool ema = false;
+  Weights weights = Weights::trained;
   bool state = false;
   bool gpt2 = false;
   bool force = false;
@@ -68,15 +68,14 @@ int convert_tensors(const ConvertOptions& options, const experiment::Catalog& ca
         "convert: expected OUT to end in .safetensors or .npz, or --gpt2 and a folder, got {}",
         job::in_quotes(options.out)));
   }
-  if (options.state && (options.ema || options.gpt2)) {
-    throw ConfigError("convert: --state goes with neither --ema nor --gpt2");
+  if (options.state && (options.weights != Weights::trained || options.gpt2)) {
+    throw ConfigError("convert: --state goes with none of --ema, --swa and --gpt2");
   }
   refuse_existing(options);
   auto source = experiment::open_tensors(options.in);
   size_t all = source->tensors().size();
   if (!options.state) {
-    source =
-        experiment::model_tensors(std::move(source), options.ema ? Weights::ema : Weights::trained);
+    source = experiment::model_tensors(std::move(source), options.weights);
   }
   if (options.gpt2) {
     experiment::write_gpt2(options.out, *source, experiment::config_of(*source, catalog));
@@ -111,7 +110,7 @@ Command convert(const experiment::Catalog& catalog) {
         ->type_name("OUT")
         ->required();
     command->add_flag("--gpt2", options->gpt2, "Write the layout of Hugging Face's GPT-2 models");
-    command->add_flag("--ema", options->ema, "Take the moving averages of the parameters");
+    add_weights_flags(*command, options->weights);
     command->add_flag("--force", options->force, "Replace OUT, if it is there already");
     command->add_flag("--state", options->state, "Write the optimizer's state too");
     command->callback([=, &action, &catalog] {

@@ -3,24 +3,24 @@
 
 #include "launcher/commands/commands.h"
 #include "launcher/commands/number_options.h"
-#include "launcher/experiment/formats/model_source.h"
+#include "launcher/commands/weights_flags.h"
 #include "launcher/experiment/sampling.h"
 
 namespace tessera::commands {
 namespace {
 
+using experiment::Weights;
+
 struct GenerateOptions {
   std::string path;
   std::string prompt;
-  bool ema = false;
+  Weights weights = Weights::trained;
   experiment::SamplingOptions sampling;
 };
 
 int generate_text(const GenerateOptions& options, const experiment::Catalog& catalog) {
-  using experiment::Weights;
   if (options.prompt.empty()) throw experiment::ConfigError("generate: the prompt is empty");
-  experiment::LoadedModel loaded =
-      experiment::load_model(options.path, catalog, options.ema ? Weights::ema : Weights::trained);
+  experiment::LoadedModel loaded = experiment::load_model(options.path, catalog, options.weights);
   data::DataContract contract = loaded.config.model.as<experiment::ModelSection>().contract();
   TESSERA_CHECK(contract.samples == data::DataContract::Samples::tokens && contract.context,
                 "{}: '{}' is not a language model", options.path, loaded.config.model.name);
@@ -51,7 +51,7 @@ Command generate(const experiment::Catalog& catalog) {
     command->add_option("--prompt", options->prompt, "The text to continue")
         ->type_name("TEXT")
         ->required();
-    command->add_flag("--ema", options->ema, "Use the moving averages of the parameters");
+    add_weights_flags(*command, options->weights);
     command->add_option("--length", options->sampling.length, "Tokens to make")
         ->type_name("N")
         ->check(integer(0, uint64_t{1} << 30))

@@ -55,7 +55,8 @@ void check_start(const Config& config, const nn::Module& model, const optim::Opt
 }
 
 Checkpointer make_checkpointer(const Config& config, TrainStep& step, const std::string& data,
-                               const RunDirectory& directory) {
+                               const RunDirectory& directory,
+                               const std::function<std::string()>& loop) {
   const CheckpointConfig& keys = config.checkpoint;
   RunNow now{config, dump_yaml(config), data, build_of_this_run()};
   CheckpointerOptions options{.every = keys.every,
@@ -63,7 +64,7 @@ Checkpointer make_checkpointer(const Config& config, TrainStep& step, const std:
                               .keep_best = keys.best,
                               .checksum = keys.checksum,
                               .snapshots = snapshot_options(keys)};
-  options.describe = [now, &step, run = canonical(directory.path())] {
+  options.describe = [now, &step, loop, run = canonical(directory.path())] {
     double next_lr = now.config.schedule.as<ScheduleSection>().lr_at(
         step.steps_done(), now.config.run.steps, now.config.optim.as<OptimSection>().lr);
     return CheckpointInfo{.seed = now.config.run.seed,
@@ -72,7 +73,8 @@ Checkpointer make_checkpointer(const Config& config, TrainStep& step, const std:
                           .run = run,
                           .build = now.build,
                           .strategy = std::string(name(now.config.parallel.strategy)),
-                          .config = now.config_text};
+                          .config = now.config_text,
+                          .loop = loop()};
   };
   options.accept = [now](const CheckpointInfo& info, const std::string& what) {
     check_resumable(info, now, what);

@@ -1,6 +1,7 @@
 // The checkpoints of one run, as its config wants them.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "distributed/checkpoint/checkpointer.h"
@@ -20,10 +21,12 @@ void check_start(const Config& config, const nn::Module& model, const optim::Opt
                  const std::string& data);
 
 // The checkpoints in the run's folder, with the config, the data and the build in each, and checked
-// against them when a run goes on. config and step outlive what is returned. A SharedError when
-// some rank does not see the folder. A collective.
+// against them when a run goes on; and with what loop() gives then (CheckpointInfo::loop). config
+// and step outlive what is returned. A SharedError when some rank does not see the folder. A
+// collective.
 Checkpointer make_checkpointer(const Config& config, TrainStep& step, const std::string& data,
-                               const RunDirectory& directory);
+                               const RunDirectory& directory,
+                               const std::function<std::string()>& loop);
 
 // The plan's checkpoints, for Checkpointer::resume.
 ResumeFrom resume_from(const StartPlan& plan);

@@ -20,12 +20,25 @@ void check_device(DeviceType device) {
                   cuda.num_devices, cuda.num_devices == 1 ? "" : "s"));
 }
 
+// An average in the place of a schedule is one of steps with one rate.
+void check_schedule(const Config& config) {
+  if (!config.optim.as<OptimSection>().replaces_schedule() || config.schedule.name == "constant") {
+    return;
+  }
+  throw ConfigError(
+      fmt::format("schedule.name: {} does not go with optim.name: {}, which is for a rate that "
+                  "stays (and has a warm-up of its own): constant does",
+                  config.schedule.name, config.optim.name));
+}
+
 }  // namespace
 
 StepOptions step_options(const Config& config) {
   check_device(config.compute.device);
+  check_schedule(config);
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
+                      .clip_value = config.optim.as<OptimSection>().clip_value,
                       .clip_norm = config.optim.as<OptimSection>().clip_norm,
                       .strategy = parallel.strategy,
                       .bucket_bytes = parallel.bucket_mib << 20,

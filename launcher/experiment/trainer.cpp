@@ -116,6 +116,9 @@ Trainer::Trainer(Config config)
   }
   optimizer_ = make_optimizer(optim_section_, *model_);
   check_start(config_, *model_, *optimizer_, data_identity_);
+  if (optim_section_.skip_outliers) {
+    outliers_.emplace(*optim_section_.skip_outliers, optim_section_.outlier_window);
+  }
 }
 
 void Trainer::check_ranks(int num_ranks) const { experiment::check_ranks(config_, num_ranks); }
@@ -135,18 +138,31 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) 
   double lr = schedule_section_.lr_at(index, config_.run.steps, optim_section_.lr);
   std::optional<DetectAnomaly> watch;
   if (config_.compute.detect_anomaly) watch.emplace();
-  StepResult result = step.run(lr,
-                               [&](Leaf leaf) {
-                                 int64_t first = position + leaf.index * data_section_.micro_batch;
-                                 std::vector<int64_t> indices;
-                                 for (int64_t i = 0; i < data_section_.micro_batch; ++i) {
-                                   indices.push_back(sampler.index_at(first + i));
-                                 }
-                                 return loss_of(*data_.train, indices);
-                               },
-                               {.stop_requested = job::stop_signal() != 0});
+  auto loss = [&](Leaf leaf) {
+    int64_t first = position + leaf.index * data_section_.micro_batch;
+    std::vector<int64_t> indices;
+    for (int64_t i = 0; i < data_section_.micro_batch; ++i) {
+      indices.push_back(sampler.index_at(first + i));
+    }
+    return loss_of(*data_.train, indices);
+  };
+  StepCall call{.stop_requested = job::stop_signal() != 0};
+  StepResult result =
+      outliers_ ? step_unless_outlier(step, lr, loss, call) : step.run(lr, loss, call);
   if (result.ready()) require_finite(index + 1, result);
   return result;
+}
+
+StepResult Trainer::step_unless_outlier(TrainStep& step, double lr,
+                                        const TrainStep::LossOfLeaf& loss, StepCall call) {
+  call.lr = lr;
+  StepGradients gradients = step.accumulate(loss, call);
+  double norm = step.norm(gradients);
+  bool finite = std::isfinite(gradients.loss) && std::isfinite(norm);
+  outlier_ = finite ? outliers_->look(gradients.loss, norm) : "";
+  if (outlier_.empty()) return step.apply(lr, std::move(gradients));
+  step.skip(gradients);
+  return {StepNumbers{gradients.loss, norm}, gradients.weight, gradients.stop};
 }
 
 // Of the last step, if that is to be done still; waits for its numbers.
@@ -189,6 +205,7 @@ Trainer::Ended Trainer::train_all(Session& session) {
     record_step(session);  // of the step before
     session.untold = {done, result, seconds};
     if (result.ready() || session.checkpoints.is_due()) record_step(session);
+    if (!outlier_.empty()) session.say(fmt::format("step {} is skipped: {}", done, outlier_));
     // The last step's evaluation and checkpoint are finish()'s.
     if (done == config_.run.steps) break;
     std::optional<double> valid_loss = evaluate_if_due(session, done);
@@ -277,6 +294,7 @@ void Trainer::start(Session& session, const StartPlan& plan) {
   for (const std::string& note : start.notes) session.say(note);
   if (!start.from.empty()) {
     session.position = start.position;
+    if (outliers_) outliers_->restore(start.loop);
     session.say(fmt::format("going on after step {} from {}", start.step, start.from));
   } else if (config_.init.from) {
     InitReport report;
@@ -309,7 +327,9 @@ Trainer::Ended Trainer::run(Communicator& comm) {
       comm, first ? to_text(plan_start(config_.run, job::launched_job(), lock)) : "")[0]);
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
-  Checkpointer checkpoints = make_checkpointer(config_, step, data_identity_, directory);
+  Checkpointer checkpoints = make_checkpointer(config_, step, data_identity_, directory, [this] {
+    return outliers_ ? outliers_->state() : std::string();
+  });
   std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
   Session session{mesh.control(),

@@ -8,6 +8,7 @@
 
 #include "distributed/train_step.h"
 #include "launcher/experiment/components/components.h"
+#include "launcher/experiment/outlier_watch.h"
 #include "launcher/experiment/run_directory.h"
 #include "launcher/experiment/start_plan.h"
 
@@ -34,6 +35,9 @@ class Trainer {
 
   nn::Loss loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const;
   StepResult train_one(TrainStep& step, int64_t index, int64_t position);
+  // run(), or a step that is skipped: outlier_ says why.
+  StepResult step_unless_outlier(TrainStep& step, double lr, const TrainStep::LossOfLeaf& loss,
+                                 StepCall call);
   Ended train_all(Session& session);
   // The validation loss after a step, if one is due.
   std::optional<double> evaluate_if_due(Session& session, int64_t step);
@@ -57,6 +61,8 @@ class Trainer {
   std::unique_ptr<optim::Optimizer> optimizer_;
   DataSets data_;
   std::string data_identity_;
+  std::optional<OutlierWatch> outliers_;  // of optim.skip_outliers
+  std::string outlier_;                   // what the last step was skipped for; empty: it was not
 };
 
 }  // namespace tessera::experiment

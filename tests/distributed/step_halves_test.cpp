@@ -6,6 +6,7 @@
 #include "core/digest.h"
 #include "core/kernels.h"
 #include "core/kernels/binary.h"
+#include "core/kernels/unary.h"
 #include "tests/distributed/tasks.h"
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"
@@ -49,6 +50,38 @@ std::string digest_of(int ranks, Strategy strategy, const std::function<void(Loo
     if (comm.rank() == 0) out = digest;
   });
   return out;
+}
+
+// Clipped in the step, before its norm is taken for clip_norm, or by hand between the halves.
+TEST(StepHalves, ElementsAreClippedBeforeTheNormIs) {
+  constexpr double kValue = 0.01;
+  auto digest_of = [&](int ranks, Strategy strategy, bool by_hand) {
+    std::string out;
+    run_ranks(ranks, [&](Communicator& comm) {
+      manual_seed(7);
+      StepOptions options{.leaves = 6, .clip_value = by_hand ? 0 : kValue, .clip_norm = 0.1};
+      Loop loop(comm, strategy, options);
+      for (int i = 0; i < 3; ++i) {
+        StepGradients gradients = loop.accumulate();
+        double highest = kValue * gradients.weight;
+        for (const Array& sums : gradients.sums) {
+          if (by_hand) kernels({}).unary().run(UnaryOp::clamp, sums, sums, {-highest, highest});
+        }
+        StepResult result = loop.step.apply(0.01, std::move(gradients));
+        EXPECT_GT(result.grad_norm, 0.1);
+      }
+      std::string digest = loop.digest();
+      if (comm.rank() == 0) out = digest;
+    });
+    return out;
+  };
+  std::string expected = digest_of(1, Strategy::ddp, true);
+  for (Strategy strategy : kStrategies) {
+    EXPECT_EQ(digest_of(2, strategy, false), expected) << name(strategy);
+  }
+  EXPECT_NE(expected, tessera::test::digest_of(1, Strategy::ddp, [](Loop& loop) {
+              for (int i = 0; i < 3; ++i) loop.run();
+            }));
 }
 
 void scale(const Array& array, double factor) {

@@ -19,13 +19,13 @@ constexpr int64_t kLeaves = 9;
 constexpr int64_t kWholeBuckets = int64_t{25} << 20;
 
 const std::vector<std::string> kTasks{"gpt", "conv"};
-const std::vector<std::string> kOptimizers{"adamw", "muon", "adafactor"};
+const std::vector<std::string> kOptimizers{"adamw", "muon", "adafactor", "elementwise"};
 const std::vector<std::string> kBackends{"thread", "mpi"};
 const std::vector<int> kRanks{1, 2, 3, 4, 6, 8};
 const std::vector<int64_t> kBucketBytes{1, kWholeBuckets};
 
 // How many values each factor of a Setting has.
-const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2, 2, 3};
+const std::vector<int> kFactors{2, 2, 2, 5, static_cast<int>(kRanks.size()), 2, 2, 2, 2, 4};
 
 Setting setting_of(const Levels& levels) {
   auto at = [&](size_t i) { return static_cast<size_t>(levels[i]); };

@@ -18,7 +18,7 @@ struct Setting {
   int64_t bucket_bytes = 1;
   bool recompute = false;
   bool nodes = false;               // whether pairs of ranks count as nodes, where ranks are even
-  std::string optimizer = "adamw";  // or "muon", "adafactor": rules of whole parameters
+  std::string optimizer = "adamw";  // or another of optimizer_of
 };
 std::string to_string(const Setting& setting);
 

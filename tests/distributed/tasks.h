@@ -11,10 +11,19 @@
 #include "nn/layers/conv.h"
 #include "nn/layers/normalize.h"
 #include "nn/models/gpt.h"
+#include "nn/optim/adadelta.h"
 #include "nn/optim/adafactor.h"
+#include "nn/optim/adagrad.h"
+#include "nn/optim/adamax.h"
 #include "nn/optim/adamw.h"
 #include "nn/optim/groups.h"
+#include "nn/optim/lion.h"
 #include "nn/optim/muon.h"
+#include "nn/optim/nadam.h"
+#include "nn/optim/radam.h"
+#include "nn/optim/rmsprop.h"
+#include "nn/optim/schedule_free.h"
+#include "nn/optim/sgd.h"
 #include "tests/support/arrays.h"
 
 namespace tessera::test {
@@ -129,10 +138,40 @@ inline optim::AdamW adamw_of(const nn::Module& module) {
   return {{decayed, plain}, {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8}};
 }
 
-// "adamw", "muon" for matrices that are no embeddings beside it, or "adafactor".
+// Every rule that updates element by element, each for some of the parameters: the first for the
+// first one, and so on in turn.
+inline std::unique_ptr<optim::Optimizer> all_elementwise_of(const nn::Module& module) {
+  auto group = []<class Rule>(const Rule& rule) {
+    return optim::ParamGroup{.weight_decay = 0.1, .rule = std::make_shared<Rule>(rule)};
+  };
+  std::vector<optim::ParamGroup> groups{
+      group(optim::AdamWScheduleFreeRule({.warmup_steps = 3})),
+      group(optim::RmspropRule({.momentum = 0.5, .centered = true})),
+      group(optim::AdamRule({.amsgrad = true})),
+      group(optim::NAdamRule({})),
+      group(optim::AdagradRule({.lr_decay = 0.1, .initial_accumulator_value = 0.1})),
+      group(optim::SgdScheduleFreeRule({})),
+      group(optim::LionRule({})),
+      group(optim::RAdamRule({.beta2 = 0.9})),
+      group(optim::AdamaxRule({})),
+      group(optim::AdadeltaRule({})),
+      group(optim::AdamRule({})),
+      group(optim::SgdRule({.momentum = 0.9}))};
+  size_t next = 0;
+  for (const auto& [name, parameter] : module.named_parameters()) {
+    optim::ParamGroup& own = groups[next++ % groups.size()];
+    own.params.push_back(parameter);
+    own.names.push_back(name);
+  }
+  return std::make_unique<optim::Optimizer>(std::move(groups));
+}
+
+// "adamw", "muon" for matrices that are no embeddings beside it, "adafactor", or "elementwise" of
+// all_elementwise_of.
 inline std::unique_ptr<optim::Optimizer> optimizer_of(const std::string& name,
                                                       const nn::Module& module) {
   if (name == "adamw") return std::make_unique<optim::AdamW>(adamw_of(module));
+  if (name == "elementwise") return all_elementwise_of(module);
   if (name == "adafactor") {
     return std::make_unique<optim::Adafactor>(optim::groups_of(module, {}),
                                               optim::AdafactorRule::Options{});

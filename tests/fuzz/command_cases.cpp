@@ -114,7 +114,9 @@ const Words& keys() {
                          "optim.beta2",
                          "optim.eps",
                          "optim.clip_norm",
+                         "optim.clip_value",
                          "optim.ema",
+                         "optim.swa_start",
                          "optim.groups",
                          "optim.momentum",
                          "optim.nesterov",
@@ -123,6 +125,8 @@ const Words& keys() {
                          "optim.clip",
                          "schedule.name",
                          "schedule.warmup",
+                         "schedule.stages",
+                         "schedule.milestones",
                          "schedule.final_fraction",
                          "parallel.strategy",
                          "parallel.group",
@@ -237,7 +241,7 @@ Words file_words(Chance& chance) {
   if (words[0] == "convert") {
     words.push_back(
         chance.of({"made.safetensors", "made.npz", "made", "m.npz", "folder", "", "no/made.npz"}));
-    for (const char* flag : {"--gpt2", "--ema", "--state", "--force"}) {
+    for (const char* flag : {"--gpt2", "--ema", "--swa", "--state", "--force"}) {
       if (chance.one_in(4)) words.emplace_back(flag);
     }
   } else if (words[0] == "inspect") {

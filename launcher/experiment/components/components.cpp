@@ -2,6 +2,7 @@
 
 #include "core/allocator.h"
 #include "nn/optim/ema.h"
+#include "nn/optim/swa.h"
 
 namespace tessera::experiment {
 
@@ -65,8 +66,21 @@ DataSection::Example DataSection::example(const ModelSection& model) const {
 void OptimSection::visit(FieldVisitor& v) {
   v("lr", lr, "highest learning rate", greater_than(0).in_f32());
   v("clip_norm", clip_norm, "largest norm of the whole gradient; 0: any", at_least(0).in_f32());
+  v("clip_value", clip_value, "largest size of each element of the gradient, before that; 0: any",
+    at_least(0).in_f32());
+  v("skip_outliers", skip_outliers,
+    "skip steps whose loss or gradient norm is more than so many standard deviations above the "
+    "mean "
+    "of the last outlier_window steps; null: none",
+    greater_than(0));
+  v("outlier_window", outlier_window, "steps that outliers are told by", in_range(2, 10000));
   v("ema", ema, "decay of a moving average of every parameter, kept beside it; 0: none",
     at_least_and_below(0, 1).in_f32());
+  v("swa_start", swa_start,
+    "update from which on a mean of every parameter is kept beside it, with equal weights; null: "
+    "none",
+    at_least(1));
+  v("swa_every", swa_every, "updates from one of the mean's values to the next", at_least(1));
   v("groups", groups,
     "PATTERN: KEY=VALUE, ...; ...: lr, weight_decay and options of the rule for the parameters "
     "whose names match, * standing for any text: '*.bias: weight_decay=0; wte.*: lr=1e-4'");
@@ -86,8 +100,11 @@ std::unique_ptr<optim::Optimizer> OptimSection::optimizer_of(const nn::Module& m
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
                                                  const nn::Module& module) {
   auto optimizer = section.make(module);
-  if (section.ema == 0) return optimizer;
-  return std::make_unique<optim::Ema>(*optimizer, section.ema);
+  if (section.swa_start) {
+    optimizer = std::make_unique<optim::Swa>(*optimizer, *section.swa_start, section.swa_every);
+  }
+  if (section.ema > 0) optimizer = std::make_unique<optim::Ema>(*optimizer, section.ema);
+  return optimizer;
 }
 
 }  // namespace tessera::experiment

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "launcher/experiment/components/parameter_groups.h"
@@ -64,13 +65,20 @@ class OptimSection : public Section {
  public:
   double lr = 1e-3;
   double clip_norm = 1.0;
+  double clip_value = 0;
+  std::optional<double> skip_outliers;
+  int64_t outlier_window = 100;
   double ema = 0;
+  std::optional<int64_t> swa_start;
+  int64_t swa_every = 1;
   std::string groups;
 
   void visit(FieldVisitor& v) override;
   // That its rules' options and `groups` can be; all but what only a model shows.
   void check() const override;
   virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
+  // Whether it is for a rate that stays: no other schedule goes with it.
+  virtual bool replaces_schedule() const { return false; }
 
  protected:
   // Whose options are keys of the section and settings of `groups`. None: the section makes its
@@ -83,7 +91,7 @@ class OptimSection : public Section {
       const RuleOf& rule_of = [](const std::string&, const Tensor&) { return size_t{0}; }) const;
 };
 
-// The section's optimizer, with the moving averages that it asks for.
+// The section's optimizer, with the averages that it asks for.
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
                                                  const nn::Module& module);
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "launcher/experiment/components/setting_text.h"
 #include "launcher/experiment/config/config_error.h"
 #include "launcher/experiment/config/nearest.h"
 #include "launcher/job/in_quotes.h"
@@ -30,38 +31,6 @@ struct GroupSettings {
   std::string place() const { return fmt::format("optim.groups: {}: ", job::in_quotes(pattern)); }
 };
 
-std::string trimmed(const std::string& text) {
-  size_t begin = text.find_first_not_of(' ');
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
-}
-
-// Reads a value into the field that has the key, and lists the keys that there are.
-class SettingReader : public FieldVisitor {
- public:
-  SettingReader(std::string key, std::string value, std::string place)
-      : key_(std::move(key)), place_(std::move(place)) {
-    node_.kind = YamlNode::Kind::scalar;
-    node_.text = std::move(value);
-  }
-
-  void field(const Field& field) override {
-    known_.emplace_back(field.key);
-    if (key_ != field.key) return;
-    read_field(field, node_, place_);
-    found_ = true;
-  }
-  bool found() const { return found_; }
-  const std::vector<std::string>& known() const { return known_; }
-
- private:
-  std::string key_;
-  YamlNode node_;
-  std::string place_;
-  bool found_ = false;
-  std::vector<std::string> known_;
-};
-
 // "lr" for the key "adamw_lr" of a section, which has its own one for a rule; else empty.
 std::string without_prefix(const std::string& key, std::span<const SectionRule> rules) {
   for (const SectionRule& rule : rules) {
@@ -74,16 +43,11 @@ std::string without_prefix(const std::string& key, std::span<const SectionRule> 
 
 void read_setting(const std::string& text, std::span<const SectionRule> rules,
                   GroupSettings& group) {
-  size_t equals = text.find('=');
-  if (equals == std::string::npos) {
-    throw ConfigError(
-        fmt::format("{}expected KEY=VALUE, got {}", group.place(), job::in_quotes(text)));
-  }
-  std::string key = trimmed(text.substr(0, equals));
+  auto [key, value] = parse_setting(text, group.place());
   if (group.sets(key)) {
     throw ConfigError(fmt::format("{}there are two values of {}", group.place(), key));
   }
-  SettingReader reader(key, trimmed(text.substr(equals + 1)), group.place() + key);
+  SettingReader reader(key, value, group.place() + key);
   FieldVisitor& v = reader;
   v(kLr, group.lr, "", at_least(0).in_f32());
   v(kWeightDecay, group.weight_decay, "", at_least(0).in_f32());
@@ -202,16 +166,6 @@ void check_used(const GroupSettings& group, std::span<const SectionRule> rules) 
 }
 
 }  // namespace
-
-std::vector<std::string> split_trimmed(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  size_t begin = 0;
-  for (size_t end = 0; end != std::string::npos; begin = end + 1) {
-    end = text.find(separator, begin);
-    parts.push_back(trimmed(text.substr(begin, end - begin)));
-  }
-  return parts;
-}
 
 void check_groups(const std::string& text, std::span<const SectionRule> rules) {
   parse_groups(text, rules);

@@ -37,7 +37,4 @@ std::vector<optim::ParamGroup> divide_parameters(const nn::Module& module, const
                                                  std::span<const SectionRule> rules,
                                                  const RuleOf& rule_of, double lr);
 
-// The parts between separators, without spaces around them.
-std::vector<std::string> split_trimmed(const std::string& text, char separator);
-
 }  // namespace tessera::experiment

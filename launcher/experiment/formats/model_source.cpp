@@ -9,6 +9,7 @@
 #include "launcher/experiment/formats/file_kind.h"
 #include "launcher/experiment/formats/gpt2_layout.h"
 #include "nn/optim/ema.h"
+#include "nn/optim/swa.h"
 
 namespace tessera::experiment {
 namespace {
@@ -139,17 +140,19 @@ void refuse_other_kinds(const std::string& path, const std::string& expected) {
 std::unique_ptr<TensorSource> model_tensors(std::unique_ptr<TensorSource> source, Weights weights) {
   auto out = std::make_unique<RenamedSource>(std::move(source));
   const auto& original = out->source();
+  const char* state = weights == Weights::swa ? optim::Swa::kState : optim::Ema::kState;
   bool averaged = false;
   for (const TensorInfo& tensor : original.tensors()) {
     if (is_state_name(tensor.name)) continue;
-    const TensorInfo* average = weights == Weights::ema
-                                    ? original.find(state_name(optim::Ema::kState, tensor.name))
-                                    : nullptr;
+    const TensorInfo* average =
+        weights == Weights::trained ? nullptr : original.find(state_name(state, tensor.name));
     averaged |= average != nullptr;
     out->add(average ? *average : tensor, tensor.name);
   }
   TESSERA_CHECK(weights != Weights::ema || averaged,
                 "{}: it has no moving averages: optim.ema was not set in its run", out->path());
+  TESSERA_CHECK(weights != Weights::swa || averaged,
+                "{}: it has no means: optim.swa_start was not set in its run", out->path());
   return out;
 }
 

@@ -20,10 +20,11 @@ void refuse_other_kinds(const std::string& path, const std::string& expected);
 // A checkpoint, a run's folder, a GPT-2 model's folder, or a .safetensors or .npz file.
 std::unique_ptr<TensorSource> open_tensors(const std::string& path);
 
-// Which values of a parameter are meant: the trained ones, or their moving average (optim.ema).
-enum class Weights { trained, ema };
+// Which values of a parameter are meant: the trained ones, or their moving average (optim.ema) or
+// mean (optim.swa_start).
+enum class Weights { trained, ema, swa };
 
-// The tensors of the model in a source, without the optimizer's state; under Weights::ema
+// The tensors of the model in a source, without the optimizer's state; under Weights::ema and swa
 // parameters are their averages, an Error where there are none.
 std::unique_ptr<TensorSource> model_tensors(std::unique_ptr<TensorSource> source, Weights weights);
 

@@ -10,7 +10,7 @@ using CudaOptimizer = CudaTest;
 
 // Any numbers do for the factors.
 UpdateArgs rule(std::string_view name) {
-  return {name, {0.9, 0.125, 1.5, 0.25, 0.5, 0.75, 0.875, 0.0625}};
+  return {name, {0.9, 0.125, 1.5, 0.25, 0.5, 0.75, 0.875, 0.0625, 0.375, 0.625}};
 }
 
 struct Arrays {
@@ -38,7 +38,22 @@ struct Arrays {
 };
 
 TEST_F(CudaOptimizer, RulesAgreeWithTheCpu) {
-  for (auto [name, num_states] : {std::pair("adamw", 2), {"sgd", 0}, {"sgd_momentum", 1}}) {
+  const std::vector<std::pair<const char*, int>> rules{{"adamw", 2},
+                                                       {"sgd", 0},
+                                                       {"sgd_momentum", 1},
+                                                       {"adam", 2},
+                                                       {"adam_amsgrad", 3},
+                                                       {"adamax", 2},
+                                                       {"rmsprop", 1},
+                                                       {"rmsprop_momentum", 2},
+                                                       {"rmsprop_centered", 2},
+                                                       {"rmsprop_centered_momentum", 3},
+                                                       {"adagrad", 1},
+                                                       {"adadelta", 2},
+                                                       {"lion", 1},
+                                                       {"sgd_schedule_free", 2},
+                                                       {"adamw_schedule_free", 3}};
+  for (const auto& [name, num_states] : rules) {
     for (DType dtype : {DType::f32, DType::f64}) {
       SCOPED_TRACE(fmt::format("{} {}", name, dtype));
       Arrays here(dtype, static_cast<size_t>(num_states));

@@ -62,11 +62,13 @@ TEST(Manifest, KnowsUpdatesDataAndTheNextRate) {
   manifest.info.updates = 11;
   manifest.info.data = "training: 3 samples";
   manifest.info.next_lr = 0.1;
+  manifest.info.loop = "what\nelse";
   CheckpointInfo read =
       parse_manifest(format_manifest(manifest, ManifestKind::whole), ManifestKind::whole, "m").info;
   EXPECT_EQ(read.updates, 11);
   EXPECT_EQ(read.data, "training: 3 samples");
   EXPECT_EQ(read.next_lr, 0.1);
+  EXPECT_EQ(read.loop, "what\nelse");
   manifest.info.updates = 13;
   EXPECT_TRUE(contains(parse_error(format_manifest(manifest, ManifestKind::whole)),
                        "'updates': expected at most one update a step"));

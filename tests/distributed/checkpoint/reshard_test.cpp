@@ -179,6 +179,15 @@ TEST_F(Reshard, StateOfWholeParametersGoesOnUnderAnyOther) {
   }
 }
 
+// Each of its rules' states, and points that are exchanged in what is held.
+TEST_F(Reshard, StateOfEveryElementwiseRuleGoesOnUnderAnyOther) {
+  for (bool bf16 : {false, true}) {
+    Kind kind{.bf16 = bf16, .optimizer = "elementwise"};
+    expect_to_go_on(kind, {Strategy::zero1, 3}, {Strategy::zero3, 2});
+    expect_to_go_on(kind, {Strategy::zero3, 4}, {Strategy::ddp, 1});
+  }
+}
+
 TEST_F(Reshard, ATensorIsWrittenOnceWhateverHoldsIt) {
   for (Strategy strategy : {Strategy::ddp, Strategy::zero1, Strategy::zero3, Strategy::hybrid}) {
     uint64_t least = UINT64_MAX;

@@ -1,28 +1,31 @@
 // AdamW's options, for sections that have it.
 #pragma once
 
-#include "launcher/experiment/components/rule_options.h"
+#include "launcher/experiment/components/optimizers/one_rule.h"
 #include "nn/optim/adamw.h"
 
 namespace tessera::experiment::optimizers {
 
-class AdamWOptions final : public RuleOptions {
- public:
-  void visit(FieldVisitor& v) override {
-    v("beta1", options_.beta1, "decay of the gradient's mean", at_least_and_below(0, 1).in_f32());
-    v("beta2", options_.beta2, "decay of the squared gradient's mean",
-      at_least_and_below(0, 1).in_f32());
-    v("eps", options_.eps, "added to the denominator", greater_than(0).in_f32());
-  }
-  std::unique_ptr<RuleOptions> clone() const override {
-    return std::make_unique<AdamWOptions>(*this);
-  }
-  optim::RulePtr rule(const std::string&) const override {
-    return std::make_shared<optim::AdamWRule>(options_);
-  }
+// Of an options struct with beta1 and beta2, and of one with eps as well.
+template <class Options>
+void visit_betas(Options& options, FieldVisitor& v) {
+  v("beta1", options.beta1, "decay of the gradient's mean", at_least_and_below(0, 1).in_f32());
+  v("beta2", options.beta2, "decay of the squared gradient's mean",
+    at_least_and_below(0, 1).in_f32());
+}
+template <class Options>
+void visit_adam(Options& options, FieldVisitor& v) {
+  visit_betas(options, v);
+  v("eps", options.eps, "added to the denominator", greater_than(0).in_f32());
+}
 
- private:
-  optim::AdamWRule::Options options_{.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8};
+class AdamWOptions final : public OptionsOf<AdamWOptions, optim::AdamWRule> {
+ public:
+  AdamWOptions() { options_.beta2 = 0.95; }
+  void visit(FieldVisitor& v) override {
+    visit_adam(options_, v);
+    v("amsgrad", options_.amsgrad, "divide by the largest mean of squares so far");
+  }
 };
 
 }  // namespace tessera::experiment::optimizers

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "launcher/experiment/components/components.h"
 #include "launcher/experiment/components/optimizers/adamw_options.h"
+#include "launcher/experiment/components/setting_text.h"
 #include "nn/optim/groups.h"
 
 namespace tessera::experiment::optimizers {

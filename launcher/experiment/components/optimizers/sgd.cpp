@@ -1,10 +1,10 @@
 #include "nn/optim/sgd.h"
-#include "launcher/experiment/components/components.h"
+#include "launcher/experiment/components/optimizers/one_rule.h"
 
 namespace tessera::experiment::optimizers {
 namespace {
 
-class SgdOptions final : public RuleOptions {
+class SgdOptions final : public OptionsOf<SgdOptions, optim::SgdRule> {
  public:
   void visit(FieldVisitor& v) override {
     v("momentum", options_.momentum, "what stays of the gradients' mean in each step; 0: no mean",
@@ -14,9 +14,6 @@ class SgdOptions final : public RuleOptions {
     v("nesterov", options_.nesterov,
       "look ahead along the mean; with a momentum and without dampening");
   }
-  std::unique_ptr<RuleOptions> clone() const override {
-    return std::make_unique<SgdOptions>(*this);
-  }
   optim::RulePtr rule(const std::string& place) const override {
     if (options_.nesterov && options_.momentum == 0) {
       throw ConfigError(place + "nesterov: true needs a momentum above 0");
@@ -25,32 +22,13 @@ class SgdOptions final : public RuleOptions {
       throw ConfigError(fmt::format("{}nesterov: true needs a dampening of 0, got {}", place,
                                     options_.dampening));
     }
-    return std::make_shared<optim::SgdRule>(options_);
+    return OptionsOf::rule(place);
   }
-
- private:
-  optim::SgdRule::Options options_;
 };
 
-class SgdSection final : public OptimSection {
+class SgdSection final : public OneRuleSection<SgdOptions> {
  public:
-  void visit(FieldVisitor& v) override {
-    OptimSection::visit(v);
-    v("weight_decay", weight_decay_,
-      "share of the parameter that is added to its gradient; of tensors with two dims or more",
-      at_least(0).in_f32());
-    rule_.visit(v);
-  }
-  std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const override {
-    return optimizer_of(module);
-  }
-
- protected:
-  std::vector<SectionRule> rules() const override { return {{"sgd", &rule_, lr, weight_decay_}}; }
-
- private:
-  double weight_decay_ = 0;
-  SgdOptions rule_;
+  SgdSection() : OneRuleSection({"sgd", Decay::of_gradient}) {}
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "autograd/context.h"
+#include "core/io/npz.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_dir.h"
 
@@ -243,6 +244,87 @@ TEST(Components, SchedulesFollowTheirSettings) {
   EXPECT_NEAR(cosine.lr_at(99, 100, 1.0), 0.1, 1e-12);
   Config constant = load("schedule: {name: constant}");
   EXPECT_DOUBLE_EQ(constant.schedule.as<ScheduleSection>().lr_at(57, 100, 0.5), 0.5);
+}
+
+std::vector<double> rates(const std::string& schedule, int64_t steps = 80, double lr = 0.5) {
+  Config config = load("schedule: {" + schedule + "}");
+  std::vector<double> out;
+  for (int64_t step = 0; step < steps; ++step) {
+    out.push_back(config.schedule.as<ScheduleSection>().lr_at(step, steps, lr));
+  }
+  return out;
+}
+
+// The rise to 0.5, and what follows it as if it were a run of its own.
+TEST(Components, SchedulesMayBeginWithAWarmUp) {
+  for (std::string name : {"linear", "step", "exponential", "polynomial", "cosine_restarts", "wsd",
+                           "inverse_sqrt, timescale: 50", "multi_step, milestones: '5, 30'"}) {
+    std::vector<double> warm = rates("name: " + name + ", warmup: 10");
+    std::vector<double> plain = rates("name: " + name + ", warmup: 0", 70);
+    for (size_t i = 0; i < 10; ++i) {
+      EXPECT_DOUBLE_EQ(warm[i], 0.05 * static_cast<double>(i + 1)) << name;
+    }
+    EXPECT_EQ(std::vector<double>(warm.begin() + 10, warm.end()), plain) << name;
+  }
+}
+
+TEST(Components, SchedulesEndWithTheRun) {
+  EXPECT_DOUBLE_EQ(rates("name: linear").back(), 0);
+  EXPECT_DOUBLE_EQ(rates("name: linear, start_factor: 0.5, end_factor: 1").back(), 0.5);
+  EXPECT_DOUBLE_EQ(rates("name: polynomial, power: 2").back(), 0);
+  EXPECT_DOUBLE_EQ(rates("name: one_cycle, div_factor: 10, final_div_factor: 5").back(), 0.01);
+  EXPECT_DOUBLE_EQ(rates("name: wsd, decay: 30, decay_shape: sqrt, final_fraction: 0.1").back(),
+                   0.05);
+  EXPECT_DOUBLE_EQ(rates("name: cyclic, step_size_up: 79, mode: triangular2").back(), 0.5);
+}
+
+TEST(Components, ASequenceHasStagesOfItsOwnSteps) {
+  std::vector<double> golden;
+  for (const auto& [name, array] : load_npz(TESSERA_GOLDEN_DIR "/optim/schedules.npz")) {
+    if (name == "sequence") golden = array.to_vector<double>();
+  }
+  std::vector<double> made = rates(
+      "name: sequence, stages: '10 linear: start_factor=0.1, end_factor=1, total_iters=10; "
+      "20 exponential: gamma=0.9; step: step_size=15, gamma=0.5'");
+  ASSERT_EQ(made.size(), golden.size());
+  for (size_t i = 0; i < made.size(); ++i) EXPECT_NEAR(made[i], golden[i], 1e-9) << i;
+  // A stage's schedule ends with its stage.
+  made = rates("name: sequence, stages: '20 constant; 40 linear; linear: end_factor=0.5'");
+  EXPECT_DOUBLE_EQ(made[19], 0.5);
+  EXPECT_DOUBLE_EQ(made[59], 0);
+  EXPECT_DOUBLE_EQ(made[60], 0.5);
+  EXPECT_DOUBLE_EQ(made[79], 0.25);
+  EXPECT_EQ(rates("name: sequence")[79], 0.5);
+}
+
+TEST(Components, MistakesInSchedulesAreNamed) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"name: multi_step, milestones: '30, 20'",
+       "schedule.milestones: expected ascending steps of at least 1, got '20'"},
+      {"name: multi_step, milestones: 'soon'", "got 'soon'"},
+      {"name: cyclic, mode: triangle", "did you mean 'triangular'?"},
+      {"name: one_cycle, pct_start: 1.5", "schedule.pct_start: expected a number from 0 to 1"},
+      {"name: sequence, stages: '10 linear: start=1; constant'",
+       "schedule.stages: '10 linear: start=1': there is no setting 'start'"},
+      {"name: sequence, stages: '10 linaer; constant'",
+       "there is no schedule 'linaer'; did you mean "
+       "'linear'?"},
+      {"name: sequence, stages: 'linear; constant'",
+       "schedule.stages: 'linear': expected STEPS NAME, with a number of at least 1"},
+      {"name: sequence, stages: '0 linear; constant'", "expected STEPS NAME"},
+      {"name: sequence, stages: '10 linear'", "there is no schedule '10 linear'"},
+      {"name: sequence, stages: '10 linear: end_factor=2; constant'",
+       "end_factor: expected a number from 0 to 1, got '2'"},
+      {"name: sequence, stages: 'linear: end_factor=0, end_factor=1'",
+       "there are two values of end_factor"},
+      {"name: sequence, stages: 'linear: end_factor'", "expected KEY=VALUE, got 'end_factor'"},
+      {"name: sequence, stages: 'multi_step: milestones=x'",
+       "schedule.stages: 'multi_step: milestones=x': schedule.milestones: expected"},
+      {"name: sequence, stages: 'sequence'", "there is no schedule 'sequence'"}};
+  for (const auto& [schedule, message] : cases) {
+    std::string error = error_of([&] { load("schedule: {" + schedule + "}"); });
+    EXPECT_TRUE(contains(error, message)) << error;
+  }
 }
 
 }  // namespace

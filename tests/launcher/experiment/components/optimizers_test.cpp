@@ -9,9 +9,17 @@
 #include "core/parallel.h"
 #include "launcher/experiment/components/components.h"
 #include "launcher/experiment/ranks.h"
+#include "nn/optim/adadelta.h"
 #include "nn/optim/adafactor.h"
+#include "nn/optim/adagrad.h"
+#include "nn/optim/adamax.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/lion.h"
 #include "nn/optim/muon.h"
+#include "nn/optim/nadam.h"
+#include "nn/optim/radam.h"
+#include "nn/optim/rmsprop.h"
+#include "nn/optim/schedule_free.h"
 #include "nn/optim/sgd.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_dir.h"
@@ -71,6 +79,109 @@ TEST(Optimizers, DefaultsAreThoseOfTheRules) {
   EXPECT_EQ(Made(std::string(kSmallGpt) + "optim: {name: muon}").rule("wte.weight"), adamw);
   EXPECT_EQ(load("optim: {name: sgd}").optim.as<OptimSection>().lr, 1e-3);
   EXPECT_EQ(load("optim: {name: adafactor}").optim.as<OptimSection>().lr, 1e-2);
+}
+
+// What a section says, and the rule that it makes; those of elements alone.
+struct SectionCase {
+  const char* optim;
+  std::string rule;
+};
+std::vector<SectionCase> section_cases() {
+  return {
+      {"name: adam", optim::AdamRule({}).describe()},
+      {"name: adam, beta1: 0.8, beta2: 0.9, eps: 1e-6, amsgrad: true",
+       optim::AdamRule({.beta1 = 0.8, .beta2 = 0.9, .eps = 1e-6, .amsgrad = true}).describe()},
+      {"name: adamw, beta2: 0.9, amsgrad: true",
+       optim::AdamWRule({.beta2 = 0.9, .amsgrad = true}).describe()},
+      {"name: nadam", optim::NAdamRule({}).describe()},
+      {"name: nadam, momentum_decay: 0.01, decoupled_weight_decay: true",
+       optim::NAdamRule({.momentum_decay = 0.01, .decoupled_weight_decay = true}).describe()},
+      {"name: radam", optim::RAdamRule({}).describe()},
+      {"name: radam, beta1: 0.5, decoupled_weight_decay: true",
+       optim::RAdamRule({.beta1 = 0.5, .decoupled_weight_decay = true}).describe()},
+      {"name: adamax", optim::AdamaxRule({}).describe()},
+      {"name: adamax, beta1: 0.8, beta2: 0.9, eps: 1e-6",
+       optim::AdamaxRule({.beta1 = 0.8, .beta2 = 0.9, .eps = 1e-6}).describe()},
+      {"name: rmsprop", optim::RmspropRule({}).describe()},
+      {"name: rmsprop, alpha: 0.9, eps: 1e-6, momentum: 0.5, centered: true",
+       optim::RmspropRule({.alpha = 0.9, .eps = 1e-6, .momentum = 0.5, .centered = true})
+           .describe()},
+      {"name: adagrad", optim::AdagradRule({}).describe()},
+      {"name: adagrad, lr_decay: 0.1, initial_accumulator_value: 0.5, eps: 1e-6",
+       optim::AdagradRule({.lr_decay = 0.1, .initial_accumulator_value = 0.5, .eps = 1e-6})
+           .describe()},
+      {"name: adadelta", optim::AdadeltaRule({}).describe()},
+      {"name: adadelta, rho: 0.8, eps: 1e-4",
+       optim::AdadeltaRule({.rho = 0.8, .eps = 1e-4}).describe()},
+      {"name: lion", optim::LionRule({}).describe()},
+      {"name: lion, beta1: 0.95, beta2: 0.98",
+       optim::LionRule({.beta1 = 0.95, .beta2 = 0.98}).describe()},
+      {"name: adamw_schedule_free", optim::AdamWScheduleFreeRule({}).describe()},
+      {"name: adamw_schedule_free, beta1: 0.8, beta2: 0.9, eps: 1e-6, warmup_steps: 7",
+       optim::AdamWScheduleFreeRule({.beta1 = 0.8, .beta2 = 0.9, .eps = 1e-6, .warmup_steps = 7})
+           .describe()},
+      {"name: sgd_schedule_free", optim::SgdScheduleFreeRule({}).describe()},
+      {"name: sgd_schedule_free, momentum: 0.5, warmup_steps: 7",
+       optim::SgdScheduleFreeRule({.momentum = 0.5, .warmup_steps = 7}).describe()}};
+}
+
+TEST(Optimizers, SectionsOfOneRuleMakeIt) {
+  for (const SectionCase& section : section_cases()) {
+    Made made(std::string(kMlp) + "optim: {" + section.optim +
+              ", groups: '*.bias: lr=1e-5, weight_decay=0.5'}");
+    EXPECT_EQ(made.optimizer->describe(), section.rule) << section.optim;
+    EXPECT_EQ(made.of["fc1.bias"].weight_decay, 0.5) << section.optim;
+    EXPECT_LT(made.of["fc1.bias"].lr_scale, 1) << section.optim;
+    EXPECT_EQ(made.of["fc1.weight"].weight_decay,
+              std::string(section.optim).starts_with("name: adamw,") ? 0.1 : 0)
+        << section.optim;
+  }
+}
+
+// By the state that its update leaves behind, which no other parameter has.
+TEST(Optimizers, EachParameterIsTouchedByItsRuleAndNoOther) {
+  Made made(std::string(kSmallGpt) +
+            "optim: {name: muon, adamw_amsgrad: false, groups: 'blocks.1.*: adamw_amsgrad=true, "
+            "momentum=0.5; blocks.0.ln1.*: adamw_amsgrad=true'}");
+  for (const auto& [name, parameter] : made.model->named_parameters()) {
+    parameter.set_grad(Tensor(Array::full(parameter.shape(), 0.5)));
+  }
+  made.optimizer->step(0.01);
+  std::map<std::string, std::string> states;
+  for (const auto& [name, array] : made.optimizer->state_dict()) {
+    size_t slash = name.find('/');
+    std::string state = name.substr(0, slash);
+    if (state != "step") states[name.substr(slash + 1)] += state + " ";
+  }
+  for (const auto& [name, parameter] : made.model->named_parameters()) {
+    bool by_muon = parameter.dim() == 2 && name != "wte.weight" && name != "wpe.weight";
+    bool by_amsgrad = name.starts_with("blocks.1.") || name.starts_with("blocks.0.ln1.");
+    std::string expected = by_muon      ? "momentum_buffer "
+                           : by_amsgrad ? "exp_avg exp_avg_sq max_exp_avg_sq "
+                                        : "exp_avg exp_avg_sq ";
+    EXPECT_EQ(states[name], expected) << name;
+    EXPECT_EQ(made.rule(name).starts_with("muon"), by_muon) << name;
+    EXPECT_EQ(made.rule(name).ends_with("amsgrad"), by_amsgrad && !by_muon) << name;
+    states.erase(name);
+  }
+  EXPECT_TRUE(states.empty());
+}
+
+TEST(Optimizers, AveragesAreStatesBesideTheRules) {
+  auto names = [](const std::string& optim) {
+    Made made(std::string(kMlp) + "optim: {" + optim + "}");
+    std::string text;
+    for (const optim::StateInfo& state : made.of["fc1.weight"].rule->states({8, 6})) {
+      text += state.name + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(names("name: lion"), "exp_avg ");
+  EXPECT_EQ(names("name: lion, swa_start: 5"), "exp_avg swa ");
+  EXPECT_EQ(names("name: lion, swa_start: 5, swa_every: 3, ema: 0.9"), "exp_avg swa ema ");
+  EXPECT_EQ(Made("optim: {name: lion, swa_start: 5, swa_every: 3}").optimizer->describe(),
+            optim::LionRule({}).describe() + ", swa from update 5 every 3");
+  EXPECT_TRUE(contains(error("name: lion, swa_start: 0"), "optim.swa_start: expected"));
 }
 
 TEST(Optimizers, KeysReachTheRules) {
@@ -159,9 +270,12 @@ TEST(Optimizers, ValuesOutOfBoundsAreNamedByTheirPlace) {
   EXPECT_TRUE(contains(error("name: muon, scale: match_rms_adam"),
                        "optim.scale: expected one of original, match_rms_adamw, got "
                        "'match_rms_adam'; did you mean 'match_rms_adamw'?"));
-  EXPECT_TRUE(contains(error("name: sgd, beta1: 0.5"),
-                       "unknown key 'beta1' in section 'optim'; the keys of optim 'sgd' are name, "
-                       "lr, clip_norm, ema, groups, weight_decay, momentum, dampening, nesterov"));
+  EXPECT_TRUE(contains(
+      error("name: sgd, beta1: 0.5"),
+      "unknown key 'beta1' in section 'optim'; the keys of optim 'sgd' are name, "
+      "lr, clip_norm, clip_value, skip_outliers, outlier_window, ema, swa_start, swa_every, "
+      "groups, weight_decay, momentum, "
+      "dampening, nesterov"));
   EXPECT_TRUE(contains(error("name: mion"), "did you mean 'muon'?"));
 }
 
@@ -249,7 +363,7 @@ TEST(Optimizers, MistakesInGroupsNamePatternAndKey) {
             "optim.groups: '*.bias': there is no setting 'bata1'; did you mean 'beta1'?");
   EXPECT_EQ(of_group("*.bias: momentum=0.5"),
             "optim.groups: '*.bias': there is no setting 'momentum'; there are lr, weight_decay, "
-            "beta1, beta2, eps");
+            "beta1, beta2, eps, amsgrad");
   EXPECT_EQ(of_group("*.bias: beta1=0.5, beta1=0.6"),
             "optim.groups: '*.bias': there are two values of beta1");
   EXPECT_EQ(of_group("*.bias: beta1"), "optim.groups: '*.bias': expected KEY=VALUE, got 'beta1'");
@@ -267,12 +381,15 @@ TEST(Optimizers, MistakesInGroupsNamePatternAndKey) {
 
 TEST(Optimizers, AreExplained) {
   std::string text = explain(builtin_catalog());
-  for (const char* expected : {"  name: adamw  (one of adamw, sgd, muon, adafactor)\n",
-                               "    momentum: 0  (a number of at least 0 and below 1)\n",
-                               "    scale: original  (one of original, match_rms_adamw)\n",
-                               "    adamw_lr: null  (null or a number greater than 0)\n",
-                               "    adamw_beta1: 0.9  (a number of at least 0 and below 1)\n",
-                               "    beta2_decay: -0.8  (a number of at most 0)\n"}) {
+  for (const char* expected :
+       {"  name: adamw  (one of adamw, sgd, muon, adafactor, adam, nadam, radam, adamax, "
+        "rmsprop, adagrad, adadelta, lion, adamw_schedule_free, "
+        "sgd_schedule_free)\n",
+        "    momentum: 0  (a number of at least 0 and below 1)\n",
+        "    scale: original  (one of original, match_rms_adamw)\n",
+        "    adamw_lr: null  (null or a number greater than 0)\n",
+        "    adamw_beta1: 0.9  (a number of at least 0 and below 1)\n",
+        "    beta2_decay: -0.8  (a number of at most 0)\n"}) {
     EXPECT_TRUE(contains(text, expected));
   }
 }
@@ -289,6 +406,9 @@ class OptimizerRuns : public testing::Test {
   Config config(const std::string& name, const std::string& optim,
                 std::vector<std::string> overrides) const {
     overrides.push_back("run.dir=" + (folder_ / name));
+    if (optim.find("schedule_free") != std::string::npos) {
+      overrides.insert(overrides.begin(), "schedule.name=constant");
+    }
     std::string yaml = std::string(kSmallGpt) +
                        "run: {steps: 4, eval_batches: 1}\ncompute: {threads: 1}\n"
                        "data: {name: text, path: " +
@@ -320,7 +440,9 @@ constexpr std::pair<const char*, const char*> kRuns[] = {
     {"sgd",
      "name: sgd, lr: 0.1, momentum: 0.9, groups: '*.bias: momentum=0; wpe.*: nesterov=true'"},
     {"muon", "name: muon, lr: 0.02, adamw_lr: 0.01, groups: 'blocks.1.*: momentum=0.5'"},
-    {"adafactor", "name: adafactor, lr: 0.05, ema: 0.9, groups: '*.weight: clip=2'"}};
+    {"adafactor", "name: adafactor, lr: 0.05, ema: 0.9, groups: '*.weight: clip=2'"},
+    {"nadam", "name: nadam, lr: 0.01, swa_start: 2, groups: '*.bias: momentum_decay=0.1'"},
+    {"adamw_schedule_free", "name: adamw_schedule_free, lr: 0.02, warmup_steps: 1"}};
 
 TEST_F(OptimizerRuns, EndWithOneDigestUnderAnyRanksAndStrategy) {
   std::map<std::string, std::string> digests;
@@ -347,6 +469,34 @@ TEST_F(OptimizerRuns, GoOnFromACheckpointUnderOtherRanks) {
     ASSERT_EQ(train(name, optim, 1, {"run.resume=auto"}), 0) << name;
     EXPECT_EQ(digest(name), digest(whole)) << name;
   }
+}
+
+// A step with a high loss is skipped on all ranks, also where the run was stopped before.
+TEST_F(OptimizerRuns, SkipOutliers) {
+  const std::string optim = "name: sgd, lr: 1e-6, skip_outliers: 0.5, outlier_window: 3";
+  std::vector<std::string> longer{"run.steps=16"};
+  ASSERT_EQ(train("whole", optim, 1, longer), 0);
+  std::ifstream log(folder_ / "whole/log/rank-0.txt");
+  std::string text{std::istreambuf_iterator<char>(log), {}};
+  EXPECT_TRUE(contains(text, " is skipped: the "));
+  longer.emplace_back("parallel.strategy=zero3");
+  std::vector<std::string> first = longer;
+  first.emplace_back("run.stop_after=7");
+  ASSERT_EQ(train("parts", optim, 2, first), 75);
+  longer.emplace_back("run.resume=auto");
+  ASSERT_EQ(train("parts", optim, 2, longer), 0);
+  EXPECT_EQ(digest("parts"), digest("whole"));
+  ASSERT_EQ(train("plain", "name: sgd, lr: 1e-6", 1, {"run.steps=16"}), 0);
+  EXPECT_NE(digest("plain"), digest("whole"));
+}
+
+TEST_F(OptimizerRuns, ReplaceAScheduleOrHaveOne) {
+  EXPECT_EQ(
+      error_of([&] {
+        Trainer trainer(config("run", "name: adamw_schedule_free", {"schedule.name=cosine"}));
+      }),
+      "schedule.name: cosine does not go with optim.name: adamw_schedule_free, which is for a "
+      "rate that stays (and has a warm-up of its own): constant does");
 }
 
 TEST_F(OptimizerRuns, DoNotGoOnWithTheStateOfAnotherRule) {
