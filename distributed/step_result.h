@@ -10,7 +10,7 @@ namespace tessera {
 
 struct StepNumbers {
   double loss = 0;       // mean over the global batch
-  double grad_norm = 0;  // before clipping
+  double grad_norm = 0;  // before clipping of any kind
   bool finite = true;    // false: a loss or gradient was NaN or infinite, and nothing was updated
 };
 
