@@ -4,13 +4,13 @@ namespace tessera::test {
 namespace {
 
 // 1 and -1.
-Tensor signs_of(const Dims& shape) {
+Tensor signs_of(const Dims& shape, Device device = {}) {
   Array out = indices(shape, 2);
   for (int64_t i = 0; i < out.numel(); ++i) {
     int64_t& value = out.data<int64_t>()[i];
     value = 2 * value - 1;
   }
-  return Tensor(out);
+  return Tensor(out.to(device));
 }
 
 double sign_at(const Dims& shape, size_t i) { return doubles(signs_of(shape).data())[i]; }
@@ -19,7 +19,7 @@ Dims without_classes(const Dims& x) { return x.size() == 1 ? Dims{} : Dims{x[0]}
 
 // Labels of each row, -1 behind them: row i has i % C + 1, and one behind its end counts for
 // nothing.
-Tensor labels_of(const Dims& x) {
+Tensor labels_of(const Dims& x, Device device) {
   int64_t classes = x.back();
   std::vector<int64_t> values;
   for (int64_t i = 0; i < num_elements(x); ++i) {
@@ -27,7 +27,7 @@ Tensor labels_of(const Dims& x) {
     int64_t at = i % classes;
     values.push_back(at == row % classes + 1 ? -1 : (at + row) % classes);
   }
-  return Tensor(Array::from(values, x));
+  return Tensor(Array::from(values, x).to(device));
 }
 
 void add_pairs(std::vector<OpCase>& out) {
@@ -35,7 +35,8 @@ void add_pairs(std::vector<OpCase>& out) {
   out.push_back({.name = "margin_ranking_loss",
                  .fn =
                      [](const Inputs& in) {
-                       return margin_ranking_loss(in[0], in[1], signs_of(in[0].shape()), 0.5,
+                       return margin_ranking_loss(in[0], in[1],
+                                                  signs_of(in[0].shape(), in[0].device()), 0.5,
                                                   Reduction::none);
                      },
                  .inputs = two,
@@ -52,14 +53,16 @@ void add_pairs(std::vector<OpCase>& out) {
   out.push_back({.name = "hinge_embedding_loss",
                  .fn =
                      [](const Inputs& in) {
-                       return hinge_embedding_loss(in[0], signs_of(in[0].shape()), 0.5);
+                       return hinge_embedding_loss(in[0], signs_of(in[0].shape(), in[0].device()),
+                                                   0.5);
                      },
                  .inputs = {{{{2, 3}}}, {{{5}}}},
                  .large = {{{70, 301}}}});
   out.push_back({.name = "soft_margin_loss",
                  .fn =
                      [](const Inputs& in) {
-                       return soft_margin_loss(in[0], signs_of(in[0].shape()), Reduction::none);
+                       return soft_margin_loss(in[0], signs_of(in[0].shape(), in[0].device()),
+                                               Reduction::none);
                      },
                  .inputs = {{{{2, 3}}}, {{{}}}},
                  .large = {{{70, 301}}},
@@ -74,7 +77,7 @@ void add_pairs(std::vector<OpCase>& out) {
   out.push_back({.name = "cosine_embedding_loss",
                  .fn =
                      [](const Inputs& in) {
-                       Tensor target = signs_of(without_classes(in[0].shape()));
+                       Tensor target = signs_of(without_classes(in[0].shape()), in[0].device());
                        return cosine_embedding_loss(in[0], in[1], target, 0.1);
                      },
                  .inputs = two,
@@ -96,8 +99,8 @@ void add_classes(std::vector<OpCase>& out) {
     out.push_back({.name = p == 1 ? "multi_margin_loss" : "multi_margin_loss_squares",
                    .fn =
                        [p](const Inputs& in) {
-                         Tensor target = indices(without_classes(in[0].shape()), in[0].size(-1));
-                         return multi_margin_loss(in[0], target,
+                         Array target = indices(without_classes(in[0].shape()), in[0].size(-1));
+                         return multi_margin_loss(in[0], target.to(in[0].device()),
                                                   {.p = p, .reduction = Reduction::sum});
                        },
                    .inputs = {{{{4, 3}}}, {{{3}}}},
@@ -107,8 +110,8 @@ void add_classes(std::vector<OpCase>& out) {
   out.push_back({.name = "multilabel_margin_loss",
                  .fn =
                      [](const Inputs& in) {
-                       return multilabel_margin_loss(in[0], labels_of(in[0].shape()),
-                                                     Reduction::none);
+                       return multilabel_margin_loss(
+                           in[0], labels_of(in[0].shape(), in[0].device()), Reduction::none);
                      },
                  .inputs = {{{{4, 3}}}, {{{3}}}},
                  .large = {{{50, 31}}}});
