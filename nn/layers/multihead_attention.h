@@ -1,8 +1,6 @@
 // MultiheadAttention.
 #pragma once
 
-#include <optional>
-
 #include "nn/layers/linear.h"
 
 namespace tessera::nn {

@@ -2,6 +2,7 @@
 // it: element i of a head's first half turns with element i of its second half.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "autograd/tensor_arg.h"

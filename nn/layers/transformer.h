@@ -1,6 +1,9 @@
 // The layers of torch.nn's transformer: encoders and decoders (Vaswani et al. 2017).
 #pragma once
 
+#include <array>
+#include <optional>
+
 #include "core/words.h"
 #include "nn/layers/dropout.h"
 #include "nn/layers/multihead_attention.h"

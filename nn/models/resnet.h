@@ -1,6 +1,9 @@
 // ResNet: convolutional networks for images with residual blocks.
 #pragma once
 
+#include <array>
+#include <optional>
+
 #include "core/words.h"
 #include "nn/layers.h"
 #include "nn/models/model.h"

@@ -1,6 +1,10 @@
 // ViT: a transformer for images.
 #pragma once
 
+#include <array>
+#include <memory>
+#include <vector>
+
 #include "core/words.h"
 #include "nn/layers.h"
 #include "nn/models/model.h"
