@@ -78,6 +78,9 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh
   TESSERA_CHECK(options.leaves >= world_size,
                 "a global batch of {} leaves cannot be shared by {} ranks: every rank needs one",
                 options.leaves, world_size);
+  TESSERA_CHECK(options.clip_value >= 0 && options.clip_norm >= 0,
+                "[TrainStep] expected a clip_value and a clip_norm of at least 0, got {} and {}",
+                options.clip_value, options.clip_norm);
   for (const Bucket& bucket : buckets_) num_parameters_ += bucket.segments.size();
   module.set_block_runner(&schedule_);
 }

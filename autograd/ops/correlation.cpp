@@ -15,6 +15,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/ops/sort.h"
 #include "autograd/ops/statistics.h"
+#include "autograd/record.h"
 #include "core/promotion.h"
 
 namespace tessera {
@@ -116,7 +117,7 @@ Tensor cdist(TensorArg a, TensorArg b, double p) {
                 "[cdist] expected points of as many elements in a as in b, got a {} and b {}",
                 a.shape(), b.shape());
   TESSERA_CHECK(p >= 0, "[cdist] expected p of at least 0, got {}", p);
-  if (a.size(-1) == 0 || a.requires_grad() || b.requires_grad()) {
+  if (a.size(-1) == 0 || wants_record({a, b})) {
     // Of no elements, all norms are 0, which the infinite one would not take.
     return distances_of(a, b, a.size(-1) == 0 ? 2 : p);
   }

@@ -45,8 +45,9 @@ Bags bags_from(const Tensor& offsets, int64_t size, bool include_last) {
                 begins.back());
   std::vector<int64_t> bag;
   for (size_t b = 0; b + 1 < begins.size(); ++b) {
-    TESSERA_CHECK(begins[b] <= begins[b + 1], "[{}] expected offsets that never fall, got {}, {}",
-                  kBagOp, begins[b], begins[b + 1]);
+    TESSERA_CHECK(begins[b] <= begins[b + 1] && begins[b + 1] <= size,
+                  "[{}] expected offsets up to {} that never fall, got {}, {}", kBagOp, size,
+                  begins[b], begins[b + 1]);
     bag.resize(static_cast<size_t>(begins[b + 1]), static_cast<int64_t>(b));
   }
   return {Array::from(bag, {size}).to(offsets.device()), count};

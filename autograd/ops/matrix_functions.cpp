@@ -57,6 +57,14 @@ Tensor scaled_and_squared(const Tensor& x) {
   return y;
 }
 
+// For each matrix, the power of two that brings its largest element near 1 where it is above.
+Tensor power_of_two_of(const Tensor& x) {
+  const NoGrad constant;
+  if (x.numel() == 0) return Tensor(Array::scalar(1, x.dtype()).to(x.device()));
+  Tensor largest = amax(amax(abs(x), -1, true), -2, true);
+  return exp2(floor(log2(where(isfinite(largest) & (largest > 1), largest, 1.0))));
+}
+
 }  // namespace
 
 Tensor matrix_power(TensorArg x, int64_t n) {
@@ -94,9 +102,11 @@ Tensor matrix_exp(TensorArg x) {
   return record("matrix_exp", y, {x}, [sx = Saved(x)](const Tensor& dy, const Node& node) {
     Tensor xt = matrix_transpose(sx.get(node));
     int64_t n = xt.size(-1);
-    Tensor above = cat({xt, dy}, -1);
+    // In which dx is linear: of a dy that is large beside x, x would be rounded away.
+    Tensor scale = power_of_two_of(dy);
+    Tensor above = cat({xt, dy / scale}, -1);
     Tensor below = cat({zeros_like(xt), xt}, -1);
-    return Grads{narrow(narrow(matrix_exp(cat({above, below}, -2)), -2, 0, n), -1, n, n)};
+    return Grads{narrow(narrow(matrix_exp(cat({above, below}, -2)), -2, 0, n), -1, n, n) * scale};
   });
 }
 

@@ -1,26 +1,37 @@
 #include "launcher/experiment/outlier_watch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
 #include "core/error.h"
 
 namespace tessera::experiment {
+namespace {
+
+// Of the mean: what counts as a deviation where there is less.
+constexpr double kLeastShare = 1e-3;
+
+}  // namespace
 
 std::string OutlierWatch::look(double loss, double grad_norm) {
   std::string reason;
-  auto judge = [&](const char* name, double Numbers::*number, double value) {
+  // Judges the value, and cuts what is kept of it: one enormous number must not hide others.
+  auto judge = [&](const char* name, double Numbers::*number, double& value) {
     double mean = 0;
     for (const Numbers& numbers : seen_) mean += numbers.*number;
     mean /= static_cast<double>(window_);
     double variance = 0;
     for (const Numbers& numbers : seen_) variance += std::pow(numbers.*number - mean, 2);
     double deviation = std::sqrt(variance / static_cast<double>(window_));
-    if (!reason.empty() || value <= mean + z_ * deviation) return;
-    reason = fmt::format(
-        "{} is {:.6g}, {:.6g} above the mean of the last {} steps, whose standard "
-        "deviation is {:.6g}",
-        name, value, value - mean, window_, deviation);
+    if (value <= mean + z_ * deviation) return;
+    if (reason.empty()) {
+      reason = fmt::format(
+          "{} is {:.6g}, {:.6g} above the mean of the last {} steps, whose standard "
+          "deviation is {:.6g}",
+          name, value, value - mean, window_, deviation);
+    }
+    value = std::min(value, mean + 2 * z_ * std::max(deviation, kLeastShare * std::abs(mean)));
   };
   if (seen_.size() == window_) {
     judge("the loss", &Numbers::loss, loss);

@@ -16,7 +16,8 @@ class OutlierWatch {
   OutlierWatch(double z, int64_t window) : z_(z), window_(static_cast<size_t>(window)) {}
 
   // Why a step with these numbers is to be skipped; empty: it is not. They are finite. Takes them
-  // in: what stays as large as that soon is none any more.
+  // in, an outlier as one of twice z deviations at most: what stays as large as that is none any
+  // more after a few steps, and a single enormous one hides no others.
   std::string look(double loss, double grad_norm);
 
   // What it keeps, in text, for a checkpoint; restore takes it, or what fits of it where windows

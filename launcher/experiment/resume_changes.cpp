@@ -33,6 +33,8 @@ constexpr Effect kEffects[] = {
     {"data.leaves", "a step takes another number of samples"},
     {"data.", "samples are compared by what they are, not by this"},
     {"optim.name", "another rule would go on with the state of the one before", true},
+    {"optim.swa_start", "the mean so far has other weights", true},
+    {"optim.swa_every", "the mean so far has other weights", true},
     {"optim.", "from the next step on"},
     {"schedule.", "other learning rates from the next step on"},
     {"parallel.reduction", "sums are rounded otherwise from here on"},

@@ -40,6 +40,7 @@ Moe::Moe(Module* parent, std::string name, int64_t width, int64_t hidden, const 
       experts_(this, "experts", width, hidden, o) {
   TESSERA_CHECK(o.top_k >= 1 && o.top_k <= o.experts,
                 "[Moe] expected a top_k of 1 to {} experts, got {}", o.experts, o.top_k);
+  TESSERA_CHECK(o.init_std > 0, "[Moe] expected an init_std above 0, got {}", o.init_std);
   TESSERA_CHECK(hidden >= 1, "[Moe] expected at least one hidden unit, got {}", hidden);
   keep_callers_place();
 }

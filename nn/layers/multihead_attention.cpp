@@ -40,6 +40,11 @@ Tensor later_keys(int64_t queries, int64_t keys, Device device) {
 // nothing is hidden.
 Tensor joined(const AttentionMasks& masks, int64_t batch, int64_t heads, const Tensor& q,
               const Tensor& k) {
+  for (const Tensor& mask : {masks.attn, masks.key_padding}) {
+    TESSERA_CHECK(!mask.defined() || is_bool(mask) || is_floating(mask.dtype()),
+                  "[{}] expected masks of bool or of a floating dtype, got {}", kMultihead,
+                  mask.dtype());
+  }
   Tensor attn = masks.attn;
   TESSERA_CHECK(!attn.defined() || !masks.causal, "[{}] expected attn or causal, got both",
                 kMultihead);
@@ -57,7 +62,8 @@ Tensor joined(const AttentionMasks& masks, int64_t batch, int64_t heads, const T
                   padding.shape());
     padding = reshape(rows, {batch, 1, 1, k.size(2)});
   }
-  return either(attn, padding, q.dtype());
+  // In 16 bits the scores of a mask would lose digits that attention itself keeps.
+  return either(attn, padding, q.dtype() == DType::f64 ? DType::f64 : DType::f32);
 }
 
 // What scaled_dot_product_attention takes: true takes part.

@@ -111,6 +111,13 @@ Tensor rotate(TensorArg x, const RotaryTable& table) {
   const Composed scope;
   TESSERA_CHECK(x.dim() >= 1 && x.size(-1) % 2 == 0 && x.size(-1) == 2 * table.cos.size(-1),
                 "[rotate] expected a last dim of {}, got {}", 2 * table.cos.size(-1), x.shape());
+  Dims leading = x.shape();
+  Dims of_table = table.cos.shape();
+  leading.erase(leading.size() - 1);
+  of_table.erase(of_table.size() - 1);
+  TESSERA_CHECK(broadcast_shapes(leading, of_table, "rotate") == leading,
+                "[rotate] expected a table whose leading dims broadcast to those of x {}, got {}",
+                x.shape(), table.cos.shape());
   return recorded_turn(x, table.cos.detach(), table.sin.detach());
 }
 

@@ -25,7 +25,7 @@ void EmaRule::update(const Slice& slice, const Array& grad_scale, const UpdateSt
     const Array& ema = own[0];
     if (step.step == 1) ema.copy_(slice.param);
     inner_->update(rest, grad_scale, step);
-    move_average(ema, decay_, slice.param, 1 - decay_);
+    move_average(ema, decay_, meant(*inner_, rest), 1 - decay_);
   });
 }
 

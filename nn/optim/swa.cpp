@@ -28,10 +28,10 @@ void SwaRule::update(const Slice& slice, const Array& grad_scale, const UpdateSt
     inner_->update(rest, grad_scale, step);
     int64_t after = step.step - start_;
     if (after <= 0) {
-      mean.copy_(slice.param);
+      mean.copy_(meant(*inner_, rest));
     } else if (after % every_ == 0) {
       auto before = static_cast<double>(after / every_);  // how many are in the mean
-      move_average(mean, before / (before + 1), slice.param, 1 / (before + 1));
+      move_average(mean, before / (before + 1), meant(*inner_, rest), 1 / (before + 1));
     }
   });
 }

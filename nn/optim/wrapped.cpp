@@ -19,6 +19,11 @@ std::vector<ParamGroup> with_rules(std::vector<ParamGroup> groups,
   return groups;
 }
 
+const Array& meant(const UpdateRule& rule, const Slice& slice) {
+  std::optional<EvaluationPoint> point = rule.evaluation_point();
+  return point ? slice.state[point->state] : slice.param;
+}
+
 void move_average(const Array& average, double kept, const Array& param, double share) {
   const BinaryFamily& binary = kernels(average.device()).binary();
   Array part = Array::empty(average.shape(), average.dtype(), average.device());

@@ -168,5 +168,11 @@ TEST(MatrixExp, OfLargeAndSmallNorms) {
   matrix_exp(full({2, 2}, 1e308, DType::f64));
 }
 
+TEST(MatrixExp, HasTheGradientOfAnyScale) {
+  Tensor x(Array::full({1, 1}, 1), true);
+  sum(matrix_exp(x) * 1e9).backward();
+  EXPECT_NEAR(values(x.grad())[0] / 1e9, std::exp(1.0), 1e-5);
+}
+
 }  // namespace
 }  // namespace tessera

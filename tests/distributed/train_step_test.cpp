@@ -466,6 +466,14 @@ TEST(TrainStep, RefusesMoreRanksThanLeaves) {
   });
 }
 
+TEST(TrainStep, RefusesToClipToLessThanNothing) {
+  for (const StepOptions& options :
+       {StepOptions{.leaves = 1, .clip_value = -1}, StepOptions{.leaves = 1, .clip_norm = -1}}) {
+    EXPECT_TRUE(contains(error_of([&] { OneStep([](Leaf) { return 1.0; }, options); }),
+                         "expected a clip_value and a clip_norm of at least 0"));
+  }
+}
+
 TEST(TrainStep, RefusesAModelWithoutParameters) {
   nn::Module empty;
   optim::AdamW optimizer({}, {});

@@ -342,6 +342,25 @@ TEST(Swa, IsTheMeanFromItsStart) {
   EXPECT_TRUE(contains(error_of([] { SwaRule(rule<SgdRule>(), 0); }), "at least 1, got 0 and 1"));
 }
 
+// The points that are meant to be used, not those that are trained.
+TEST(Averages, AreOfTheEvaluationPoint) {
+  RulePtr inner = rule<SgdScheduleFreeRule>();
+  const RuleCase swa{"", std::make_shared<SwaRule>(inner, 5), 0.1};
+  const RuleCase ema{"", std::make_shared<EmaRule>(inner, 1e-9), 0.1};
+  for (const RuleCase* row : {&swa, &ema}) {
+    Loop loop(*row, {7});
+    loop.run(1, 5);
+    std::vector<double> x, average;
+    for (const auto& [name, state] : loop.optimizer.state_dict()) {
+      if (name.ends_with("x")) x = doubles(state);
+      average = doubles(state);
+    }
+    ASSERT_EQ(x.size(), 7);
+    EXPECT_TRUE(close_to(average, x, 1e-6, 1e-6));
+    EXPECT_FALSE(close_to(doubles(loop.param.data()), x, 1e-4, 1e-4));
+  }
+}
+
 TEST(RuleOptions, AreRefusedOutOfTheirBounds) {
   const std::vector<std::pair<std::function<void()>, std::string>> cases{
       {[] { Adam({}, {.beta1 = 1}); }, "[Adam] expected betas in [0, 1), got 1 and 0.999"},

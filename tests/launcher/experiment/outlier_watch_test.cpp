@@ -34,8 +34,14 @@ TEST(OutlierWatch, JudgesNothingBeforeItsWindowIsFull) {
 TEST(OutlierWatch, GetsUsedToWhatStays) {
   OutlierWatch watch = filled(3);
   EXPECT_NE(watch.look(100, 2), "");
-  for (int i = 0; i < 4; ++i) watch.look(100, 2);
+  for (int i = 0; i < 8; ++i) watch.look(100, 2);
   EXPECT_EQ(watch.look(100, 2), "");
+}
+
+TEST(OutlierWatch, IsNotBlindedByOneThatIsEnormous) {
+  OutlierWatch watch = filled(3);
+  EXPECT_NE(watch.look(1e6, 2), "");
+  EXPECT_NE(watch.look(1000, 2), "");
 }
 
 TEST(OutlierWatch, GoesOnFromItsState) {

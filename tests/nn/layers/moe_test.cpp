@@ -104,6 +104,8 @@ TEST(Moe, RunsOnMeta) {
 }
 
 TEST(Moe, RefusesWhatDoesNotFit) {
+  EXPECT_TRUE(contains(error_of([] { Moe(nullptr, "", 4, 3, {.init_std = 0}); }),
+                       "expected an init_std above 0, got 0"));
   EXPECT_TRUE(contains(error_of([] { Moe(nullptr, "", 4, 3, {.experts = 2, .top_k = 3}); }),
                        "a top_k of 1 to 2 experts, got 3"));
   Moe moe(nullptr, "", kWidth, kHidden, {});

@@ -221,6 +221,15 @@ TEST(MultiheadAttentionLayer, GivesZerosWhereNothingIsSeen) {
                        std::vector<double>(18, 0), 0, 0));
 }
 
+TEST(MultiheadAttentionLayer, RefusesMasksOfIntegers) {
+  MultiheadAttention m(nullptr, "", 8, 2, {.batch_first = true});
+  Tensor x(made_array({1, 3, 8}, 1));
+  Tensor whole(Array::full({1, 3}, 1, DType::i64));
+  EXPECT_TRUE(contains(error_of([&] { m(x, x, x, {.key_padding = whole, .causal = true}); }),
+                       "expected masks of bool or of a floating dtype, got i64"));
+  EXPECT_TRUE(contains(error_of([&] { m.weights(x, x, {.key_padding = whole}); }), "got i64"));
+}
+
 TEST(MultiheadAttentionLayer, DropsInTrainingOnly) {
   MultiheadAttention m(nullptr, "", 8, 2, {.dropout = 0.5, .batch_first = true});
   Tensor x(made_array({1, 6, 8}, 1));
@@ -298,6 +307,13 @@ TEST(Rotary, RefusesBadOptions) {
                          rotate(Tensor(made_array({2, 4}, 1)), rotary_table(arange(2), 6, {}));
                        }),
                        "expected a last dim of 6"));
+  // A table of each sample beside heads.
+  EXPECT_TRUE(
+      contains(error_of([&] {
+                 Tensor positions = reshape(arange(6), {2, 3});
+                 rotate(Tensor(made_array({2, 1, 3, 4}, 1)), rotary_table(positions, 4, {}));
+               }),
+               "whose leading dims broadcast to those of x (2, 1, 3, 4), got (2, 3, 2)"));
 }
 
 TEST(Alibi, HasTheSlopesOfThePaper) {

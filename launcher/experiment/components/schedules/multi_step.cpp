@@ -18,7 +18,7 @@ class MultiStepSection final : public WarmSection {
 
  protected:
   double warm_lr_at(int64_t step, int64_t, double lr) const override {
-    return optim::MultiStepSchedule{lr, milestones(), gamma_}.at(step);
+    return optim::MultiStepSchedule{lr, milestones(), gamma_}.at(step + warmup());
   }
 
  private:

@@ -14,6 +14,11 @@ class OneCycleSection final : public ScheduleSection {
     v("three_phase", three_phase_,
       "fall as fast as it rose, to the first rate, and then on to the last one");
   }
+  void check() const override {
+    if (three_phase_ && pct_start_ > 0.5) {
+      throw ConfigError("schedule.pct_start: of three phases, the first is at most half: 0.5");
+    }
+  }
   double lr_at(int64_t step, int64_t steps, double lr) const override {
     return optim::OneCycleSchedule{
         lr, steps, pct_start_, anneal_, div_factor_, final_div_factor_, three_phase_}
