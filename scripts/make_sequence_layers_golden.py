@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/layers.safetensors: attention, transformer and recurrent layers of torch.nn.
+"""Writes tests/golden/nn/sequences.safetensors: attention, transformer and recurrent layers of torch.nn.
 
 usage: scripts/make_sequence_layers_golden.py [FILE]        needs torch and numpy; runs on the CPU
 
@@ -97,7 +97,7 @@ def run(module, shapes, call):
 
 
 def main():
-    path = sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/layers.safetensors"
+    path = sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/nn/sequences.safetensors"
     torch.set_num_threads(1)
     tensors = {}
     for name, case in cases().items():

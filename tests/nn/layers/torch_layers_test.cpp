@@ -203,7 +203,8 @@ void expect_as_in_torch(const LayerCase& given, const std::map<std::string, Arra
 
 TEST(TorchLayers, GiveTheValuesAndGradientsOfTorch) {
   std::map<std::string, Array> golden;
-  for (auto& [name, array] : load_safetensors(TESSERA_GOLDEN_DIR "/layers.safetensors").tensors) {
+  for (auto& [name, array] :
+       load_safetensors(TESSERA_GOLDEN_DIR "/nn/sequences.safetensors").tensors) {
     golden.emplace(name, array);
   }
   for (const auto& cases : {attention_cases(), transformer_cases(), recurrent_cases()}) {
