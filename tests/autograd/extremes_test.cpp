@@ -141,6 +141,7 @@ constexpr Cancelling kCancelling[] = {
     {"self_attention", 2, "likewise"},
     {"poisson_nll_loss", 2, "x - t log x and log t!"},
     {"triplet_margin_loss", 1, "one distance less the other"},
+    {"corrcoef", 0, "a gradient of quotients that are 1"},
 };
 
 // Where f32 has no room for a step on the way to a result that it would hold, in PyTorch too.
@@ -162,6 +163,8 @@ constexpr Overflowing kOverflowing[] = {
     {"cosine_embedding_loss", "largest", "lengths"},
     {"triplet_margin_loss", "largest", "a - b"},
     {"local_response_norm", "large largest", "squares"},
+    {"corrcoef", "denormal small large largest", "variances"},
+    {"cov_weights", "largest", "x - mean"},
 };
 
 bool overflows(const OpCase& row, const Pattern& pattern) {
@@ -240,7 +243,7 @@ class ExtremeNumbers : public testing::TestWithParam<OpCase> {};
 
 TEST_P(ExtremeNumbers, F32AgreesWithF64) {
   const OpCase& row = GetParam();
-  if (row.draws) return;
+  if (row.draws || row.factors) return;
   for (const InputSpecs& specs : row.inputs) {
     std::string found;
     for (const Pattern& pattern : kPatterns) {

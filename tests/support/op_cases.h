@@ -39,6 +39,9 @@ struct OpCase {
   // Whether the gradient can be differentiated in its turn.
   bool twice_differentiable = true;
   bool draws = false;  // draws random numbers, which differ between f32 and f64
+  // Factors matrices or solves with them: at the ends of a dtype's range LAPACK, and what is made
+  // of its factors, lose in f32 what f64 has room for, in PyTorch too.
+  bool factors = false;
   // A matrix product underneath: the bits depend on the strides too, the values do not.
   bool layout_changes_bits = false;
   double tolerance_f32 = 1e-5;  // absolute and relative, of f32 against f64

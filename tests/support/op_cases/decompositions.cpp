@@ -178,6 +178,7 @@ std::vector<OpCase> decomposition_cases() {
   add_factors(out);
   add_solutions(out);
   add_matrix_functions(out);
+  for (OpCase& row : out) row.factors = true;
   add_correlations(out);
   return out;
 }
