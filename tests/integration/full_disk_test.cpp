@@ -56,18 +56,26 @@ TEST_F(FullDisk, MetricsThatDoNotFitDoNotEndTheRun) {
   EXPECT_TRUE(folder_.read("run/metrics.jsonl").ends_with("}\n")) << "half a record stays";
 }
 
-// Between the size of the model and that of a long log.
+// More than the model's size.
 constexpr uint64_t kOnlyWeightsFit = 400'000;
 
 TEST_F(FullDisk, ARunWhoseResultCannotBeRecordedFails) {
-  Outcome outcome = train(kOnlyWeightsFit, {"run.steps=2500", "log.every=100000"});
+  Outcome begun = train(kOnlyWeightsFit, {"run.steps=3", "run.stop_after=1"});
+  ASSERT_EQ(begun.exit_code, 75) << describe(begun);
+  // Ten bytes are left, which hold no record: a short one could fit where longer ones did not.
+  std::string metrics = folder_.read("run/metrics.jsonl");
+  std::string begin = R"({"step":1,"fill":")", end = "\"}\n";
+  size_t fill = kOnlyWeightsFit - 10 - metrics.size() - begin.size() - end.size();
+  folder_.write("run/metrics.jsonl", metrics + begin + std::string(fill, '.') + end);
+
+  Outcome outcome = train(kOnlyWeightsFit, {"run.steps=3", "run.resume=auto"});
   EXPECT_EQ(outcome.exit_code, 1);
   Words errors = errors_of(outcome);
   ASSERT_EQ(errors.size(), 2u) << describe(outcome);
   for (const std::string& error : errors) {
     EXPECT_TRUE(contains(error, dir() + "/metrics.jsonl: cannot write: File too large")) << error;
   }
-  EXPECT_TRUE(fs::exists(dir() + "/checkpoints/step-00002500/manifest.json"));
+  EXPECT_TRUE(fs::exists(dir() + "/checkpoints/step-00000003/manifest.json"));
 }
 
 TEST_F(FullDisk, AConfigThatDoesNotFitIsNotHalfThere) {
