@@ -18,18 +18,23 @@ struct RandomStream {
   friend bool operator==(const RandomStream&, const RandomStream&) = default;
 };
 
-// Ten rounds of Philox 4x32: four 32-bit words for one 128-bit counter and 64-bit key.
+// Ten rounds of Philox 4x32: four 32-bit words for one 128-bit counter and 64-bit key. In
+// variables, not arrays: a sanitizer would check each access to these.
 constexpr std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter,
                                          std::array<uint32_t, 2> key) {
+  uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
+  uint32_t k0 = key[0], k1 = key[1];
   for (int round = 0; round < 10; ++round) {
-    uint64_t p0 = uint64_t{0xD2511F53} * counter[0];
-    uint64_t p1 = uint64_t{0xCD9E8D57} * counter[2];
-    counter = {static_cast<uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(p1),
-               static_cast<uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(p0)};
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
+    uint64_t p0 = uint64_t{0xD2511F53} * c0;
+    uint64_t p1 = uint64_t{0xCD9E8D57} * c2;
+    c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
+    c1 = static_cast<uint32_t>(p1);
+    c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
+    c3 = static_cast<uint32_t>(p0);
+    k0 += 0x9E3779B9;
+    k1 += 0xBB67AE85;
   }
-  return counter;
+  return {c0, c1, c2, c3};
 }
 
 // The four words of block `block` (elements 4 block to 4 block + 3) of the stream.
