@@ -107,11 +107,15 @@ class TrainStep {
 
   // The mean loss of `count` batches, each of which some rank takes, without gradients: the same
   // bits on any number of ranks. The parameters are what they are to be used at
-  // (optim::EvaluationPoint). A SharedError where they have no weight. A collective.
+  // (optim::EvaluationPoint), and what is trained again at the end. Running statistics are used as
+  // they are: batch norm observed them at the trained points. What loss_of_batch throws fails the
+  // mesh; then each rank has put back what it updates. A SharedError where the losses have no
+  // weight. A collective.
   double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
 
-  // Runs body with all parameters whole on every rank. A collective; body may be one of other steps
-  // on the same mesh.
+  // Runs body with all parameters whole on every rank, as they are trained: of a rule with an
+  // optim::EvaluationPoint that is the trained point, not the one that state() gives. A collective;
+  // body may be one of other steps on the same mesh.
   void whole_parameters(const std::function<void()>& body);
 
   // The module's state_dict with parameters in the dtype that they are updated in, whole on every
@@ -122,8 +126,9 @@ class TrainStep {
   // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
   std::vector<HeldTensor> held() const { return held_state(module_, buckets_, grid_); }
   // To be called when held() has been overwritten: the parameters follow, and the next step is the
-  // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. A
-  // SharedError where ranks disagree about them. A collective.
+  // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. What
+  // a device finds to be wrong with a step before this one is nobody's any more. A SharedError
+  // where ranks disagree about the numbers. A collective.
   void restored(int64_t steps_done, std::optional<int64_t> updates_done = {});
 
   // A trained parameter that is not finite any more, or whose optimizer state is not, the same on
@@ -156,6 +161,8 @@ class TrainStep {
     std::vector<Array> losses;
   };
 
+  class PointExchange;
+
   template <class Body>
   auto guarded(const Body& body) const;
   static void check_lr(double lr);
@@ -167,10 +174,13 @@ class TrainStep {
   StepResult apply_collective(double lr, StepGradients gradients);
   StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
   void settle();
+  void forget_late();
   void settle_if_ready();
   Array clip_values(const StepGradients& gradients, const Array& norm) const;
-  void take_masters(const char* op);
-  bool exchange_points();
+  // The parameters follow the masters; a collective unless only the own ones do.
+  void take_masters(const char* op, bool gather = true);
+  bool has_points() const;
+  void exchange_points();
   Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
   void check_same_lr(const LeafTable& table, int64_t num_leaves) const;
