@@ -64,6 +64,7 @@
 #include "nn/optim/adamw.h"
 #include "nn/optim/ema.h"
 #include "nn/optim/groups.h"
+#include "nn/optim/lbfgs.h"
 #include "nn/optim/lion.h"
 #include "nn/optim/muon.h"
 #include "nn/optim/nadam.h"

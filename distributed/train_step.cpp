@@ -81,7 +81,14 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh
   TESSERA_CHECK(options.clip_value >= 0 && options.clip_norm >= 0,
                 "[TrainStep] expected a clip_value and a clip_norm of at least 0, got {} and {}",
                 options.clip_value, options.clip_norm);
-  for (const Bucket& bucket : buckets_) num_parameters_ += bucket.segments.size();
+  for (const Bucket& bucket : buckets_) {
+    num_parameters_ += bucket.segments.size();
+    if (bucket.trained) closure_rule_ = optim::closure_rule_of(bucket.segments[0].rule);
+  }
+  TESSERA_CHECK(!closure_rule_ || (options.clip_value == 0 && options.clip_norm == 0),
+                "[TrainStep] expected no clip_value and no clip_norm with a rule that takes "
+                "gradients as they are: {}",
+                optimizer.describe());
   module.set_block_runner(&schedule_);
 }
 
@@ -114,7 +121,11 @@ auto TrainStep::guarded(const Body& body) const {
 
 StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call) {
   call.lr = lr;
-  return guarded([&] { return apply_collective(lr, sums_of(loss_of_leaf, call)); });
+  return guarded([&] {
+    // Without numbers there is nothing to decide by: on meta the rule is left out.
+    if (closure_rule_ && !on_meta()) return run_closure(lr, loss_of_leaf, call);
+    return apply_collective(lr, sums_of(loss_of_leaf, call));
+  });
 }
 
 void TrainStep::run_idle(double lr) {

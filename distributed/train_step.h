@@ -87,6 +87,12 @@ class TrainStep {
   // next: by the result, the next step, or what else here reads the state; the step is none then.
   // The host waits within a step where a rule does not heed UpdateStep::when, before the update;
   // and with other ranks, for each leaf's loss and at the end.
+  //
+  // Of an optim::ClosureRule this is one of its steps, for which each leaf is run as often as the
+  // rule asks for the loss, with the same random numbers. It takes no clip_value and no clip_norm;
+  // its result, and what running statistics observe, are those of where the step begins. A later
+  // loss or gradient that is not finite ends the step where all still were, and finite() is false;
+  // the host waits for every loss.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
   // The two halves of run, for what goes between them. The first gives the gradients, and waits for
@@ -162,6 +168,7 @@ class TrainStep {
   };
 
   class PointExchange;
+  class StepObjective;
 
   template <class Body>
   auto guarded(const Body& body) const;
@@ -173,6 +180,7 @@ class TrainStep {
   void read_loss(StepGradients& gradients) const;
   StepResult apply_collective(double lr, StepGradients gradients);
   StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
+  StepResult run_closure(double lr, const LossOfLeaf& loss_of_leaf, StepCall call);
   void settle();
   void forget_late();
   void settle_if_ready();
@@ -212,8 +220,9 @@ class TrainStep {
   std::vector<Bucket> buckets_;
   Statistics statistics_;
   RoundSchedule schedule_;
-  size_t num_parameters_ = 0;  // in buckets
-  std::vector<bool> got_;      // of parameters: a gradient in this leaf
+  const optim::ClosureRule* closure_rule_ = nullptr;  // the rule, where it is one
+  size_t num_parameters_ = 0;                         // in buckets
+  std::vector<bool> got_;                             // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
   int64_t updates_done_ = 0;  // without a late step
   // The last step, where the host has not looked yet whether it updated.

@@ -70,7 +70,8 @@ constexpr std::pair<const char*, const char*> kRuns[] = {
     {"muon", "name: muon, lr: 0.02, adamw_lr: 0.01, groups: 'blocks.1.*: momentum=0.5'"},
     {"adafactor", "name: adafactor, lr: 0.05, ema: 0.9, groups: '*.weight: clip=2'"},
     {"nadam", "name: nadam, lr: 0.01, swa_start: 2, groups: '*.bias: momentum_decay=0.1'"},
-    {"adamw_schedule_free", "name: adamw_schedule_free, lr: 0.02, warmup_steps: 1"}};
+    {"adamw_schedule_free", "name: adamw_schedule_free, lr: 0.02, warmup_steps: 1"},
+    {"lbfgs", "name: lbfgs, max_iter: 2, history_size: 3"}};
 
 TEST_F(OptimizerRuns, EndWithOneDigestUnderAnyRanksAndStrategy) {
   std::map<std::string, std::string> digests;

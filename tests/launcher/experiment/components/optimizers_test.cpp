@@ -9,6 +9,7 @@
 #include "nn/optim/adagrad.h"
 #include "nn/optim/adamax.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/lbfgs.h"
 #include "nn/optim/lion.h"
 #include "nn/optim/muon.h"
 #include "nn/optim/nadam.h"
@@ -373,11 +374,35 @@ TEST(Optimizers, MistakesInGroupsNamePatternAndKey) {
             "optim.groups: '*.weight': iterations: expected an integer from 1 to 99, got '2.5'");
 }
 
+// Of the common keys it has only lr.
+TEST(Optimizers, LbfgsMovesAllParametersAlike) {
+  EXPECT_EQ(Made("optim: {name: lbfgs, max_iter: 5, max_eval: 7, tolerance_grad: 0.1, "
+                 "tolerance_change: 0.2, history_size: 3, line_search: none}")
+                .optimizer->describe(),
+            optim::LbfgsRule({.max_iter = 5,
+                              .max_eval = 7,
+                              .tolerance_grad = 0.1,
+                              .tolerance_change = 0.2,
+                              .history_size = 3})
+                .describe());
+  Made made(std::string(kSmallGpt) + "optim: {name: lbfgs}");
+  EXPECT_EQ(made.optimizer->groups().size(), 1U);
+  EXPECT_EQ(made.config.optim.as<OptimSection>().lr, 1);
+  EXPECT_EQ(made.config.optim.as<OptimSection>().clip_norm, 0);
+  for (std::string key :
+       {"clip_norm: 1", "ema: 0.9", "skip_outliers: 3", "groups: 'a: lr=1'", "weight_decay: 0.1"}) {
+    EXPECT_TRUE(contains(error("name: lbfgs, " + key), key.substr(0, key.find(':')))) << key;
+  }
+  EXPECT_TRUE(
+      contains(error("name: lbfgs, line_search: wolfe"), "expected one of none, strong_wolfe"));
+  EXPECT_TRUE(contains(error("name: lbfgs, history_size: 0"), "optim.history_size: expected"));
+}
+
 TEST(Optimizers, AreExplained) {
   std::string text = explain(builtin_catalog());
   for (const char* expected :
        {"  name: adamw  (one of adamw, sgd, muon, adafactor, adam, nadam, radam, adamax, "
-        "rmsprop, adagrad, adadelta, lion, adamw_schedule_free, "
+        "rmsprop, adagrad, adadelta, lion, lbfgs, adamw_schedule_free, "
         "sgd_schedule_free)\n",
         "    momentum: 0  (a number of at least 0 and below 1)\n",
         "    scale: original  (one of original, match_rms_adamw)\n",
