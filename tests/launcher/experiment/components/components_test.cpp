@@ -301,6 +301,16 @@ TEST(Components, ASequenceHasStagesOfItsOwnSteps) {
   EXPECT_EQ(rates("name: sequence")[79], 0.5);
 }
 
+// A comma within a value is no end of it.
+TEST(Components, AStageHasSeveralMilestones) {
+  std::vector<double> made = rates(
+      "name: sequence, stages: '10 constant; multi_step: milestones=20, 40, gamma=0.5, warmup=0'");
+  EXPECT_EQ(made[29], 0.5);
+  EXPECT_EQ(made[30], 0.25);
+  EXPECT_EQ(made[49], 0.25);
+  EXPECT_EQ(made[50], 0.125);
+}
+
 TEST(Components, MistakesInSchedulesAreNamed) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"name: multi_step, milestones: '30, 20'",
@@ -326,6 +336,7 @@ TEST(Components, MistakesInSchedulesAreNamed) {
       {"name: sequence, stages: 'linear: end_factor'", "expected KEY=VALUE, got 'end_factor'"},
       {"name: sequence, stages: 'multi_step: milestones=x'",
        "schedule.stages: 'multi_step: milestones=x': schedule.milestones: expected"},
+      {"name: sequence, stages: 'multi_step: milestones=20, x'", "got 'x'"},
       {"name: sequence, stages: 'sequence'", "there is no schedule 'sequence'"}};
   for (const auto& [schedule, message] : cases) {
     std::string error = error_of([&] { load("schedule: {" + schedule + "}"); });
