@@ -69,6 +69,7 @@
 #include "nn/optim/muon.h"
 #include "nn/optim/nadam.h"
 #include "nn/optim/optimizer.h"
+#include "nn/optim/plateau.h"
 #include "nn/optim/radam.h"
 #include "nn/optim/rmsprop.h"
 #include "nn/optim/schedule.h"

@@ -79,6 +79,10 @@ Stage parse_stage(const std::string& text, bool last) {
     head = trimmed(read.ptr);
   }
   stage.section = section_of(head, place);
+  if (dynamic_cast<const ScheduleSection&>(*stage.section).feedback(0)) {
+    throw ConfigError(fmt::format(
+        "{}{} follows the validation loss, which no stage of a sequence does", place, head));
+  }
   if (colon != std::string::npos) read_settings(text.substr(colon + 1), place, *stage.section);
   try {
     stage.section->check();

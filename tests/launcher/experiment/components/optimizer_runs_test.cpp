@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/parallel.h"
 #include "launcher/experiment/components/components.h"
@@ -98,6 +99,31 @@ TEST_F(OptimizerRuns, GoOnFromACheckpointUnderOtherRanks) {
     ASSERT_EQ(train(name, optim, 1, {"run.resume=auto"}), 0) << name;
     EXPECT_EQ(digest(name), digest(whole)) << name;
   }
+}
+
+// A rate that falls after evaluations, on all ranks alike, and from where a run was stopped.
+TEST_F(OptimizerRuns, FollowEvaluations) {
+  const std::string optim = "name: sgd, lr: 0.5";
+  std::vector<std::string> plateau{"run.steps=40",        "run.eval_every=3",
+                                   "schedule.patience=0", "schedule.name=plateau",
+                                   "schedule.warmup=4",   "schedule.threshold=0.05"};
+  ASSERT_EQ(train("whole", optim, 1, plateau), 0);
+  std::set<double> rates;
+  for (const nlohmann::json& record : records("whole")) {
+    if (record.contains("lr") && record["step"] > 4) rates.insert(record["lr"].get<double>());
+  }
+  EXPECT_GT(rates.size(), 2U);
+  plateau.emplace_back("parallel.strategy=zero3");
+  std::vector<std::string> first = plateau;
+  first.emplace_back("run.stop_after=20");
+  ASSERT_EQ(train("parts", optim, 2, first), 75);
+  plateau.emplace_back("run.resume=auto");
+  ASSERT_EQ(train("parts", optim, 3, plateau), 0);
+  EXPECT_EQ(digest("parts"), digest("whole"));
+  // What the run was stopped with counts.
+  std::ifstream log(folder_ / "parts/log/rank-0.txt");
+  std::string text{std::istreambuf_iterator<char>(log), {}};
+  EXPECT_FALSE(contains(text, "the learning rate of step"));
 }
 
 // A step with a high loss is skipped on all ranks, also where the run was stopped before.
