@@ -48,30 +48,42 @@ Array chunks_in_order(const std::vector<Bucket>& buckets, const std::vector<Arra
 
 }  // namespace
 
-Array gradient_norm(const std::vector<Bucket>& buckets, const std::vector<Array>& gradients,
-                    const ShardGrid& grid) {
+Array tree_sum_of_chunks(const std::vector<Bucket>& buckets, const Array& own,
+                         const ShardGrid& grid) {
   const Levels& owners = grid.owners();
-  auto own = static_cast<size_t>(owners.rank());
-  Device device = buckets[0].own_params.device();
   std::vector<Array> of_ranks;  // of each its chunks of every trained bucket
   for (int rank = 0; rank < owners.size(); ++rank) {
     int64_t count = 0;
     for (const Bucket& bucket : buckets) {
       if (bucket.trained) count += bucket.cut.of(rank).size();
     }
-    of_ranks.push_back(Array::empty({count / kChunkElements}, DType::f64, device));
+    bool is_own = rank == owners.rank();
+    of_ranks.push_back(is_own ? own
+                              : Array::empty({count / kChunkElements}, DType::f64, own.device()));
   }
+  if (owners.size() > 1) owners.all().all_gather(own, of_ranks).join();
+  Array sum = Array::empty({}, DType::f64, own.device());
+  kernels(own.device()).reduce().tree_sum(chunks_in_order(buckets, of_ranks), sum);
+  return sum;
+}
+
+Array gradient_norm(const std::vector<Bucket>& buckets, const std::vector<Array>& gradients,
+                    const ShardGrid& grid) {
+  Device device = buckets[0].own_params.device();
+  int64_t total = 0;
+  for (const Bucket& bucket : buckets) {
+    if (bucket.trained) total += bucket.own.size();
+  }
+  Array own = Array::empty({total / kChunkElements}, DType::f64, device);
   int64_t filled = 0;
   for (size_t i = 0; i < buckets.size(); ++i) {
     if (!buckets[i].trained) continue;
     int64_t count = buckets[i].own.size() / kChunkElements;
     kernels(device).reduce().chunk_square_sums(gradients[i],
-                                               slice_of(of_ranks[own], {filled, filled + count}));
+                                               slice_of(own, {filled, filled + count}));
     filled += count;
   }
-  if (owners.size() > 1) owners.all().all_gather(of_ranks[own], of_ranks).join();
-  Array norm = Array::empty({}, DType::f64, device);
-  kernels(device).reduce().tree_sum(chunks_in_order(buckets, of_ranks), norm);
+  Array norm = tree_sum_of_chunks(buckets, own, grid);
   kernels(device).unary().run(UnaryOp::sqrt, norm, norm);
   return norm;
 }

@@ -14,4 +14,10 @@ namespace tessera {
 Array gradient_norm(const std::vector<Bucket>& buckets, const std::vector<Array>& gradients,
                     const ShardGrid& grid);
 
+// The sum of one number of every chunk of all trained parameters, in that tree. `own` has this
+// rank's, f64: of the elements Bucket::own of each trained bucket, in order. 0-d, f64, on the
+// buckets' device. A collective of grid.owners().
+Array tree_sum_of_chunks(const std::vector<Bucket>& buckets, const Array& own,
+                         const ShardGrid& grid);
+
 }  // namespace tessera

@@ -81,7 +81,14 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh
   TESSERA_CHECK(options.clip_value >= 0 && options.clip_norm >= 0,
                 "[TrainStep] expected a clip_value and a clip_norm of at least 0, got {} and {}",
                 options.clip_value, options.clip_norm);
-  for (const Bucket& bucket : buckets_) num_parameters_ += bucket.segments.size();
+  for (const Bucket& bucket : buckets_) {
+    num_parameters_ += bucket.segments.size();
+    if (bucket.trained) closure_rule_ = optim::closure_rule_of(bucket.segments[0].rule);
+  }
+  TESSERA_CHECK(!closure_rule_ || (options.clip_value == 0 && options.clip_norm == 0),
+                "[TrainStep] expected no clip_value and no clip_norm with a rule that takes "
+                "gradients as they are: {}",
+                optimizer.describe());
   module.set_block_runner(&schedule_);
 }
 
@@ -114,7 +121,11 @@ auto TrainStep::guarded(const Body& body) const {
 
 StepResult TrainStep::run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call) {
   call.lr = lr;
-  return guarded([&] { return apply_collective(lr, sums_of(loss_of_leaf, call)); });
+  return guarded([&] {
+    // Without numbers there is nothing to decide by: on meta the rule is left out.
+    if (closure_rule_ && !on_meta()) return run_closure(lr, loss_of_leaf, call);
+    return apply_collective(lr, sums_of(loss_of_leaf, call));
+  });
 }
 
 void TrainStep::run_idle(double lr) {
@@ -338,6 +349,16 @@ void TrainStep::settle() {
   ++steps_done_;
 }
 
+// The last step is past mattering, and what was wrong with it too; it is waited for all the same.
+void TrainStep::forget_late() {
+  std::shared_ptr<LateNumbers> late = std::exchange(late_, nullptr);
+  if (!late || late->failed()) return;
+  try {
+    late->get();
+  } catch (const Error&) {
+  }
+}
+
 void TrainStep::settle_if_ready() {
   if (late_ && late_->ready()) settle();
 }
@@ -353,7 +374,7 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
     TESSERA_CHECK(steps_done >= 0 && updates >= 0 && updates <= steps_done,
                   "[TrainStep] expected from 0 updates to one a step, got {} in {} steps", updates,
                   steps_done);
-    settle();
+    forget_late();
     if (mesh_.data().size() > 1) {
       require_agreement(mesh_.data_control(),
                         {{"the step to go on from",
@@ -393,13 +414,50 @@ std::string TrainStep::nonfinite_parameter() {
   });
 }
 
+// The parameters are at their evaluation point from begin() to undo(), both collectives; or to the
+// end of this where somebody throws. Ranks do not come there together: each puts back what it
+// updates, and the only one all there is.
+class TrainStep::PointExchange {
+ public:
+  explicit PointExchange(TrainStep& step) : step_(step) {}
+  ~PointExchange() {
+    if (!pending_) return;
+    try {
+      bool alone = step_.mesh_.data().size() == 1;
+      if (alone) step_.schedule_.end();
+      step_.exchange_points();
+      step_.take_masters("TrainStep::evaluate", /*gather=*/alone);
+    } catch (const std::exception&) {  // what is on its way tells more
+    }
+  }
+  PointExchange(const PointExchange&) = delete;
+  PointExchange& operator=(const PointExchange&) = delete;
+
+  void begin() {
+    if (!step_.has_points()) return;
+    step_.exchange_points();
+    pending_ = true;
+    step_.take_masters("TrainStep::evaluate");
+  }
+  void undo() {
+    if (!std::exchange(pending_, false)) return;
+    step_.exchange_points();
+    step_.take_masters("TrainStep::evaluate");
+  }
+
+ private:
+  TrainStep& step_;
+  bool pending_ = false;
+};
+
 double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch) {
   return guarded([&] {
     settle();
     NoGrad no_grad;
     std::vector<std::vector<double>> rows;
     std::vector<int64_t> batches = own_leaves(count);  // dealt as leaves are
-    bool exchanged = exchange_points();
+    PointExchange exchange(*this);
+    exchange.begin();
     for (int64_t round = 0; round < num_rounds(count); ++round) {
       schedule_.begin_forward();
       if (round < static_cast<int64_t>(batches.size())) {
@@ -408,7 +466,7 @@ double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>
       }
       schedule_.end();
     }
-    if (exchanged) exchange_points();
+    exchange.undo();
     LeafTable table(rows, 2, count, group(), mesh_.data_control());
     if (!(table.sum(1) > 0)) {
       throw SharedError("[TrainStep] the losses of an evaluation have no weight");

@@ -87,6 +87,12 @@ class TrainStep {
   // next: by the result, the next step, or what else here reads the state; the step is none then.
   // The host waits within a step where a rule does not heed UpdateStep::when, before the update;
   // and with other ranks, for each leaf's loss and at the end.
+  //
+  // Of an optim::ClosureRule this is one of its steps, for which each leaf is run as often as the
+  // rule asks for the loss, with the same random numbers. It takes no clip_value and no clip_norm;
+  // its result, and what running statistics observe, are those of where the step begins. A later
+  // loss or gradient that is not finite ends the step where all still were, and finite() is false;
+  // the host waits for every loss.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
   // The two halves of run, for what goes between them. The first gives the gradients, and waits for
@@ -107,11 +113,15 @@ class TrainStep {
 
   // The mean loss of `count` batches, each of which some rank takes, without gradients: the same
   // bits on any number of ranks. The parameters are what they are to be used at
-  // (optim::EvaluationPoint). A SharedError where they have no weight. A collective.
+  // (optim::EvaluationPoint), and what is trained again at the end. Running statistics are used as
+  // they are: batch norm observed them at the trained points. What loss_of_batch throws fails the
+  // mesh; then each rank has put back what it updates. A SharedError where the losses have no
+  // weight. A collective.
   double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
 
-  // Runs body with all parameters whole on every rank. A collective; body may be one of other steps
-  // on the same mesh.
+  // Runs body with all parameters whole on every rank, as they are trained: of a rule with an
+  // optim::EvaluationPoint that is the trained point, not the one that state() gives. A collective;
+  // body may be one of other steps on the same mesh.
   void whole_parameters(const std::function<void()>& body);
 
   // The module's state_dict with parameters in the dtype that they are updated in, whole on every
@@ -122,8 +132,9 @@ class TrainStep {
   // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
   std::vector<HeldTensor> held() const { return held_state(module_, buckets_, grid_); }
   // To be called when held() has been overwritten: the parameters follow, and the next step is the
-  // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. A
-  // SharedError where ranks disagree about them. A collective.
+  // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. What
+  // a device finds to be wrong with a step before this one is nobody's any more. A SharedError
+  // where ranks disagree about the numbers. A collective.
   void restored(int64_t steps_done, std::optional<int64_t> updates_done = {});
 
   // A trained parameter that is not finite any more, or whose optimizer state is not, the same on
@@ -156,6 +167,9 @@ class TrainStep {
     std::vector<Array> losses;
   };
 
+  class PointExchange;
+  class StepObjective;
+
   template <class Body>
   auto guarded(const Body& body) const;
   static void check_lr(double lr);
@@ -166,11 +180,15 @@ class TrainStep {
   void read_loss(StepGradients& gradients) const;
   StepResult apply_collective(double lr, StepGradients gradients);
   StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
+  StepResult run_closure(double lr, const LossOfLeaf& loss_of_leaf, StepCall call);
   void settle();
+  void forget_late();
   void settle_if_ready();
   Array clip_values(const StepGradients& gradients, const Array& norm) const;
-  void take_masters(const char* op);
-  bool exchange_points();
+  // The parameters follow the masters; a collective unless only the own ones do.
+  void take_masters(const char* op, bool gather = true);
+  bool has_points() const;
+  void exchange_points();
   Leaves run_rounds(const LossOfLeaf* loss_of_leaf, StepCall call, std::vector<GradientSum>& sums);
   LeafResult run_leaf(const LossOfLeaf& loss_of_leaf, int64_t leaf, bool stop_requested);
   void check_same_lr(const LeafTable& table, int64_t num_leaves) const;
@@ -202,8 +220,9 @@ class TrainStep {
   std::vector<Bucket> buckets_;
   Statistics statistics_;
   RoundSchedule schedule_;
-  size_t num_parameters_ = 0;  // in buckets
-  std::vector<bool> got_;      // of parameters: a gradient in this leaf
+  const optim::ClosureRule* closure_rule_ = nullptr;  // the rule, where it is one
+  size_t num_parameters_ = 0;                         // in buckets
+  std::vector<bool> got_;                             // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
   int64_t updates_done_ = 0;  // without a late step
   // The last step, where the host has not looked yet whether it updated.

@@ -155,29 +155,30 @@ void TrainStep::gather_parameters(bool frozen_too) const {
   for (Gather& gather : gathers) gather.wait();
 }
 
-// The parameters become what they are to be used at, or again what is trained; whether there is a
-// difference. What is exchanged is copied whole: not a bit of it changes.
-bool TrainStep::exchange_points() {
-  bool any = false;
+bool TrainStep::has_points() const {
+  return std::any_of(buckets_.begin(), buckets_.end(),
+                     [](const Bucket& bucket) { return bucket.evaluation_point().has_value(); });
+}
+
+// The masters become what they are to be used at, or again what is trained. What is exchanged is
+// copied whole: not a bit of it changes.
+void TrainStep::exchange_points() {
   for (const Bucket& bucket : buckets_) {
     if (!bucket.evaluation_point()) continue;
-    any = true;
     Array before = bucket.master.clone();
     bucket.master.copy_(bucket.meant());
     bucket.meant().copy_(before);
   }
-  if (any) take_masters("TrainStep::evaluate");
-  return any;
 }
 
-void TrainStep::take_masters(const char* op) {
+void TrainStep::take_masters(const char* op, bool gather) {
   for (const Bucket& bucket : buckets_) {
     if (bucket.master.storage() != bucket.own_params.storage()) {
       bucket.own_params.copy_(bucket.master);
     }
     bucket.params.storage()->mark_changed(op);
   }
-  gather_parameters(true);
+  if (gather) gather_parameters(true);
 }
 
 }  // namespace tessera

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/optim/rules.safetensors and elementwise.safetensors: fifty steps of
-PyTorch's optimizers, and of papers' formulas where it has none.
+"""Writes tests/golden/optim/rules.safetensors, elementwise.safetensors and lbfgs.safetensors: fifty
+steps of PyTorch's optimizers, and of papers' formulas where it has none.
 
 usage: scripts/make_optimizer_golden.py [FOLDER]        needs torch and numpy; runs on the CPU
 
@@ -8,6 +8,10 @@ For each row of RULES and of ELEMENTWISE and each of its shapes a file holds RUL
 parameter after N steps; where it is trained at another point than it is used at, also
 RULE.SHAPE.N.x, the latter. Parameters and gradients are what any language can make: see number()
 here and in tests/nn/update_rules_test.cpp.
+
+For each row of LBFGS it holds ROW.N.W1, ROW.N.W2 and ROW.N.B in f64, and ROW.losses, which steps
+gave: they are the parameters of one small network, whose targets follow from the step where that is
+asked for.
 """
 
 import pathlib
@@ -157,6 +161,18 @@ ELEMENTWISE = {
 }
 
 
+# Arguments of torch.optim.LBFGS, and of how many batches steps go round.
+LBFGS = {
+    "fixed": (dict(lr=0.5, max_iter=4), 1),
+    "wolfe": (dict(lr=1.0, max_iter=4, line_search_fn="strong_wolfe"), 1),
+    "fixed_short": (dict(lr=0.1, max_iter=3, max_eval=3, history_size=3), 3),
+    "wolfe_short": (
+        dict(lr=0.8, max_iter=3, max_eval=9, history_size=2, line_search_fn="strong_wolfe"),
+        3,
+    ),
+}
+
+
 def number(step, i):
     return ((step * 37 + i * i * 11 + i * 5) % 101) / 64 - 0.75
 
@@ -186,12 +202,42 @@ def run(rules):
     return tensors
 
 
+def run_lbfgs(arguments, batches):
+    parameters = [array(i, shape).double().requires_grad_() for i, shape in enumerate(SHAPES)]
+    w1, w2, b = parameters
+    inputs = array(10, (16, 24)).double()
+    optimizer = torch.optim.LBFGS(parameters, **arguments)
+    losses = []
+    tensors = {}
+    for step in range(1, STEPS[-1] + 1):
+        targets = array(20 + step % batches, (16, 24)).double()
+
+        def closure():
+            optimizer.zero_grad()
+            out = torch.tanh(inputs @ w2) @ w1
+            loss = torch.mean((out - targets) ** 2) + 0.1 * torch.mean((out[:, :7] - b) ** 2)
+            loss.backward()
+            return loss
+
+        losses.append(float(optimizer.step(closure)))
+        if step in STEPS:
+            for key, value in zip(("W1", "W2", "B"), parameters):
+                tensors[f"{step}.{key}"] = value.detach().clone()
+    tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+    return tensors
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/optim")
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     safetensors_file.write(folder / "rules.safetensors", run(RULES))
     safetensors_file.write(folder / "elementwise.safetensors", run(ELEMENTWISE))
+    tensors = {}
+    for row, arguments in LBFGS.items():
+        for key, value in run_lbfgs(*arguments).items():
+            tensors[f"{row}.{key}"] = value
+    safetensors_file.write(folder / "lbfgs.safetensors", tensors)
 
 
 if __name__ == "__main__":

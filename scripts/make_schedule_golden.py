@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/optim/schedules.npz: the rates of torch.optim.lr_scheduler's schedules.
+"""Writes tests/golden/optim/schedules.npz and plateau.npz: the rates of torch.optim.lr_scheduler's
+schedules.
 
-usage: scripts/make_schedule_golden.py [FILE]        needs torch and numpy; runs on the CPU
+usage: scripts/make_schedule_golden.py [FOLDER]        needs torch and numpy; runs on the CPU
 
-For each row of SCHEDULES the file holds its rates at the steps from 0 to 79, in f64. Optimizers
-start at a rate of 0.5, the highest.
+For each row of SCHEDULES the first holds its rates at the steps from 0 to 79, in f64. Optimizers
+start at a rate of 0.5, the highest. For each row of PLATEAUS the other holds its rates after each of
+`losses`, which it holds too.
 """
 
 import pathlib
@@ -75,6 +77,35 @@ SCHEDULES = {
 }
 
 
+# Arguments of ReduceLROnPlateau.
+PLATEAUS = {
+    "plain": dict(patience=3),
+    "none": dict(patience=0, factor=0.5, threshold=0.0),
+    "absolute": dict(patience=2, factor=0.3, threshold=0.05, threshold_mode="abs"),
+    "cooldown": dict(patience=1, factor=0.5, cooldown=4, threshold=1e-3),
+    "least": dict(patience=1, factor=0.2, min_lr=0.01),
+    "eps": dict(patience=1, factor=0.9, eps=0.02),
+}
+
+
+def losses():
+    """Falls ever more slowly, with bumps, and with numbers that are not finite."""
+    out = [2 / (1 + step) + (step * 37 % 11) / 50 for step in range(STEPS)]
+    out[40] = float("nan")
+    out[41] = float("inf")
+    return out
+
+
+def plateau_rates(arguments):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
+    schedule = lr_scheduler.ReduceLROnPlateau(optimizer, **arguments)
+    out = []
+    for loss in losses():
+        schedule.step(loss)
+        out.append(float(optimizer.param_groups[0]["lr"]))
+    return numpy.array(out, dtype=numpy.float64)
+
+
 def rates(make, arguments):
     parameter = torch.nn.Parameter(torch.zeros(1))
     # CyclicLR wants a momentum, unless it is told not to move one.
@@ -95,11 +126,11 @@ def rates(make, arguments):
 
 
 def main():
-    path = pathlib.Path(
-        sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/optim/schedules.npz"
-    )
+    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "tests/golden/optim")
     warnings.simplefilter("ignore")  # of SequentialLR, about its own calls
-    numpy.savez(path, **{name: rates(*row) for name, row in SCHEDULES.items()})
+    numpy.savez(folder / "schedules.npz", **{name: rates(*row) for name, row in SCHEDULES.items()})
+    plateaus = {name: plateau_rates(row) for name, row in PLATEAUS.items()}
+    numpy.savez(folder / "plateau.npz", losses=numpy.array(losses()), **plateaus)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 #include <map>
 #include <optional>
 
-#include "launcher/experiment/components/components.h"
 #include "launcher/experiment/config/sections.h"
+#include "launcher/experiment/run_schedule.h"
 
 namespace tessera::experiment {
 namespace {
@@ -161,11 +161,11 @@ std::vector<Change> all_changes(const CheckpointInfo& checkpoint, const RunNow& 
                        "samples would be repeated and skipped", true});
   }
   int64_t next = checkpoint.step;
-  double lr = now.config.schedule.as<ScheduleSection>().lr_at(
-      next, now.config.run.steps, now.config.optim.as<OptimSection>().lr);
-  if (checkpoint.next_lr && *checkpoint.next_lr != lr && next < now.config.run.steps) {
+  std::optional<double> lr = planned_lr(now.config, next);
+  bool known = lr && checkpoint.next_lr;
+  if (known && *checkpoint.next_lr != *lr && next < now.config.run.steps) {
     changes.push_back({fmt::format("the learning rate of step {}", next + 1),
-                       fmt::format("{:.6g}", *checkpoint.next_lr), fmt::format("{:.6g}", lr),
+                       fmt::format("{:.6g}", *checkpoint.next_lr), fmt::format("{:.6g}", *lr),
                        "by optim, schedule and run.steps", false});
   }
   if (checkpoint.build != now.build) {

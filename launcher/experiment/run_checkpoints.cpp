@@ -9,6 +9,7 @@
 #include "launcher/experiment/initial_weights.h"
 #include "launcher/experiment/process_info.h"
 #include "launcher/experiment/resume_changes.h"
+#include "launcher/experiment/run_schedule.h"
 #include "launcher/job/launched_job.h"
 
 namespace tessera::experiment {
@@ -65,11 +66,9 @@ Checkpointer make_checkpointer(const Config& config, TrainStep& step, const std:
                               .checksum = keys.checksum,
                               .snapshots = snapshot_options(keys)};
   options.describe = [now, &step, loop, run = canonical(directory.path())] {
-    double next_lr = now.config.schedule.as<ScheduleSection>().lr_at(
-        step.steps_done(), now.config.run.steps, now.config.optim.as<OptimSection>().lr);
     return CheckpointInfo{.seed = now.config.run.seed,
                           .data = now.data,
-                          .next_lr = next_lr,
+                          .next_lr = planned_lr(now.config, step.steps_done()),
                           .run = run,
                           .build = now.build,
                           .strategy = std::string(name(now.config.parallel.strategy)),

@@ -1,7 +1,7 @@
 #include "launcher/experiment/step_options.h"
 
 #include "core/cuda/cuda.h"
-#include "launcher/experiment/components/components.h"
+#include "launcher/experiment/run_schedule.h"
 
 namespace tessera::experiment {
 
@@ -22,6 +22,7 @@ void check_device(DeviceType device) {
 
 // An average in the place of a schedule is one of steps with one rate.
 void check_schedule(const Config& config) {
+  RunSchedule::check(config);
   if (!config.optim.as<OptimSection>().replaces_schedule() || config.schedule.name == "constant") {
     return;
   }

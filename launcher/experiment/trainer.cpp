@@ -105,10 +105,11 @@ Trainer::Trainer(Config config)
       model_section_(config_.model.as<ModelSection>()),
       data_section_(config_.data.as<DataSection>()),
       optim_section_(config_.optim.as<OptimSection>()),
-      schedule_section_(config_.schedule.as<ScheduleSection>()) {
+      schedule_(config_) {
   step_options(config_);  // finds what contradicts itself
   manual_seed(static_cast<uint64_t>(config_.run.seed));
   data_ = open_data(data_section_, model_section_);
+  schedule_.check_data(data_);
   data_identity_ = identity(data_);
   {
     nn::DeferInit defer;  // a rank makes the values of what it keeps
@@ -135,7 +136,7 @@ nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t>
 
 StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) {
   data::Sampler sampler(static_cast<uint64_t>(config_.run.seed), data_.train->size());
-  double lr = schedule_section_.lr_at(index, config_.run.steps, optim_section_.lr);
+  double lr = schedule_.lr_at(index);
   std::optional<DetectAnomaly> watch;
   if (config_.compute.detect_anomaly) watch.emplace();
   auto loss = [&](Leaf leaf) {
@@ -170,9 +171,8 @@ void Trainer::record_step(Session& session) {
   if (!session.untold) return;
   UntoldStep step = *std::exchange(session.untold, std::nullopt);
   require_finite(step.done, step.result);
-  double lr = schedule_section_.lr_at(step.done - 1, config_.run.steps, optim_section_.lr);
-  session.record(
-      step_record(step.done, step.result, lr, step.seconds, batch_units(), data_section_.unit()));
+  session.record(step_record(step.done, step.result, schedule_.lr_at(step.done - 1), step.seconds,
+                             batch_units(), data_section_.unit()));
 }
 
 std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
@@ -181,6 +181,7 @@ std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
   record_step(session);
   session.signs.pause_steps();
   double loss = validate(session.step);
+  schedule_.observe(step, loss);
   session.record({MetricRecord::Kind::evaluation, step, {{"valid_loss", loss}}});
   return loss;
 }
@@ -294,7 +295,8 @@ void Trainer::start(Session& session, const StartPlan& plan) {
   for (const std::string& note : start.notes) session.say(note);
   if (!start.from.empty()) {
     session.position = start.position;
-    if (outliers_) outliers_->restore(start.loop);
+    std::string rest = schedule_.restore(start.loop);
+    if (outliers_) outliers_->restore(rest);
     session.say(fmt::format("going on after step {} from {}", start.step, start.from));
   } else if (config_.init.from) {
     InitReport report;
@@ -328,7 +330,7 @@ Trainer::Ended Trainer::run(Communicator& comm) {
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
   Checkpointer checkpoints = make_checkpointer(config_, step, data_identity_, directory, [this] {
-    return outliers_ ? outliers_->state() : std::string();
+    return schedule_.state() + (outliers_ ? outliers_->state() : "");
   });
   std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;

@@ -10,6 +10,7 @@
 #include "launcher/experiment/components/components.h"
 #include "launcher/experiment/outlier_watch.h"
 #include "launcher/experiment/run_directory.h"
+#include "launcher/experiment/run_schedule.h"
 #include "launcher/experiment/start_plan.h"
 
 namespace tessera::experiment {
@@ -56,7 +57,7 @@ class Trainer {
   const ModelSection& model_section_;
   const DataSection& data_section_;
   const OptimSection& optim_section_;
-  const ScheduleSection& schedule_section_;
+  RunSchedule schedule_;
   std::unique_ptr<nn::Model> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   DataSets data_;

@@ -53,6 +53,7 @@ Optimizer::Optimizer(std::vector<ParamGroup> groups, const RulePtr& rule)
   TESSERA_CHECK(any_trained || seen.empty(),
                 "[Optimizer] expected parameters that require a gradient, and none of {} does",
                 seen.size());
+  check_closure_rule();
 }
 
 void Optimizer::add_items(size_t index, std::unordered_set<std::string>& names) {
@@ -120,19 +121,26 @@ bool Optimizer::step(double lr, const Array& grad_scale) {
   return true;
 }
 
-void Optimizer::update(Item& item, double lr, const Array& grad_scale) {
-  const ParamGroup& group = groups_[item.group];
+// As before the first step, where there is none.
+void Optimizer::make_state(Item& item) const {
   const Array& param = item.param.data();
   TESSERA_CHECK(param.dtype() == DType::f32 || param.dtype() == DType::f64,
                 "[Optimizer] expected parameters of f32 or f64, got {} for '{}'", param.dtype(),
                 item.name);
+  std::vector<Array>& arrays = item.state.arrays;
+  auto point = groups_[item.group].rule->evaluation_point();
+  for (size_t i = arrays.size(); i < item.infos.size(); ++i) {
+    arrays.push_back(Array::zeros(item.infos[i].shape, param.dtype(), param.device()));
+    if (point && point->state == i) arrays.back().copy_(param);
+  }
+}
+
+void Optimizer::update(Item& item, double lr, const Array& grad_scale) {
+  const ParamGroup& group = groups_[item.group];
+  const Array& param = item.param.data();
+  make_state(item);
   Array grad = item.param.grad().data().contiguous();
   State& state = item.state;
-  for (size_t i = state.arrays.size(); i < item.infos.size(); ++i) {
-    state.arrays.push_back(Array::zeros(item.infos[i].shape, param.dtype(), param.device()));
-    auto point = group.rule->evaluation_point();
-    if (point && point->state == i) state.arrays.back().copy_(param);
-  }
   Slice slice{param, grad, state.arrays};
   if (group.rule->cut() == Cut::anywhere) {
     slice = {flat(param), flat(grad), {}};

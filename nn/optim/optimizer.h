@@ -1,6 +1,7 @@
 // Optimizers: groups of parameters, each with a rule and its settings, and the rules' state.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_set>
@@ -8,7 +9,7 @@
 
 #include "autograd/tensor.h"
 #include "nn/module.h"
-#include "nn/optim/update_rule.h"
+#include "nn/optim/closure_rule.h"
 
 namespace tessera::optim {
 
@@ -31,7 +32,8 @@ class Optimizer {
  public:
   // The parameters are leaves, each listed once, names distinct. Frozen ones, which require no
   // gradient, are left alone for as long as they do not; one at least requires a gradient. Groups
-  // without a rule get this one; an Error where there is none.
+  // without a rule get this one; an Error where there is none. A ClosureRule is the only rule of
+  // all groups, and these have no weight decay and no lr_scale.
   explicit Optimizer(std::vector<ParamGroup> groups, const RulePtr& rule = {});
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;  // copies would share the state's arrays
@@ -50,6 +52,11 @@ class Optimizer {
   bool step(double lr);
   // The same with gradients scaled, as by clip_grad_norm.
   bool step(double lr, const Array& grad_scale);
+  // One step with the gradients of loss(), which is a number: zero_grad, loss() and its backward,
+  // and the update; of a ClosureRule as often as it asks, a parameter without a gradient counting
+  // as zero, and where a loss or gradient is not finite, that step ends there, or throws Error with
+  // NonFinite::refuse.
+  ClosureOutcome step(double lr, const std::function<Tensor()>& loss);
   void zero_grad();
 
   // Makes parameters what they are to be used at, where their rules train them at another point
@@ -81,11 +88,16 @@ class Optimizer {
     State state = {};
   };
 
+  class ClosureObjective;
+
+  void check_closure_rule() const;
   void add_items(size_t group, std::unordered_set<std::string>& names);
   static State take_state(const Item& item, std::map<std::string, Array>& given,
                           std::vector<std::string>& wrong);
   std::string nonfinite(double lr, const Array& grad_scale) const;
+  void make_state(Item& item) const;
   void update(Item& item, double lr, const Array& grad_scale);
+  ClosureOutcome step_of(const ClosureRule& rule, double lr, const std::function<Tensor()>& loss);
   void exchange_points(const char* op);
   void check_trains(const char* op) const;
 

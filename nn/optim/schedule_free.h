@@ -1,6 +1,8 @@
 // Schedule-Free: averaging in the place of a schedule.
 #pragma once
 
+#include <memory>
+
 #include "nn/optim/optimizer.h"
 
 namespace tessera::optim {
@@ -9,7 +11,8 @@ namespace tessera::optim {
 // as it is trained; they move z, by a rate that rises over the first steps and then stays as it is;
 // x is a mean of all z, weighted by the squares of their rates, and y = beta1 x + (1 - beta1) z. x
 // is what is meant to be used: EvaluationPoint says how it is had. The weights do not follow a rate
-// that changes otherwise. Weight decay is decoupled, a share of y.
+// that changes otherwise. Weight decay is decoupled, a share of y. A batch norm's running
+// statistics are those that it observed with y; x has others, and they are not kept.
 class ScheduleFreeRule : public ElementwiseRule {
  public:
   std::optional<EvaluationPoint> evaluation_point() const override {
@@ -24,8 +27,17 @@ class ScheduleFreeRule : public ElementwiseRule {
     double beta2 = 0;
     int64_t warmup_steps = 0;
   };
+  explicit ScheduleFreeRule(const Averaging& averaging);
   // The factors of the points in the formula.
-  static Factors point_factors(const UpdateStep& step, const Averaging& averaging);
+  Factors point_factors(const UpdateStep& step) const;
+
+ private:
+  class RisingWeights;
+
+  double share_of(int64_t step) const;
+
+  Averaging averaging_;
+  std::shared_ptr<RisingWeights> rising_;  // what is known of the sum; copies share it
 };
 
 // Gradients over the root of their mean square, as AdamW has it.

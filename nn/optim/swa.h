@@ -1,9 +1,7 @@
 // Averages of parameters with equal weights.
 #pragma once
 
-#include <memory>
-
-#include "nn/optim/optimizer.h"
+#include "nn/optim/averaged_rule.h"
 
 namespace tessera::optim {
 
@@ -11,22 +9,16 @@ namespace tessera::optim {
 // every `every` updates from there, all with one weight, as one more state, "swa" (Izmailov et al.
 // 2018). Up to update `start` the state is the parameter itself. What a batch norm of a model with
 // these means would observe is not what it keeps: it goes on observing that of the parameters.
-class SwaRule final : public UpdateRule {
+class SwaRule final : public AveragedRule {
  public:
   // Both are at least 1.
   SwaRule(RulePtr inner, int64_t start, int64_t every = 1);
-
-  Cut cut() const override { return inner_->cut(); }
-  bool heeds_when() const override { return inner_->heeds_when(); }
-  std::vector<StateInfo> states(const Dims& shape) const override;
-  std::optional<EvaluationPoint> evaluation_point() const override {
-    return inner_->evaluation_point();
-  }
   std::string describe() const override;
-  void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const override;
+
+ protected:
+  void follow(const Array& average, const Array& values, int64_t step) const override;
 
  private:
-  RulePtr inner_;
   int64_t start_;
   int64_t every_;
 };

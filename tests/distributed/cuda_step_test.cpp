@@ -280,6 +280,19 @@ TEST_F(CudaStep, IsNoneWhereItsErrorWasThrownByOthers) {
   EXPECT_EQ(training.step().updates_done(), 2);
 }
 
+// Who goes on from elsewhere need not hear what was wrong with the step before.
+TEST_F(CudaStep, GoesOnFromElsewhereWhateverBecameOfItsLast) {
+  Training training(kCuda, rule<optim::AdamWRule>());
+  training.run();
+  StepResult result = training.run(1, 8);
+  EXPECT_EQ(error_of([&] { training.step().restored(7, 3); }), "");
+  EXPECT_EQ(training.step().steps_done(), 7);
+  EXPECT_EQ(training.step().updates_done(), 3);
+  EXPECT_TRUE(contains(error_of([&] { result.loss(); }), "[embedding]"));
+  EXPECT_TRUE(training.run().finite());
+  EXPECT_EQ(training.step().updates_done(), 4);
+}
+
 TEST_F(CudaStep, ItsHalvesGiveTheWhole) {
   Training whole(kCuda, rule<optim::AdamWRule>(), {.clip_norm = 0.5});
   Training halves(kCuda, rule<optim::AdamWRule>(), {.clip_norm = 0.5});

@@ -2,11 +2,13 @@
 // state and what checkpoints hold are of the one, steps of the other.
 #include <gtest/gtest.h>
 
+#include <barrier>
 #include <cmath>
 #include <map>
 
 #include "core/digest.h"
 #include "tests/distributed/tasks.h"
+#include "tests/support/error_of.h"
 #include "tests/support/ranks.h"
 
 namespace tessera::test {
@@ -78,6 +80,41 @@ TEST(EvaluationPoint, LeavesTrainingAsItIs) {
       };
       EXPECT_EQ(digest_of(true), digest_of(false)) << name(strategy);
     });
+  }
+}
+
+// What a batch throws fails the mesh; what is trained is there again, as far as a rank has it.
+TEST(EvaluationPoint, IsLeftWhereAnEvaluationThrows) {
+  for (int ranks : {1, 2}) {
+    for (Strategy strategy : kStrategies) {
+      std::barrier trained(ranks);
+      run_ranks(ranks, [&](Communicator& comm) {
+        Loop loop(comm, strategy);
+        loop.run(2);
+        trained.arrive_and_wait();
+        auto copies = [&] {
+          std::vector<Array> out;
+          for (const Bucket& bucket : loop.step.buckets()) {
+            out.push_back(bucket.master.clone());
+            out.push_back(bucket.own_params.clone());
+            if (!bucket.sharded && ranks == 1) out.push_back(bucket.params.clone());
+            for (const Array& state : bucket.state) out.push_back(state.clone());
+          }
+          return out;
+        };
+        std::vector<Array> before = copies();
+        auto broken = [&](int64_t batch) {
+          loop.task.loss({batch, 50});
+          throw Error("no such batch");
+          return nn::Loss{};
+        };
+        EXPECT_TRUE(contains(error_of([&] { loop.step.evaluate(2, broken); }), "no such batch"));
+        std::vector<Array> after = copies();
+        for (size_t i = 0; i < before.size(); ++i) {
+          EXPECT_TRUE(same_bits(after[i], before[i])) << name(strategy) << " on " << ranks;
+        }
+      });
+    }
   }
 }
 

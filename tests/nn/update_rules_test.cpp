@@ -415,5 +415,22 @@ TEST(Adafactor, KeepsRowsAndColumnsOfMatrices) {
   EXPECT_TRUE(contains(error_of([] { AdafactorRule({.clip = 0.5}); }), "a clip of at least 1"));
 }
 
+// What a rule remembers of its rise is no state: updates may come in any order, of any parameter.
+TEST(ScheduleFree, ItsWeightsFollowFromTheStepAlone) {
+  AdamWScheduleFreeRule::Options options{.beta2 = 0.95, .warmup_steps = 6};
+  AdamWScheduleFreeRule used(options);
+  for (int64_t step : {1, 2, 3, 9, 5, 5, 1, 7, 30, 6}) {
+    std::vector<Array> params;
+    AdamWScheduleFreeRule fresh(options);
+    for (const UpdateRule* rule : {&used, &fresh}) {
+      Slice slice{numbers(0, {64}), numbers(1, {64}), {}};
+      for (int i = 0; i < 3; ++i) slice.state.push_back(numbers(2, {64}));
+      rule->update(slice, Array::scalar(1, DType::f64), {0.1, 0.1, step});
+      params.push_back(slice.param);
+    }
+    EXPECT_TRUE(same_bits(params[0], params[1])) << step;
+  }
+}
+
 }  // namespace
 }  // namespace tessera::optim

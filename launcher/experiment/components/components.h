@@ -12,6 +12,7 @@
 #include "nn/data/dataset.h"
 #include "nn/models/model.h"
 #include "nn/optim/optimizer.h"
+#include "nn/optim/plateau.h"
 
 namespace tessera::experiment {
 
@@ -97,8 +98,16 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const OptimSection& section,
 
 class ScheduleSection : public Section {
  public:
-  // The learning rate of a step, counted from 0, in a run of `steps`.
+  // The learning rate of a step, counted from 0, in a run of `steps`: of these numbers alone, lr
+  // being the highest rate.
   virtual double lr_at(int64_t step, int64_t steps, double lr) const = 0;
+  // What stands for lr there where the highest rate follows validation losses: those of evaluations
+  // from `first_step` steps on. None: lr stays.
+  struct Feedback {
+    optim::PlateauSchedule schedule;
+    int64_t first_step;
+  };
+  virtual std::optional<Feedback> feedback(double) const { return {}; }
 };
 
 // All that launcher/CMakeLists.txt lists: a file of models/, datasets/, optimizers/ or schedules/

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/cuda/cuda.h"
-#include "launcher/experiment/components/components.h"
+#include "launcher/experiment/run_schedule.h"
 #include "tests/support/error_of.h"
 
 namespace tessera::experiment {
@@ -47,6 +47,22 @@ TEST(StepOptions, TheReductionAndItsDtypeAreOneMode) {
             ReductionMode::fast_bf16);
   EXPECT_TRUE(contains(error_of([&] { mode({"parallel.gradient_dtype=bf16"}); }),
                        "parallel.gradient_dtype: bf16 rounds sums"));
+}
+
+TEST(StepOptions, AScheduleOfEvaluationsNeedsThem) {
+  auto error = [](std::vector<std::string> overrides) {
+    return error_of([&] { step_options(config_of(std::move(overrides))); });
+  };
+  EXPECT_EQ(error({"schedule.name=plateau"}),
+            "schedule.name: plateau follows the validation loss, and no evaluations are asked for: "
+            "run.eval_every says how many steps apart they are");
+  EXPECT_EQ(error({"schedule.name=plateau", "run.eval_every=2"}), "");
+  EXPECT_TRUE(
+      contains(error({"schedule.name=plateau", "run.eval_every=2", "optim.name=sgd_schedule_free"}),
+               "schedule.name: plateau does not go with optim.name"));
+  Config config = config_of({"schedule.name=plateau", "run.eval_every=2"});
+  EXPECT_TRUE(contains(error_of([&] { RunSchedule(config).check_data({}); }),
+                       "there are no data to validate on"));
 }
 
 TEST(StepOptions, ADeviceThatCannotTrainIsAnErrorThatSaysWhatIsMissing) {

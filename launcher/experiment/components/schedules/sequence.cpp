@@ -36,9 +36,20 @@ std::unique_ptr<Section> section_of(const std::string& name, const std::string& 
                                 suggestion(name, known, "there are")));
 }
 
+// "KEY=VALUE" each: a part without a key is of the value before it, "milestones=30, 60".
+std::vector<std::string> split_settings(const std::string& text) {
+  std::vector<std::string> settings;
+  for (std::string& part : split_trimmed(text, ',')) {
+    bool goes_on = !settings.empty() && part.find('=') == std::string::npos;
+    if (goes_on) settings.back() += ", " + part;
+    else settings.push_back(std::move(part));
+  }
+  return settings;
+}
+
 void read_settings(const std::string& text, const std::string& place, Section& section) {
   std::vector<std::string> seen;
-  for (const std::string& part : split_trimmed(text, ',')) {
+  for (const std::string& part : split_settings(text)) {
     auto [key, value] = parse_setting(part, place);
     SettingReader reader(key, value, place + key);
     section.visit(reader);
@@ -68,6 +79,10 @@ Stage parse_stage(const std::string& text, bool last) {
     head = trimmed(read.ptr);
   }
   stage.section = section_of(head, place);
+  if (dynamic_cast<const ScheduleSection&>(*stage.section).feedback(0)) {
+    throw ConfigError(fmt::format(
+        "{}{} follows the validation loss, which no stage of a sequence does", place, head));
+  }
   if (colon != std::string::npos) read_settings(text.substr(colon + 1), place, *stage.section);
   try {
     stage.section->check();

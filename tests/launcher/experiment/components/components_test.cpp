@@ -6,6 +6,7 @@
 
 #include "autograd/context.h"
 #include "core/io/npz.h"
+#include "launcher/experiment/run_schedule.h"
 #include "tests/support/error_of.h"
 #include "tests/support/temp_dir.h"
 
@@ -272,6 +273,32 @@ TEST(Components, SchedulesMayBeginWithAWarmUp) {
   EXPECT_DOUBLE_EQ(falls[30], 0.05);
 }
 
+// Its rate is lr until evaluations say otherwise, of which those of the rise do not count.
+TEST(Components, APlateauFollowsEvaluations) {
+  std::vector<double> before = rates("name: plateau, warmup: 10");
+  EXPECT_DOUBLE_EQ(before[0], 0.05);
+  for (size_t step = 9; step < 80; ++step) EXPECT_EQ(before[step], 0.5);
+  Config config = load(
+      "run: {eval_every: 5}\noptim: {name: adamw, lr: 0.5}\n"
+      "schedule: {name: plateau, warmup: 10, patience: 0, factor: 0.5, min_lr: 0.2}");
+  RunSchedule schedule(config);
+  for (int64_t step : {5, 10, 15}) {
+    schedule.observe(step, 1.0);
+    EXPECT_EQ(schedule.lr_at(60), step < 15 ? 0.5 : 0.25) << step;
+  }
+  RunSchedule again(config);
+  EXPECT_EQ(again.restore(schedule.state() + "1 2 "), "1 2 ");
+  EXPECT_EQ(again.lr_at(60), 0.25);
+  again.observe(20, 2.0);
+  EXPECT_EQ(again.lr_at(60), 0.2);
+  EXPECT_EQ(planned_lr(config, 20), std::nullopt);
+  // Others take no notice, and leave what is no line of theirs.
+  RunSchedule constant(load("schedule: {name: constant}"));
+  EXPECT_EQ(constant.state(), "");
+  EXPECT_EQ(constant.restore("1 2 "), "1 2 ");
+  EXPECT_EQ(constant.restore(schedule.state()), "");
+}
+
 TEST(Components, SchedulesEndWithTheRun) {
   EXPECT_DOUBLE_EQ(rates("name: linear").back(), 0);
   EXPECT_DOUBLE_EQ(rates("name: linear, start_factor: 0.5, end_factor: 1").back(), 0.5);
@@ -301,6 +328,16 @@ TEST(Components, ASequenceHasStagesOfItsOwnSteps) {
   EXPECT_EQ(rates("name: sequence")[79], 0.5);
 }
 
+// A comma within a value is no end of it.
+TEST(Components, AStageHasSeveralMilestones) {
+  std::vector<double> made = rates(
+      "name: sequence, stages: '10 constant; multi_step: milestones=20, 40, gamma=0.5, warmup=0'");
+  EXPECT_EQ(made[29], 0.5);
+  EXPECT_EQ(made[30], 0.25);
+  EXPECT_EQ(made[49], 0.25);
+  EXPECT_EQ(made[50], 0.125);
+}
+
 TEST(Components, MistakesInSchedulesAreNamed) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"name: multi_step, milestones: '30, 20'",
@@ -326,7 +363,10 @@ TEST(Components, MistakesInSchedulesAreNamed) {
       {"name: sequence, stages: 'linear: end_factor'", "expected KEY=VALUE, got 'end_factor'"},
       {"name: sequence, stages: 'multi_step: milestones=x'",
        "schedule.stages: 'multi_step: milestones=x': schedule.milestones: expected"},
-      {"name: sequence, stages: 'sequence'", "there is no schedule 'sequence'"}};
+      {"name: sequence, stages: 'multi_step: milestones=20, x'", "got 'x'"},
+      {"name: sequence, stages: 'sequence'", "there is no schedule 'sequence'"},
+      {"name: sequence, stages: '5 plateau; constant'",
+       "plateau follows the validation loss, which no stage of a sequence does"}};
   for (const auto& [schedule, message] : cases) {
     std::string error = error_of([&] { load("schedule: {" + schedule + "}"); });
     EXPECT_TRUE(contains(error, message)) << error;

@@ -1,19 +1,15 @@
-// The sections of optimizers: what they make, what groups may set, what is refused, and runs.
+// The sections of optimizers: what they make, what groups may set, and what is refused.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 
-#include "core/parallel.h"
 #include "launcher/experiment/components/components.h"
-#include "launcher/experiment/ranks.h"
 #include "nn/optim/adadelta.h"
 #include "nn/optim/adafactor.h"
 #include "nn/optim/adagrad.h"
 #include "nn/optim/adamax.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/lbfgs.h"
 #include "nn/optim/lion.h"
 #include "nn/optim/muon.h"
 #include "nn/optim/nadam.h"
@@ -22,7 +18,6 @@
 #include "nn/optim/schedule_free.h"
 #include "nn/optim/sgd.h"
 #include "tests/support/error_of.h"
-#include "tests/support/temp_dir.h"
 
 namespace tessera::experiment {
 namespace {
@@ -379,11 +374,35 @@ TEST(Optimizers, MistakesInGroupsNamePatternAndKey) {
             "optim.groups: '*.weight': iterations: expected an integer from 1 to 99, got '2.5'");
 }
 
+// Of the common keys it has only lr.
+TEST(Optimizers, LbfgsMovesAllParametersAlike) {
+  EXPECT_EQ(Made("optim: {name: lbfgs, max_iter: 5, max_eval: 7, tolerance_grad: 0.1, "
+                 "tolerance_change: 0.2, history_size: 3, line_search: none}")
+                .optimizer->describe(),
+            optim::LbfgsRule({.max_iter = 5,
+                              .max_eval = 7,
+                              .tolerance_grad = 0.1,
+                              .tolerance_change = 0.2,
+                              .history_size = 3})
+                .describe());
+  Made made(std::string(kSmallGpt) + "optim: {name: lbfgs}");
+  EXPECT_EQ(made.optimizer->groups().size(), 1U);
+  EXPECT_EQ(made.config.optim.as<OptimSection>().lr, 1);
+  EXPECT_EQ(made.config.optim.as<OptimSection>().clip_norm, 0);
+  for (std::string key :
+       {"clip_norm: 1", "ema: 0.9", "skip_outliers: 3", "groups: 'a: lr=1'", "weight_decay: 0.1"}) {
+    EXPECT_TRUE(contains(error("name: lbfgs, " + key), key.substr(0, key.find(':')))) << key;
+  }
+  EXPECT_TRUE(
+      contains(error("name: lbfgs, line_search: wolfe"), "expected one of none, strong_wolfe"));
+  EXPECT_TRUE(contains(error("name: lbfgs, history_size: 0"), "optim.history_size: expected"));
+}
+
 TEST(Optimizers, AreExplained) {
   std::string text = explain(builtin_catalog());
   for (const char* expected :
        {"  name: adamw  (one of adamw, sgd, muon, adafactor, adam, nadam, radam, adamax, "
-        "rmsprop, adagrad, adadelta, lion, adamw_schedule_free, "
+        "rmsprop, adagrad, adadelta, lion, lbfgs, adamw_schedule_free, "
         "sgd_schedule_free)\n",
         "    momentum: 0  (a number of at least 0 and below 1)\n",
         "    scale: original  (one of original, match_rms_adamw)\n",
@@ -392,132 +411,6 @@ TEST(Optimizers, AreExplained) {
         "    beta2_decay: -0.8  (a number of at most 0)\n"}) {
     EXPECT_TRUE(contains(text, expected));
   }
-}
-
-// Runs of a small language model through the trainer.
-class OptimizerRuns : public testing::Test {
- protected:
-  OptimizerRuns() {
-    std::string text;
-    for (int i = 0; text.size() < 4000; ++i) text += fmt::format("line {} of it\n", i * 7);
-    folder_.write("text", text);
-  }
-
-  Config config(const std::string& name, const std::string& optim,
-                std::vector<std::string> overrides) const {
-    overrides.push_back("run.dir=" + (folder_ / name));
-    if (optim.find("schedule_free") != std::string::npos) {
-      overrides.insert(overrides.begin(), "schedule.name=constant");
-    }
-    std::string yaml = std::string(kSmallGpt) +
-                       "run: {steps: 4, eval_batches: 1}\ncompute: {threads: 1}\n"
-                       "data: {name: text, path: " +
-                       (folder_ / "text") + ", micro_batch: 1, leaves: 4}\noptim: {" + optim + "}";
-    return load_config(yaml, "test.yaml", overrides, builtin_catalog());
-  }
-  int train(const std::string& name, const std::string& optim, int ranks,
-            const std::vector<std::string>& overrides = {}) const {
-    return train_threads(ranks, [&] {
-      set_num_threads(1);
-      return std::make_unique<Trainer>(config(name, optim, overrides));
-    });
-  }
-  std::vector<nlohmann::json> records(const std::string& name) const {
-    std::ifstream file(folder_ / (name + "/metrics.jsonl"));
-    std::vector<nlohmann::json> out;
-    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
-    return out;
-  }
-  std::string digest(const std::string& name) const {
-    return records(name).back().value("digest", "none");
-  }
-
-  test::TempDir folder_;
-};
-
-constexpr std::pair<const char*, const char*> kRuns[] = {
-    {"adamw", "name: adamw, lr: 0.01, groups: '*.bias: beta1=0.5; wte.*: beta2=0.99, lr=0.002'"},
-    {"sgd",
-     "name: sgd, lr: 0.1, momentum: 0.9, groups: '*.bias: momentum=0; wpe.*: nesterov=true'"},
-    {"muon", "name: muon, lr: 0.02, adamw_lr: 0.01, groups: 'blocks.1.*: momentum=0.5'"},
-    {"adafactor", "name: adafactor, lr: 0.05, ema: 0.9, groups: '*.weight: clip=2'"},
-    {"nadam", "name: nadam, lr: 0.01, swa_start: 2, groups: '*.bias: momentum_decay=0.1'"},
-    {"adamw_schedule_free", "name: adamw_schedule_free, lr: 0.02, warmup_steps: 1"}};
-
-TEST_F(OptimizerRuns, EndWithOneDigestUnderAnyRanksAndStrategy) {
-  std::map<std::string, std::string> digests;
-  for (const auto& [name, optim] : kRuns) {
-    std::string alone = std::string(name) + "1";
-    std::string two = std::string(name) + "2";
-    ASSERT_EQ(train(alone, optim, 1), 0) << name;
-    EXPECT_LT(records(alone)[3]["loss"], records(alone)[0]["loss"]) << name;
-    ASSERT_EQ(train(two, optim, 2, {"parallel.strategy=zero3"}), 0) << name;
-    EXPECT_EQ(digest(two), digest(alone)) << name;
-    EXPECT_TRUE(digests.emplace(digest(alone), name).second) << name;
-  }
-  // What groups say counts.
-  ASSERT_EQ(train("plain", "name: muon, lr: 0.02, adamw_lr: 0.01", 1), 0);
-  EXPECT_FALSE(digests.contains(digest("plain")));
-}
-
-TEST_F(OptimizerRuns, GoOnFromACheckpointUnderOtherRanks) {
-  constexpr int kStopped = 75;
-  for (const auto& [name, optim] : kRuns) {
-    std::string whole = std::string(name) + "-whole";
-    ASSERT_EQ(train(whole, optim, 1), 0) << name;
-    ASSERT_EQ(train(name, optim, 2, {"run.stop_after=2", "parallel.strategy=zero2"}), kStopped);
-    ASSERT_EQ(train(name, optim, 1, {"run.resume=auto"}), 0) << name;
-    EXPECT_EQ(digest(name), digest(whole)) << name;
-  }
-}
-
-// A step with a high loss is skipped on all ranks, also where the run was stopped before.
-TEST_F(OptimizerRuns, SkipOutliers) {
-  const std::string optim = "name: sgd, lr: 1e-6, skip_outliers: 0.5, outlier_window: 3";
-  std::vector<std::string> longer{"run.steps=16"};
-  ASSERT_EQ(train("whole", optim, 1, longer), 0);
-  std::ifstream log(folder_ / "whole/log/rank-0.txt");
-  std::string text{std::istreambuf_iterator<char>(log), {}};
-  EXPECT_TRUE(contains(text, " is skipped: the "));
-  longer.emplace_back("parallel.strategy=zero3");
-  std::vector<std::string> first = longer;
-  first.emplace_back("run.stop_after=7");
-  ASSERT_EQ(train("parts", optim, 2, first), 75);
-  longer.emplace_back("run.resume=auto");
-  ASSERT_EQ(train("parts", optim, 2, longer), 0);
-  EXPECT_EQ(digest("parts"), digest("whole"));
-  ASSERT_EQ(train("plain", "name: sgd, lr: 1e-6", 1, {"run.steps=16"}), 0);
-  EXPECT_NE(digest("plain"), digest("whole"));
-}
-
-TEST_F(OptimizerRuns, ReplaceAScheduleOrHaveOne) {
-  EXPECT_EQ(
-      error_of([&] {
-        Trainer trainer(config("run", "name: adamw_schedule_free", {"schedule.name=cosine"}));
-      }),
-      "schedule.name: cosine does not go with optim.name: adamw_schedule_free, which is for a "
-      "rate that stays (and has a warm-up of its own): constant does");
-}
-
-TEST_F(OptimizerRuns, DoNotGoOnWithTheStateOfAnotherRule) {
-  ASSERT_EQ(train("run", "name: muon", 1, {"run.stop_after=1"}), 75);
-  auto refusal = [&](const std::string& optim) {
-    return error_of(
-        [&] { Trainer trainer(config("other", optim, {"run.resume=" + (folder_ / "run")})); });
-  };
-  EXPECT_EQ(refusal("name: muon, momentum: 0.5, groups: 'blocks.0.*: lr=0.1, momentum=0.9'"), "");
-  EXPECT_TRUE(contains(refusal("name: muon, adamw_for: '*wte.*'"),
-                       "it has no 'momentum_buffer/wpe.weight', which this run needs"));
-  EXPECT_TRUE(contains(refusal("name: sgd, momentum: 0.9"),
-                       "it has no 'momentum_buffer/wte.weight', which this run needs"));
-  ASSERT_EQ(train("sgd", "name: sgd, momentum: 0.9", 1, {"run.stop_after=1"}), 75);
-  EXPECT_TRUE(contains(error_of([&] {
-                         Trainer trainer(config("other",
-                                                "name: sgd, momentum: 0.9, groups: "
-                                                "'*.bias: momentum=0'",
-                                                {"run.resume=" + (folder_ / "sgd")}));
-                       }),
-                       "for which this run has no use"));
 }
 
 }  // namespace
