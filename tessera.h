@@ -43,6 +43,7 @@
 #include "nn/data/text_dataset.h"
 #include "nn/layers.h"
 #include "nn/loss.h"
+#include "nn/metrics.h"
 #include "nn/models/cnn.h"
 #include "nn/models/gpt.h"
 #include "nn/models/lenet.h"

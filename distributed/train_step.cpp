@@ -51,6 +51,45 @@ Array sum_of_losses(const std::vector<Array>& losses) {
   return sum;
 }
 
+// What numbers are drawn for in an evaluation, where a step has its index.
+constexpr uint64_t kEvaluationStep = UINT64_MAX;
+
+// While one lives, numbers may be drawn as those of another place.
+class KeptRandom {
+ public:
+  KeptRandom() : before_(context().random) {}
+  ~KeptRandom() { context().random = std::move(before_); }
+  KeptRandom(const KeptRandom&) = delete;
+  KeptRandom& operator=(const KeptRandom&) = delete;
+
+ private:
+  RandomState before_;
+};
+
+// A sum and its weight after another, of one batch of an evaluation; of an empty one, zeros.
+std::vector<double> row_of(const std::vector<nn::Loss>& sums, size_t num_sums) {
+  TESSERA_CHECK(sums.size() == num_sums, "[TrainStep] expected {} sums of a batch, got {}",
+                num_sums, sums.size());
+  std::vector<double> row;
+  for (const nn::Loss& one : sums) {
+    row.push_back(one.sum.defined() ? one.sum.item<double>() : 0);
+    row.push_back(one.weight);
+  }
+  return row;
+}
+
+std::vector<double> means_of(const LeafTable& table, size_t num_sums) {
+  std::vector<double> means;
+  for (int64_t i = 0; i < static_cast<int64_t>(num_sums); ++i) {
+    double weight = table.sum(2 * i + 1);
+    means.push_back(weight > 0 ? table.sum(2 * i) / weight : std::nan(""));
+  }
+  if (!(table.sum(1) > 0)) {
+    throw SharedError("[TrainStep] the losses of an evaluation have no weight");
+  }
+  return means;
+}
+
 // A module has one step at a time.
 nn::Module& unused(nn::Module& module) {
   TESSERA_CHECK(!module.own_block_runner(),
@@ -451,9 +490,17 @@ class TrainStep::PointExchange {
 };
 
 double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch) {
+  return evaluate(count, 1, [&](int64_t batch) { return std::vector{loss_of_batch(batch)}; })[0];
+}
+
+std::vector<double> TrainStep::evaluate(
+    int64_t count, size_t num_sums,
+    const std::function<std::vector<nn::Loss>(int64_t)>& sums_of_batch) {
   return guarded([&] {
+    TESSERA_CHECK(num_sums >= 1, "[TrainStep] expected a sum of a batch at least");
     settle();
     NoGrad no_grad;
+    const KeptRandom kept;
     std::vector<std::vector<double>> rows;
     std::vector<int64_t> batches = own_leaves(count);  // dealt as leaves are
     PointExchange exchange(*this);
@@ -461,17 +508,15 @@ double TrainStep::evaluate(int64_t count, const std::function<nn::Loss(int64_t)>
     for (int64_t round = 0; round < num_rounds(count); ++round) {
       schedule_.begin_forward();
       if (round < static_cast<int64_t>(batches.size())) {
-        nn::Loss loss = loss_of_batch(batches[static_cast<size_t>(round)]);
-        rows.push_back({loss.sum.item<double>(), loss.weight});
+        int64_t batch = batches[static_cast<size_t>(round)];
+        context().random.begin(options_.seed, kEvaluationStep, static_cast<uint64_t>(batch));
+        rows.push_back(row_of(sums_of_batch(batch), num_sums));
       }
       schedule_.end();
     }
     exchange.undo();
-    LeafTable table(rows, 2, count, group(), mesh_.data_control());
-    if (!(table.sum(1) > 0)) {
-      throw SharedError("[TrainStep] the losses of an evaluation have no weight");
-    }
-    return table.sum(0) / table.sum(1);
+    LeafTable table(rows, 2 * static_cast<int64_t>(num_sums), count, group(), mesh_.data_control());
+    return means_of(table, num_sums);
   });
 }
 

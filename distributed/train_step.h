@@ -113,11 +113,15 @@ class TrainStep {
 
   // The mean loss of `count` batches, each of which some rank takes, without gradients: the same
   // bits on any number of ranks. The parameters are what they are to be used at
-  // (optim::EvaluationPoint), and what is trained again at the end. Running statistics are used as
-  // they are: batch norm observed them at the trained points. What loss_of_batch throws fails the
-  // mesh; then each rank has put back what it updates. A SharedError where the losses have no
-  // weight. A collective.
+  // (optim::EvaluationPoint), and what is trained again at the end; random numbers are those of the
+  // batch, the same in every evaluation. Running statistics are used as they are: batch norm
+  // observed them at the trained points. What loss_of_batch throws fails the mesh; then each rank
+  // has put back what it updates. A SharedError where the losses have no weight. A collective.
   double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
+  // The same of several sums at once, num_sums of each batch: their means, the loss first. A mean
+  // of no weight is NaN; a loss of none is the SharedError. nn::Loss{} of a batch adds nothing.
+  std::vector<double> evaluate(int64_t count, size_t num_sums,
+                               const std::function<std::vector<nn::Loss>(int64_t)>& sums_of_batch);
 
   // Runs body with all parameters whole on every rank, as they are trained: of a rule with an
   // optim::EvaluationPoint that is the trained point, not the one that state() gives. A collective;

@@ -129,11 +129,6 @@ int64_t Trainer::batch_units() const {
          data_section_.units_per_sample(model_section_);
 }
 
-nn::Loss Trainer::loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const {
-  return model_->loss(data::with_images_of(dataset.batch(indices), config_.compute.dtype),
-                      nn::kNowhere);
-}
-
 StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) {
   data::Sampler sampler(static_cast<uint64_t>(config_.run.seed), data_.train->size());
   double lr = schedule_.lr_at(index);
@@ -145,7 +140,8 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) 
     for (int64_t i = 0; i < data_section_.micro_batch; ++i) {
       indices.push_back(sampler.index_at(first + i));
     }
-    return loss_of(*data_.train, indices);
+    return model_->loss(data::with_images_of(data_.train->batch(indices), config_.compute.dtype),
+                        nn::kNowhere);
   };
   StepCall call{.stop_requested = job::stop_signal() != 0};
   StepResult result =
@@ -175,15 +171,15 @@ void Trainer::record_step(Session& session) {
                              batch_units(), data_section_.unit()));
 }
 
-std::optional<double> Trainer::evaluate_if_due(Session& session, int64_t step) {
+std::optional<Validation> Trainer::evaluate_if_due(Session& session, int64_t step) {
   int64_t every = config_.run.eval_every;
   if (!data_.valid || every == 0 || step % every != 0) return std::nullopt;
   record_step(session);
   session.signs.pause_steps();
-  double loss = validate(session.step);
-  schedule_.observe(step, loss);
-  session.record({MetricRecord::Kind::evaluation, step, {{"valid_loss", loss}}});
-  return loss;
+  Validation validation = validate_now(session.step);
+  schedule_.observe(step, validation.loss);
+  session.record({MetricRecord::Kind::evaluation, step, validation.records()});
+  return validation;
 }
 
 Trainer::Ended Trainer::train_all(Session& session) {
@@ -209,15 +205,15 @@ Trainer::Ended Trainer::train_all(Session& session) {
     if (!outlier_.empty()) session.say(fmt::format("step {} is skipped: {}", done, outlier_));
     // The last step's evaluation and checkpoint are finish()'s.
     if (done == config_.run.steps) break;
-    std::optional<double> valid_loss = evaluate_if_due(session, done);
+    std::optional<Validation> validation = evaluate_if_due(session, done);
     bool reached = config_.run.stop_after && *config_.run.stop_after == done;
     if (result.stop() || reached) {
       record_step(session);
       session.signs.pause_steps();
-      stop(session, reached ? "run.stop_after" : "a signal", valid_loss);
+      stop(session, reached ? "run.stop_after" : "a signal", validation);
       return Ended::stopped;
     }
-    session.checkpoints.after_step({.position = session.position, .metric = valid_loss});
+    session.checkpoints.after_step(point(session, validation));
     session.tell_of_saves();
   }
   record_step(session);
@@ -225,16 +221,26 @@ Trainer::Ended Trainer::train_all(Session& session) {
   return Ended::done;
 }
 
-std::string Trainer::save_last(Session& session, std::optional<double> valid_loss,
+Checkpointer::Point Trainer::point(const Session& session,
+                                   const std::optional<Validation>& validation) {
+  Checkpointer::Point point{.position = session.position};
+  if (validation) point.metric = validation->loss;
+  return point;
+}
+
+std::string Trainer::save_last(Session& session, const std::optional<Validation>& validation,
                                std::optional<std::string> digest) {
   session.checkpoints.wait();
   session.tell_of_saves();
-  bool last = digest.has_value();
-  return session.checkpoints.save({session.position, valid_loss, std::move(digest), last});
+  Checkpointer::Point last = point(session, validation);
+  last.last = digest.has_value();
+  last.digest = std::move(digest);
+  return session.checkpoints.save(last);
 }
 
-void Trainer::stop(Session& session, const std::string& why, std::optional<double> valid_loss) {
-  std::string path = save_last(session, valid_loss, std::nullopt);
+void Trainer::stop(Session& session, const std::string& why,
+                   const std::optional<Validation>& validation) {
+  std::string path = save_last(session, validation, std::nullopt);
   int64_t done = session.step.steps_done();
   session.record({MetricRecord::Kind::stopped, done});
   session.say(
@@ -243,30 +249,19 @@ void Trainer::stop(Session& session, const std::string& why, std::optional<doubl
                   why, done, config_.run.steps, path, session.directory.path()));
 }
 
-double Trainer::validate(TrainStep& step) {
-  model_->eval();
-  int64_t samples = data_.valid->size();
-  int64_t size = std::min(data_section_.micro_batch, samples);
-  int64_t batches = std::min(config_.run.eval_batches, samples / size);
-  double loss = step.evaluate(batches, [&](int64_t batch) {
-    // Samples are spread evenly over the data.
-    std::vector<int64_t> indices;
-    for (int64_t i = batch * size; i < (batch + 1) * size; ++i) {
-      indices.push_back(i * (samples / (batches * size)));
-    }
-    return loss_of(*data_.valid, indices);
-  });
-  model_->train();
-  return loss;
+Validation Trainer::validate_now(TrainStep& step) {
+  ValidationBatches batches(data_.valid->size(), data_section_.micro_batch,
+                            config_.run.eval_batches);
+  return validate(step, *model_, *data_.valid, batches, config_.compute.dtype);
 }
 
 void Trainer::finish(Session& session) {
   MetricRecord last{MetricRecord::Kind::final, config_.run.steps};
-  std::optional<double> valid_loss;
+  std::optional<Validation> validation;
   if (data_.valid) {
-    valid_loss = validate(session.step);
-    last.metrics.push_back({"valid_loss", *valid_loss});
-    session.terminal.say("validation loss " + loss_in_words(*valid_loss));
+    validation = validate_now(session.step);
+    last.metrics = validation->records();
+    session.terminal.say(evaluation_in_words(last.metrics));
   }
   std::string hash;
   {
@@ -274,12 +269,12 @@ void Trainer::finish(Session& session) {
     hash = digest(state);
   }
   require_agreement(session.comm, {{"the weights after the last step", hash}});
-  std::string path = save_last(session, valid_loss, hash);
-  if (valid_loss && !std::isfinite(*valid_loss)) {
+  std::string path = save_last(session, validation, hash);
+  if (validation && !std::isfinite(validation->loss)) {
     // What was trained is not lost, and not taken for an end.
     throw SharedError(
         fmt::format("the validation loss after the last step is {}; {} has the weights",
-                    loss_in_words(*valid_loss), path));
+                    loss_in_words(validation->loss), path));
   }
   last.metrics.push_back({"digest", hash});
   last.metrics.push_back({"seconds", seconds_since(session.start)});

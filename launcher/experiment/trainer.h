@@ -6,12 +6,14 @@
 #include <optional>
 #include <string>
 
+#include "distributed/checkpoint/checkpointer.h"
 #include "distributed/train_step.h"
 #include "launcher/experiment/components/components.h"
 #include "launcher/experiment/outlier_watch.h"
 #include "launcher/experiment/run_directory.h"
 #include "launcher/experiment/run_schedule.h"
 #include "launcher/experiment/start_plan.h"
+#include "launcher/experiment/validation.h"
 
 namespace tessera::experiment {
 
@@ -34,21 +36,22 @@ class Trainer {
  private:
   struct Session;
 
-  nn::Loss loss_of(const data::Dataset& dataset, std::span<const int64_t> indices) const;
   StepResult train_one(TrainStep& step, int64_t index, int64_t position);
   // run(), or a step that is skipped: outlier_ says why.
   StepResult step_unless_outlier(TrainStep& step, double lr, const TrainStep::LossOfLeaf& loss,
                                  StepCall call);
   Ended train_all(Session& session);
-  // The validation loss after a step, if one is due.
-  std::optional<double> evaluate_if_due(Session& session, int64_t step);
+  // How good the model is after a step, if that is due.
+  std::optional<Validation> evaluate_if_due(Session& session, int64_t step);
   void record_step(Session& session);
   // The checkpoint that a run ends with; its path.
-  std::string save_last(Session& session, std::optional<double> valid_loss,
+  std::string save_last(Session& session, const std::optional<Validation>& validation,
                         std::optional<std::string> digest);
-  void stop(Session& session, const std::string& why, std::optional<double> valid_loss);
-  // The mean loss over the validation data, the same bits for any number of ranks.
-  double validate(TrainStep& step);
+  void stop(Session& session, const std::string& why, const std::optional<Validation>& validation);
+  Validation validate_now(TrainStep& step);
+  // What a checkpoint says of where it was taken.
+  static Checkpointer::Point point(const Session& session,
+                                   const std::optional<Validation>& validation);
   void finish(Session& session);
   void start(Session& session, const StartPlan& plan);
   int64_t batch_units() const;

@@ -14,7 +14,8 @@ const CnnOptions& checked(const CnnOptions& options) {
 }  // namespace
 
 Cnn::Cnn(const CnnOptions& options)
-    : options_(checked(options)),
+    : Classifier(options.classes),
+      options_(checked(options)),
       conv1_(this, "conv1", options.channels, options.width, 3, {.padding = {1}}),
       conv2_(this, "conv2", options.width, 2 * options.width, 3, {.padding = {1}}),
       pool_(this, "pool", 2),

@@ -16,7 +16,7 @@ struct CnnOptions {
 
 // Two convolutions of 3 x 3 with ReLU, each followed by the largest of every 2 x 2, and two linear
 // layers, as LeNet-5 is built (LeCun et al. 1998).
-class Cnn final : public Model {
+class Cnn final : public Classifier {
  public:
   explicit Cnn(const CnnOptions& options);
   // batch.images (B, ...) with channels x size x size numbers a sample -> logits (B, classes).

@@ -35,7 +35,7 @@ class GptBlock : public OwnLayer {
 
 // Pre-norm, learned positions, the output layer tied to the token embedding (Radford et al. 2019).
 // Weights start normal with 0.02, those of residual projections with 0.02 / sqrt(2 layers).
-class Gpt final : public Model {
+class Gpt final : public LanguageModel {
  public:
   explicit Gpt(const GptOptions& options);
   // batch.tokens i64 (B, T) with T up to the context -> logits (B, T, vocabulary).

@@ -20,7 +20,8 @@ int64_t rows_left(int64_t size) { return (size / 2 - 4) / 2; }
 }  // namespace
 
 LeNet::LeNet(const LeNetOptions& options)
-    : options_(checked(options)),
+    : Classifier(options.classes),
+      options_(checked(options)),
       conv1_(this, "conv1", options.channels, 6, 5, {.padding = {2}}),
       conv2_(this, "conv2", 6, 16, 5, {}),
       pool_(this, "pool", 2),

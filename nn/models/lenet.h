@@ -15,7 +15,7 @@ struct LeNetOptions {
 // LeCun et al. 1998 as it is written today: convolutions of 5 x 5 with 6 and 16 channels, ReLU, and
 // the largest of every 2 x 2; then linear layers of 120, 84 and `classes`. The first convolution
 // pads by 2, so that 28 x 28 is what 32 x 32 was.
-class LeNet final : public Model {
+class LeNet final : public Classifier {
  public:
   explicit LeNet(const LeNetOptions& options);
   // batch.images (B, ...) with channels x size x size numbers a sample -> logits (B, classes).

@@ -73,7 +73,7 @@ class LlamaBlock : public Callable<LlamaBlock> {
 
 // Touvron et al. 2023, Grattafiori et al. 2024. Parameters have Hugging Face's names, "model." in
 // front included; weights start normal with init_std, biases at zero.
-class Llama final : public Model {
+class Llama final : public LanguageModel {
  public:
   explicit Llama(const LlamaOptions& options);
   // batch.tokens i64 (B, T) with T up to the context, at batch.positions (B, T) or 0, 1, ... ->

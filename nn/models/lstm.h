@@ -21,7 +21,7 @@ struct LstmModelOptions {
 // An embedding (encoder), an Lstm (rnn) and a linear layer (decoder), which start as these layers
 // do but for the embedding: uniform in (-0.1, 0.1) (Zaremba et al. 2014). Every text starts from a
 // state of zeros.
-class LstmModel final : public Model {
+class LstmModel final : public LanguageModel {
  public:
   explicit LstmModel(const LstmModelOptions& options);
   // batch.tokens i64 (B, T) with T up to the context -> logits (B, T, vocabulary).

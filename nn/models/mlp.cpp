@@ -5,7 +5,8 @@
 namespace tessera::nn {
 
 Mlp::Mlp(const MlpOptions& options)
-    : options_(options),
+    : Classifier(options.classes),
+      options_(options),
       fc1_(this, "fc1", options.inputs, options.hidden1),
       fc2_(this, "fc2", options.hidden1, options.hidden2),
       fc3_(this, "fc3", options.hidden2, options.classes) {

@@ -14,7 +14,7 @@ struct MlpOptions {
 };
 
 // Two hidden layers with ReLU.
-class Mlp final : public Model {
+class Mlp final : public Classifier {
  public:
   explicit Mlp(const MlpOptions& options);
   // batch.images (B, ...) with `inputs` numbers a sample -> logits (B, classes).

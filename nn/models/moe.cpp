@@ -70,16 +70,18 @@ Tensor MoeModel::forward(const data::Batch& batch) {
   return run(batch, chosen);
 }
 
-Loss MoeModel::compute_loss(const data::Batch& batch) {
+Evaluation MoeModel::evaluation_of(const data::Batch& batch) const {
   const ModuleScope here(*this);
   const Composed scope;
   TESSERA_CHECK(batch.targets.defined(), "[moe] expected a batch with targets");
   std::vector<MoeResult> chosen;
-  Loss loss = cross_entropy_loss(run(batch, chosen), batch.targets);
-  if (options_.balance == 0) return loss;
-  Tensor balance = balance_loss(chosen, batch.tokens.numel());
-  loss.sum = loss.sum + to(balance, loss.sum.dtype()) * (options_.balance * loss.weight);
-  return loss;
+  Loss entropy = cross_entropy_loss(run(batch, chosen), batch.targets);
+  Loss loss = entropy;
+  if (options_.balance != 0) {
+    Tensor balance = balance_loss(chosen, batch.tokens.numel());
+    loss.sum = loss.sum + to(balance, loss.sum.dtype()) * (options_.balance * loss.weight);
+  }
+  return {loss, {entropy}};
 }
 
 }  // namespace tessera::nn

@@ -29,7 +29,7 @@ class MoeBlock : public Callable<MoeBlock> {
 
 // Mixtral (Jiang et al. 2024), with the names of Hugging Face's. The loss of a token is its
 // cross-entropy plus balance times balance_loss.
-class MoeModel final : public Model {
+class MoeModel final : public LanguageModel {
  public:
   explicit MoeModel(const MoeModelOptions& options);
   // batch.tokens i64 (B, T) with T up to the context, and positions, as Llama -> logits (B, T,
@@ -37,7 +37,9 @@ class MoeModel final : public Model {
   Tensor forward(const data::Batch& batch) override;
 
  protected:
-  Loss compute_loss(const data::Batch& batch) override;
+  Loss compute_loss(const data::Batch& batch) override { return evaluation_of(batch).loss; }
+  // The perplexity is that of the cross-entropy alone.
+  Evaluation compute_evaluation(const data::Batch& batch) override { return evaluation_of(batch); }
 
  private:
   struct Body : Module {
@@ -49,6 +51,7 @@ class MoeModel final : public Model {
   };
   // The logits, and what each layer chose.
   Tensor run(const data::Batch& batch, std::vector<MoeResult>& chosen) const;
+  Evaluation evaluation_of(const data::Batch& batch) const;
 
   MoeModelOptions options_;
   Body model_;

@@ -77,7 +77,8 @@ Tensor ResNetBlock::forward(const Tensor& x) const {
 }
 
 ResNet::ResNet(const ResNetOptions& options)
-    : options_(checked(options)),
+    : Classifier(options.classes),
+      options_(checked(options)),
       features_(options.width),
       conv1_(this, "conv1", options.channels, options.width,
              options.stem == ResNetStem::cifar ? 3 : 7, stem_options(options.stem)),

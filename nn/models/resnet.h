@@ -53,7 +53,7 @@ class ResNetBlock : public OwnLayer {
 
 // He et al. 2016, as torchvision has it: its names, strides and first values (convolutions normal
 // with sqrt(2 / fan_out)). Images are channels last on their way.
-class ResNet final : public Model {
+class ResNet final : public Classifier {
  public:
   explicit ResNet(const ResNetOptions& options);
   // batch.images (B, ...) with channels x size x size numbers a sample -> logits (B, classes).

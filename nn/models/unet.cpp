@@ -1,5 +1,7 @@
 #include "nn/models/unet.h"
 
+#include <cmath>
+
 #include "autograd/ops.h"
 #include "nn/models/images.h"
 
@@ -81,27 +83,50 @@ Tensor Unet::run(const Tensor& images) const {
   return options_.classes > 0 ? permute(x, {0, 2, 3, 1}) : x;
 }
 
-Tensor Unet::forward(const data::Batch& batch) {
-  return run(images_of(batch, "unet", options_.channels, options_.size, head_.weight.dtype()));
+Tensor Unet::images_in(const data::Batch& batch) const {
+  return images_of(batch, "unet", options_.channels, options_.size, head_.weight.dtype());
+}
+
+Tensor Unet::forward(const data::Batch& batch) { return run(images_in(batch)); }
+
+std::vector<MetricInfo> Unet::metrics() const {
+  if (options_.classes > 0) return class_metrics(options_.classes);
+  return {{.name = "psnr",
+           .of_mean = [](double mean) { return -10 * std::log10(mean); },
+           .higher_is_better = true}};
+}
+
+Tensor Unet::logits_of(const data::Batch& batch) const {
+  Tensor images = images_in(batch);
+  TESSERA_CHECK(batch.targets.defined() &&
+                    batch.targets.shape() == (Dims{images.size(0), options_.size, options_.size}),
+                "[unet] expected targets of {} x {} pixels a sample, got {}", options_.size,
+                options_.size,
+                batch.targets.defined() ? fmt::format("{}", batch.targets.shape()) : "none");
+  return run(images);
 }
 
 Loss Unet::compute_loss(const data::Batch& batch) {
   const ModuleScope here(*this);
   const Composed scope;
-  Tensor images = images_of(batch, "unet", options_.channels, options_.size, head_.weight.dtype());
-  if (options_.classes > 0) {
-    TESSERA_CHECK(batch.targets.defined() &&
-                      batch.targets.shape() == (Dims{images.size(0), options_.size, options_.size}),
-                  "[unet] expected targets of {} x {} pixels a sample, got {}", options_.size,
-                  options_.size,
-                  batch.targets.defined() ? fmt::format("{}", batch.targets.shape()) : "none");
-    return cross_entropy_loss(run(images), batch.targets);
-  }
+  if (options_.classes > 0) return cross_entropy_loss(logits_of(batch), batch.targets);
+  Tensor images = images_in(batch);
   Tensor seen = options_.noise > 0 ? images + noise_like(images) * options_.noise : images;
   // A sum over all pixels would not fit 16 bits.
   Tensor left = to(run(seen), DType::f32) - to(images, DType::f32);
   auto samples = static_cast<double>(images.size(0));
   return {sum(square(left)) * (samples / static_cast<double>(images.numel())), samples};
+}
+
+Evaluation Unet::compute_evaluation(const data::Batch& batch) {
+  if (options_.classes == 0) {
+    Loss loss = compute_loss(batch);
+    return {loss, {loss}};
+  }
+  const ModuleScope here(*this);
+  const Composed scope;
+  Tensor logits = logits_of(batch);
+  return {cross_entropy_loss(logits, batch.targets), class_metrics_of(logits, batch.targets)};
 }
 
 }  // namespace tessera::nn

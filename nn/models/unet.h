@@ -44,20 +44,26 @@ class UnetUp : public Callable<UnetUp> {
 // of every 2 x 2, a `middle` one, and back by `up`; `head` is a convolution of 1 x 1.
 //
 // With classes it learns the classes of pixels, and the loss is their cross-entropy, a mean over
-// pixels. Without, it learns to take noise away: the loss of a sample is the mean square of what is
-// left between it and what comes back of it with normal noise added.
+// pixels; its metrics are class_metrics of pixels. Without, it learns to take noise away: the loss
+// of a sample is the mean square of what is left between it and what comes back of it with normal
+// noise added, and its metric psnr is that in decibels below the square of 1, which pixels reach.
 class Unet final : public Model {
  public:
   explicit Unet(const UnetOptions& options);
   // batch.images (B, ...) with channels x size x size numbers a sample -> logits (B, size, size,
   // classes), or images (B, channels, size, size). Targets of classes are i64 (B, size, size).
   Tensor forward(const data::Batch& batch) override;
+  std::vector<MetricInfo> metrics() const override;
 
  protected:
   Loss compute_loss(const data::Batch& batch) override;
+  Evaluation compute_evaluation(const data::Batch& batch) override;
 
  private:
   Tensor run(const Tensor& images) const;
+  Tensor images_in(const data::Batch& batch) const;
+  // With classes: what they are taken for.
+  Tensor logits_of(const data::Batch& batch) const;
 
   UnetOptions options_;
   ModuleList<UnetBlock> down_;

@@ -38,7 +38,11 @@ Tensor Vae::decode(const Latent& latent) const {
 
 Tensor Vae::forward(const data::Batch& batch) { return decode(encode(pixels_of(batch))); }
 
-Loss Vae::compute_loss(const data::Batch& batch) {
+std::vector<MetricInfo> Vae::metrics() const {
+  return {{.name = "reconstruction"}, {.name = "kl"}};
+}
+
+Evaluation Vae::evaluation_of(const data::Batch& batch) const {
   const ModuleScope here(*this);
   const Composed scope;
   Tensor pixels = pixels_of(batch);
@@ -50,7 +54,8 @@ Loss Vae::compute_loss(const data::Batch& batch) {
   Tensor off =
       binary_cross_entropy_with_logits(logits, to(pixels, DType::f32), {}, {}, Reduction::sum);
   Tensor divergence = sum(exp(log_variance) + square(mean) - log_variance - 1) * 0.5;
-  return {off + divergence * options_.beta, static_cast<double>(pixels.size(0))};
+  auto samples = static_cast<double>(pixels.size(0));
+  return {{off + divergence * options_.beta, samples}, {{off, samples}, {divergence, samples}}};
 }
 
 }  // namespace tessera::nn

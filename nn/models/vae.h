@@ -19,15 +19,17 @@ struct VaeOptions {
 //
 // The loss is that of an image: the cross-entropy of its pixels, which lie in [0, 1], against those
 // that come back, plus beta times the divergence of the latent distribution from a standard normal
-// one. Targets are not looked at.
+// one. Targets are not looked at. Its metrics are these two: reconstruction, and kl without beta.
 class Vae final : public Model {
  public:
   explicit Vae(const VaeOptions& options);
   // batch.images (B, ...) with `inputs` numbers a sample -> logits of their pixels (B, inputs).
   Tensor forward(const data::Batch& batch) override;
+  std::vector<MetricInfo> metrics() const override;
 
  protected:
-  Loss compute_loss(const data::Batch& batch) override;
+  Loss compute_loss(const data::Batch& batch) override { return evaluation_of(batch).loss; }
+  Evaluation compute_evaluation(const data::Batch& batch) override { return evaluation_of(batch); }
 
  private:
   struct Latent {
@@ -36,6 +38,7 @@ class Vae final : public Model {
   Tensor pixels_of(const data::Batch& batch) const;
   Latent encode(const Tensor& pixels) const;
   Tensor decode(const Latent& latent) const;
+  Evaluation evaluation_of(const data::Batch& batch) const;
 
   VaeOptions options_;
   Linear fc1_;

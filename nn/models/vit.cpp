@@ -74,7 +74,8 @@ Tensor ViTEncoder::forward(const Tensor& x) const {
 }
 
 ViT::ViT(const ViTOptions& options)
-    : options_(checked(options)),
+    : Classifier(options.classes),
+      options_(checked(options)),
       conv_proj_(this, "conv_proj", options.channels, options.width, options.patch,
                  {.stride = {options.patch}}),
       encoder_(this, "encoder",

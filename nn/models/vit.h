@@ -63,7 +63,7 @@ class ViTEncoder : public OwnLayer {
 
 // Dosovitskiy et al. 2021, as torchvision has it: its names and first values (the head starts at
 // zero).
-class ViT final : public Model {
+class ViT final : public Classifier {
  public:
   explicit ViT(const ViTOptions& options);
   // batch.images (B, ...) with channels x size x size numbers a sample -> logits (B, classes).

@@ -295,6 +295,28 @@ TEST(TrainStep, RefusesEvaluationsWithoutWeight) {
                        "[TrainStep] the losses of an evaluation have no weight"));
 }
 
+TEST(TrainStep, EvaluatesSeveralSumsAtOnce) {
+  OneStep one([](Leaf) { return 1.0; }, {.leaves = 1});
+  manual_seed(3);
+  double drawn = rand({}).item<double>();
+  manual_seed(3);
+  auto means = [&](size_t num_sums) {
+    return one.step.evaluate(3, num_sums, [&](int64_t batch) -> std::vector<nn::Loss> {
+      if (batch == 2) return {{}, {}, {}};  // nothing there
+      Tensor value = full({}, static_cast<double>(batch) + 1);
+      return {{value, 1}, {rand({}), 2}, {value, 0}};
+    });
+  };
+  std::vector<double> first = means(3);
+  EXPECT_EQ(first[0], 1.5);
+  EXPECT_TRUE(std::isnan(first[2]));
+  // Random numbers are those of the batch, and nobody else's.
+  EXPECT_EQ(means(3)[1], first[1]);
+  EXPECT_EQ(rand({}).item<double>(), drawn);
+  EXPECT_TRUE(
+      contains(error_of([&] { means(2); }), "[TrainStep] expected 2 sums of a batch, got 3"));
+}
+
 // An optimizer of one's own, which reads how gradients are scaled, and, if asked, what they are.
 class Reading final : public optim::UpdateRule {
  public:

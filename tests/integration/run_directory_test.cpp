@@ -1,4 +1,7 @@
 // What a run leaves, and what can be done with it.
+#include <fmt/format.h>
+
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -119,7 +122,7 @@ TEST_F(RunDirectory, EvaluationsAreRecords) {
                                                               "run.dir=" + (folder_ / "run")})));
   std::vector<json> all = records("run");
   ASSERT_EQ(all.size(), 6U);
-  EXPECT_EQ(keys_of(all[1]), (std::set<std::string>{"step", "valid_loss"}));
+  EXPECT_EQ(keys_of(all[1]), (std::set<std::string>{"step", "valid_loss", "valid_perplexity"}));
   EXPECT_EQ(all[3].at("step"), 2);
 }
 
@@ -191,6 +194,36 @@ TEST(MlpFashion, LossFalls) {
   // Ten kinds: knowing nothing costs log(10) = 2.30.
   EXPECT_NEAR(first.at("loss").get<double>(), 2.30, 0.2);
   EXPECT_LT(last.at("valid_loss").get<double>(), 1.8);
+  EXPECT_GT(last.at("valid_accuracy").get<double>(), 0.3);
+  EXPECT_GT(last.at("valid_top5"), last.at("valid_accuracy"));
+  EXPECT_TRUE(std::regex_search(
+      outcome.out, std::regex("\nvalidation loss [0-9.]+, accuracy [0-9.]+%, top5 [0-9.]+%\n")))
+      << outcome.out;
+}
+
+// 10,000 images, the last batch of 16, and a count that any number of ranks agrees on.
+TEST(MlpFashion, IsValidatedOnAllImages) {
+  TempDir folder;
+  Words records;
+  for (int ranks : {1, 3}) {
+    std::string dir = folder / std::to_string(ranks);
+    Words words{"train",
+                kSourceDir + "/configs/mlp_fashion.yaml",
+                "run.steps=1",
+                "run.eval_batches=0",
+                "run.dir=" + dir,
+                "model.hidden1=8",
+                "model.hidden2=8",
+                "data.micro_batch=32",
+                "data.path=" + kSourceDir + "/data/fashion-mnist"};
+    ASSERT_TRUE(succeeded(run(ranks == 1 ? tessera(words) : mpirun(ranks, words))));
+    json last = json::parse(lines_of(folder.read(std::to_string(ranks) + "/metrics.jsonl")).back());
+    records.push_back(fmt::format("{} {} {}", last.at("valid_loss").dump(),
+                                  last.at("valid_accuracy").dump(), last.at("valid_top5").dump()));
+    double right = last.at("valid_accuracy").get<double>() * 10000;
+    EXPECT_NEAR(right, std::round(right), 1e-9);
+  }
+  EXPECT_EQ(records[0], records[1]);
 }
 
 }  // namespace

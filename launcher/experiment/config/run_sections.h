@@ -52,7 +52,9 @@ struct RunConfig {
       at_least(1));
     v("eval_every", eval_every, "steps from one evaluation to the next; 0: only at the end",
       at_least(0));
-    v("eval_batches", eval_batches, "most batches of one evaluation", at_least(1));
+    v("eval_batches", eval_batches,
+      "most batches of one evaluation, spread evenly over the validation data; 0: all of it",
+      at_least(0));
     v("accept_changes", accept_changes,
       "go on from a checkpoint though its seed, data, model or kind of optimizer were others");
   }

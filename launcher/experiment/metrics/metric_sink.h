@@ -15,6 +15,7 @@ namespace tessera::experiment {
 struct Metric {
   std::string name;
   std::variant<bool, int64_t, double, std::string> value;
+  bool is_share = false;  // of 1: people read it in percent
 };
 
 // What is known at one point of a training.

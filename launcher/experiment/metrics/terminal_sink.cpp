@@ -12,19 +12,33 @@ namespace tessera::experiment {
 namespace {
 
 constexpr std::string_view kRate = "_per_second";
+constexpr std::string_view kValid = "valid_";
 
 std::string in_words(const Metric& metric) {
   struct Writer {
     std::string operator()(bool value) const { return value ? "true" : "false"; }
     std::string operator()(int64_t value) const { return fmt::format("{}", value); }
-    std::string operator()(double value) const { return loss_in_words(value); }
+    std::string operator()(double value) const {
+      return is_share && std::isfinite(value) ? fmt::format("{:.2f}%", 100 * value)
+                                              : loss_in_words(value);
+    }
     std::string operator()(const std::string& value) const { return value; }
+    bool is_share;
   };
-  std::string name = metric.name == "valid_loss" ? "validation loss" : metric.name;
-  return fmt::format("{} {}", name, std::visit(Writer(), metric.value));
+  return fmt::format("{} {}", metric.name, std::visit(Writer{metric.is_share}, metric.value));
 }
 
 }  // namespace
+
+std::string evaluation_in_words(const std::vector<Metric>& metrics) {
+  std::string line;
+  for (Metric metric : metrics) {
+    if (metric.name == "valid_loss") metric.name = "validation loss";
+    if (metric.name.starts_with(kValid)) metric.name.erase(0, kValid.size());
+    line += (line.empty() ? "" : ", ") + in_words(metric);
+  }
+  return line;
+}
 
 std::string loss_in_words(double loss) {
   return std::isnan(loss) ? "nan" : fmt::format("{:.4f}", loss);
@@ -40,13 +54,7 @@ void TerminalSink::record(const MetricRecord& record) {
   if (options_.silent) return;
   if (record.kind == MetricRecord::Kind::step) show_step(record);
   if (record.kind != MetricRecord::Kind::evaluation) return;
-  std::string line = fmt::format("step {}:", record.step);
-  const char* before = " ";
-  for (const Metric& metric : record.metrics) {
-    line += before + in_words(metric);
-    before = ", ";
-  }
-  say(line);
+  say(fmt::format("step {}: {}", record.step, evaluation_in_words(record.metrics)));
 }
 
 std::string TerminalSink::step_line(const MetricRecord& record) const {

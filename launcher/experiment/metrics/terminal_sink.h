@@ -38,6 +38,10 @@ class TerminalSink final : public MetricSink {
   bool line_open_ = false;
 };
 
+// "validation loss 0.2411, accuracy 91.52%" for valid_loss and valid_accuracy, a share; others have
+// their names.
+std::string evaluation_in_words(const std::vector<Metric>& metrics);
+
 // "2.3026", or "nan", whose sign says nothing.
 std::string loss_in_words(double loss);
 

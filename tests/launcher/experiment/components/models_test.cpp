@@ -125,6 +125,23 @@ TEST_P(GoldenModel, TrainsAsInPyTorch) {
   EXPECT_TRUE(close_to(logits(), golden.values("after"), 2e-3, 2e-3));
 }
 
+TEST_P(GoldenModel, EvaluatesItsLossWithMetrics) {
+  Golden golden(GetParam());
+  manual_seed(1);
+  auto model = model_of(golden.about("model"));
+  model->eval();
+  const NoGrad constants;
+  auto drawing_alike = [&](auto&& run) {
+    context().random.begin(1, 2, 3);
+    return run();
+  };
+  nn::Evaluation all = drawing_alike([&] { return model->evaluate(golden.batch()); });
+  nn::Loss loss = drawing_alike([&] { return model->loss(golden.batch()); });
+  EXPECT_EQ(all.loss.sum.item<double>(), loss.sum.item<double>());
+  EXPECT_EQ(all.loss.weight, loss.weight);
+  EXPECT_FALSE(model->metrics().empty());
+}
+
 // The digest after two steps over four leaves, with clipping.
 std::string digest_of(Communicator& comm, const Golden& golden, Strategy strategy) {
   manual_seed(3);

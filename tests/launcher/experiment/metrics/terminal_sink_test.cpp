@@ -44,7 +44,7 @@ TEST(TerminalSink, ShowsMetricsOfTheLoopsOwnAndOfEvaluations) {
     TerminalSink sink({.every = 1, .more = {"accuracy", "no such"}});
     sink.record(step(3));
     sink.record({Kind::step, 4, {{"loss", -std::nan("")}}});
-    sink.record({Kind::evaluation, 4, {{"valid_loss", 1.5}}});
+    sink.record({Kind::evaluation, 4, {{"valid_loss", 1.5}, {"valid_accuracy", 0.91524, true}}});
     sink.record({Kind::evaluation, 4, {{"accuracy", 0.5}, {"words", int64_t{7}}}});
     sink.record({Kind::stopped, 4});
     sink.record({Kind::final, 4, {{"digest", "ab"}}});
@@ -53,7 +53,7 @@ TEST(TerminalSink, ShowsMetricsOfTheLoopsOwnAndOfEvaluations) {
   EXPECT_EQ(text,
             "step 3  loss 2.2500  grad_norm 0.500  lr 1.00e-03  1234 tokens/s  accuracy 0.7500\n"
             "step 4  loss nan\n"
-            "step 4: validation loss 1.5000\n"
+            "step 4: validation loss 1.5000, accuracy 91.52%\n"
             "step 4: accuracy 0.5000, words 7\n"
             "the end\n");
 }
