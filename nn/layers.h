@@ -22,3 +22,4 @@
 #include "nn/layers/rotary.h"
 #include "nn/layers/transformer.h"
 #include "nn/layers/upsample.h"
+#include "nn/layers/weight_norm.h"

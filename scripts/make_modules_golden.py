@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Writes files of tests/golden/nn/: what further modules of torch.nn give, values and gradients.
+
+usage: scripts/make_modules_golden.py [FOLDER]        needs torch and numpy; runs on the CPU
+
+Files are as make_sequence_layers_golden.py says.
+"""
+
+import pathlib
+import sys
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "scripts" / "golden"), str(ROOT / "scripts")]
+import made_values  # noqa: E402
+import safetensors_file  # noqa: E402
+from make_sequence_layers_golden import run  # noqa: E402
+
+
+def weight_norms():
+    """name: (module, shapes of inputs, call(module, inputs) -> results)"""
+    tokens = made_values.integers((2, 5), 50, 6)
+    plain = lambda m, x: [m(x[0])]  # noqa: E731
+    lookup = lambda m, x: [m(tokens)]  # noqa: E731
+
+    def from_made_vectors(call):
+        def with_vectors(module, x):
+            part = module.parametrizations.weight[0]
+            part._u.copy_(F.normalize(made_values.array(part._u.shape, 900), dim=0))
+            part._v.copy_(F.normalize(made_values.array(part._v.shape, 901), dim=0))
+            return [*call(module, x), part._u.clone(), part._v.clone()]
+        return with_vectors
+
+    spectral = lambda module, shapes, call=plain, **options: (  # noqa: E731
+        spectral_norm(module, **options), shapes, from_made_vectors(call))
+    layers = {
+        "linear": (nn.Linear(3, 4), [(2, 3)], plain),
+        "conv1d": (nn.Conv1d(4, 6, 3, groups=2), [(2, 4, 7)], plain),
+        "conv2d": (nn.Conv2d(2, 3, (3, 2)), [(1, 2, 4, 5)], plain),
+        "conv3d": (nn.Conv3d(2, 3, 2), [(1, 2, 3, 3, 2)], plain),
+        "conv_transpose1d": (nn.ConvTranspose1d(4, 6, 3, 2, groups=2), [(2, 4, 4)], plain),
+        "conv_transpose2d": (nn.ConvTranspose2d(2, 3, 2, 2), [(1, 2, 3, 2)], plain),
+        "conv_transpose3d": (nn.ConvTranspose3d(2, 3, 2), [(1, 2, 2, 3, 2)], plain),
+        "embedding": (nn.Embedding(6, 3), [], lookup),
+    }
+    out = {f"weight_norm_{name}": (weight_norm(module), shapes, call)
+           for name, (module, shapes, call) in layers.items()}
+    out |= {
+        "weight_norm_columns": (weight_norm(nn.Linear(3, 4), dim=1), [(2, 3)], plain),
+        "weight_norm_whole": (weight_norm(nn.Linear(3, 4), dim=None), [(2, 3)], plain),
+        "weight_norm_bias": (weight_norm(nn.Linear(3, 4), "bias"), [(2, 3)], plain),
+        "weight_norm_gru": (weight_norm(nn.GRU(3, 4), "weight_hh_l0"), [(5, 2, 3)],
+                            lambda m, x: list(m(x[0]))),
+        "spectral_norm_linear": spectral(nn.Linear(3, 4), [(2, 3)]),
+        "spectral_norm_columns": spectral(nn.Linear(3, 4), [(2, 3)], dim=1, eps=1e-6),
+        "spectral_norm_eval": spectral(nn.Linear(3, 4).eval(), [(2, 3)]),
+        "spectral_norm_conv1d": spectral(nn.Conv1d(4, 6, 3), [(2, 4, 7)]),
+        "spectral_norm_conv2d": spectral(nn.Conv2d(2, 3, (3, 2)), [(1, 2, 4, 5)], n_power_iterations=3),
+        "spectral_norm_conv3d": spectral(nn.Conv3d(2, 3, 2), [(1, 2, 3, 3, 2)]),
+        "spectral_norm_conv_transpose1d": spectral(nn.ConvTranspose1d(4, 6, 3, 2), [(2, 4, 4)]),
+        "spectral_norm_conv_transpose2d": spectral(nn.ConvTranspose2d(2, 3, 2, 2), [(1, 2, 3, 2)]),
+        "spectral_norm_conv_transpose3d": spectral(nn.ConvTranspose3d(2, 3, 2), [(1, 2, 2, 3, 2)]),
+        "spectral_norm_embedding": spectral(nn.Embedding(6, 3), [], lookup),
+        "spectral_norm_bias": (spectral_norm(nn.Linear(3, 4), "bias"), [(2, 3)], plain),
+    }
+    return out
+
+
+FILES = {"weight_norms": weight_norms}
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "tests/golden/nn"
+    torch.set_num_threads(1)
+    for name, cases in FILES.items():
+        tensors = {}
+        for case, parts in cases().items():
+            tensors |= {f"{case}.{key}": value for key, value in run(*parts).items()}
+        safetensors_file.write(folder / f"{name}.safetensors", tensors)
+
+
+if __name__ == "__main__":
+    main()
