@@ -15,6 +15,7 @@
 #include "nn/layers/moe.h"
 #include "nn/layers/multihead_attention.h"
 #include "nn/layers/normalize.h"
+#include "nn/layers/packed_sequence.h"
 #include "nn/layers/pad.h"
 #include "nn/layers/patches.h"
 #include "nn/layers/pool.h"

@@ -70,7 +70,40 @@ def weight_norms():
     return out
 
 
-FILES = {"weight_norms": weight_norms}
+def packed():
+    rnn = nn.utils.rnn
+
+    def through(lengths, batch_first=False, **pad):
+        def call(module, x):
+            start = tuple(x[1:]) if len(x) == 3 else x[1] if len(x) == 2 else None
+            given = rnn.pack_padded_sequence(x[0], lengths, batch_first, enforce_sorted=False)
+            output, state = module(given, start)
+            padded, got = rnn.pad_packed_sequence(output, batch_first, **pad)
+            assert got.tolist() == list(lengths)
+            return [padded, *(state if isinstance(state, tuple) else [state]), given.data]
+        return call
+
+    flat = lambda m, x: [(out := m(x[0], tuple(x[1:]) or None))[0], *out[1]]  # noqa: E731
+    first = {"batch_first": True}
+    return {
+        "rnn_packed": (nn.RNN(3, 4, 2, bidirectional=True), [(5, 3, 3)], through([5, 3, 1])),
+        "lstm_packed": (nn.LSTM(3, 4, 2, bidirectional=True, **first),
+                        [(3, 5, 3), (4, 3, 4), (4, 3, 4)],
+                        through([2, 5, 3], padding_value=-1.5, total_length=6, **first)),
+        "gru_packed": (nn.GRU(3, 4, bias=False), [(5, 4, 3), (1, 4, 4)], through([1, 4, 1, 5])),
+        "gru_packed_alike": (nn.GRU(3, 4, bidirectional=True), [(4, 2, 3)], through([4, 4])),
+        "lstm_proj": (nn.LSTM(3, 4, 2, bidirectional=True, proj_size=2),
+                      [(5, 2, 3), (4, 2, 2), (4, 2, 4)], flat),
+        "lstm_proj_no_bias": (nn.LSTM(3, 4, bias=False, proj_size=3, **first), [(2, 5, 3)], flat),
+        "lstm_proj_packed": (nn.LSTM(3, 4, 2, bidirectional=True, proj_size=2), [(5, 3, 3)],
+                             through([3, 1, 4])),
+    }
+
+
+FILES = {
+    "weight_norms": weight_norms,
+    "packed": packed,
+}
 
 
 def main():
