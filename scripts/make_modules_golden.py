@@ -100,9 +100,36 @@ def packed():
     }
 
 
+def convolutions():
+    plain = lambda m, x: [m(x[0])]  # noqa: E731
+    one, two, three = (2, 4, 9), (2, 4, 6, 7), (1, 2, 4, 5, 4)
+    conv1, conv2, conv3 = nn.Conv1d, nn.Conv2d, nn.Conv3d
+    modules = {
+        "conv1d_reflect": (conv1(4, 6, 3, 2, 2, 2, 2, padding_mode="reflect"), one),
+        "conv1d_replicate": (conv1(4, 6, 3, padding=2, padding_mode="replicate"), one),
+        "conv1d_circular": (conv1(4, 6, 3, padding=1, padding_mode="circular", bias=False), one),
+        "conv1d_same": (conv1(4, 6, 4, padding="same", dilation=3), one),
+        "conv1d_same_circular": (conv1(4, 6, 4, padding="same", padding_mode="circular"), one),
+        "conv1d_valid": (conv1(4, 6, 3, 2, "valid"), one),
+        "conv2d_reflect": (conv2(4, 6, 3, 2, (1, 2), padding_mode="reflect"), two),
+        "conv2d_replicate": (conv2(4, 6, (3, 2), padding=(2, 0), padding_mode="replicate"), two),
+        "conv2d_circular": (conv2(4, 6, 3, 1, 2, 2, padding_mode="circular"), two),
+        "conv2d_same": (conv2(4, 6, (3, 2), padding="same", dilation=(1, 3), groups=2), two),
+        "conv2d_same_reflect": (conv2(4, 6, (3, 4), padding="same", padding_mode="reflect"), two),
+        "conv2d_no_batch": (conv2(4, 6, 3, padding=1, padding_mode="reflect"), two[1:]),
+        "conv3d_reflect": (conv3(2, 3, 2, padding=1, padding_mode="reflect"), three),
+        "conv3d_replicate": (conv3(2, 3, (2, 3, 2), 1, (1, 0, 2), padding_mode="replicate"), three),
+        "conv3d_circular": (conv3(2, 3, 3, padding=1, padding_mode="circular"), three),
+        "conv3d_same": (conv3(2, 3, (2, 3, 4), padding="same"), three),
+        "conv3d_same_replicate": (conv3(2, 3, 2, padding="same", padding_mode="replicate"), three),
+    }
+    return {name: (module, [shape], plain) for name, (module, shape) in modules.items()}
+
+
 FILES = {
     "weight_norms": weight_norms,
     "packed": packed,
+    "convolutions": convolutions,
 }
 
 
