@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "scripts" / "golden"), str(ROOT / "scripts")]
 import made_values  # noqa: E402
 import safetensors_file  # noqa: E402
+import make_sequence_layers_golden as sequences  # noqa: E402
 from make_sequence_layers_golden import run  # noqa: E402
 
 
@@ -126,10 +127,38 @@ def convolutions():
     return {name: (module, [shape], plain) for name, (module, shape) in modules.items()}
 
 
+def attention():
+    mha, later, padding = nn.MultiheadAttention, sequences.later, sequences.padding
+    weighted = dict(average_attn_weights=False)
+
+    def transformer(module, x):
+        return [module(x[0], x[1], tgt_mask=later(3), src_key_padding_mask=padding(),
+                       memory_key_padding_mask=padding())]
+
+    return {
+        "bias_kv": (mha(8, 2, add_bias_kv=True, batch_first=True), [(2, 5, 8)],
+                    lambda m, x: list(m(x[0], x[0], x[0], key_padding_mask=padding(),
+                                        attn_mask=later(5), **weighted))),
+        "bias_kv_plain": (mha(8, 2, bias=False, add_bias_kv=True), [(5, 2, 8)],
+                          lambda m, x: list(m(x[0], x[0], x[0], **weighted))),
+        "zero_attn": (mha(8, 2, add_zero_attn=True, batch_first=True), [(2, 3, 8), (2, 5, 8)],
+                      lambda m, x: list(m(x[0], x[1], x[1], key_padding_mask=padding(), **weighted))),
+        "both_added": (mha(8, 2, kdim=6, vdim=4, add_bias_kv=True, add_zero_attn=True),
+                       [(3, 2, 8), (5, 2, 6), (5, 2, 4)],
+                       lambda m, x: list(m(*x, attn_mask=made_values.array((4, 3, 5), 77, 2.0),
+                                           **weighted))),
+        "both_added_no_batch": (mha(8, 2, add_bias_kv=True, add_zero_attn=True), [(5, 8)],
+                                lambda m, x: list(m(x[0], x[0], x[0], attn_mask=later(5),
+                                                    **weighted))),
+        "transformer": (nn.Transformer(8, 2, 2, 1, 12, 0.0), [(5, 2, 8), (3, 2, 8)], transformer),
+    }
+
+
 FILES = {
     "weight_norms": weight_norms,
     "packed": packed,
     "convolutions": convolutions,
+    "attention": attention,
 }
 
 

@@ -162,6 +162,53 @@ TEST(TorchLayers, GiveTheValuesAndGradientsOfTorch) {
   expect_as_in_torch("sequences.safetensors", all);
 }
 
+// The output and the weights, of one input or of a query, keys and values.
+LayerCase with_weights(const std::string& name, const std::vector<Dims>& inputs,
+                       MultiheadAttention::Options options, const AttentionMasks& masks = {}) {
+  return {name, inputs, [=](Module& r, const Tensors& x) -> Tensors {
+            auto& m = attention(r, options);
+            const Tensor& key = x.size() > 1 ? x[1] : x[0];
+            return {m(x[0], key, x.size() > 2 ? x[2] : key, masks), m.weights(x[0], key, masks)};
+          }};
+}
+
+TEST(TorchLayers, AddKeysAsTorchDoes) {
+  expect_as_in_torch(
+      "attention.safetensors",
+      {with_weights("bias_kv", {{2, 5, 8}}, {.batch_first = true, .add_bias_kv = true},
+                    {.attn = later(5), .key_padding = padding()}),
+       with_weights("bias_kv_plain", {{5, 2, 8}}, {.bias = false, .add_bias_kv = true}),
+       with_weights("zero_attn", {{2, 3, 8}, {2, 5, 8}},
+                    {.batch_first = true, .add_zero_attn = true}, {.key_padding = padding()}),
+       with_weights("both_added", {{3, 2, 8}, {5, 2, 6}, {5, 2, 4}},
+                    {.kdim = 6, .vdim = 4, .add_bias_kv = true, .add_zero_attn = true},
+                    {.attn = made_array({4, 3, 5}, 77, 2)}),
+       with_weights("both_added_no_batch", {{5, 8}}, {.add_bias_kv = true, .add_zero_attn = true},
+                    {.causal = true}),
+       {"transformer", {{5, 2, 8}, {3, 2, 8}}, [](Module& r, const Tensors& x) -> Tensors {
+          return {layer<Transformer>(r, 2, 1, kPost)(x[0], x[1], {.key_padding = padding()},
+                                                     {.attn = later(3)},
+                                                     {.key_padding = padding()})};
+        }}});
+}
+
+TEST(MultiheadAttentionLayer, ItsWeightsRefuseWhatACallDoes) {
+  MultiheadAttention m(nullptr, "", 8, 2, {.batch_first = true});
+  Tensor x(made_array({2, 3, 8}, 1));
+  auto error = [&](const Tensor& query, const Tensor& key) {
+    return error_of([&] { m.weights(query, key); });
+  };
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 3, 8}, 1))), "expected one batch"));
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 8}, 1))), "or two without a batch"));
+  EXPECT_TRUE(contains(error(Tensor(made_array({8}, 1)), x), "or two without a batch"));
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({2, 3, 7}, 1))), "expected keys of three dims"));
+  Transformer t(nullptr, "", 1, 1, kPre);
+  EXPECT_TRUE(contains(error_of([&] {
+                         t(x, Tensor(made_array({3, 3, 8}, 1)));
+                       }),
+                       "of one batch and 8 features, got (2, 3, 8) and (3, 3, 8)"));
+}
+
 TEST(MultiheadAttentionLayer, GivesZerosWhereNothingIsSeen) {
   MultiheadAttention m(nullptr, "", 8, 2, {.batch_first = true});
   Tensor x(made_array({1, 3, 8}, 1));
