@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/layers/activation.h"
+#include "nn/layers/adaptive_softmax.h"
 #include "nn/layers/alibi.h"
 #include "nn/layers/attention.h"
 #include "nn/layers/container.h"
@@ -10,6 +11,7 @@
 #include "nn/layers/distance.h"
 #include "nn/layers/dropout.h"
 #include "nn/layers/embedding.h"
+#include "nn/layers/fractional_pool.h"
 #include "nn/layers/gated.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/moe.h"

@@ -71,6 +71,32 @@ def weight_norms():
     return out
 
 
+def convolutions():
+    plain = lambda m, x: [m(x[0])]  # noqa: E731
+    one, two, three = (2, 4, 9), (2, 4, 6, 7), (1, 2, 4, 5, 4)
+    conv1, conv2, conv3 = nn.Conv1d, nn.Conv2d, nn.Conv3d
+    modules = {
+        "conv1d_reflect": (conv1(4, 6, 3, 2, 2, 2, 2, padding_mode="reflect"), one),
+        "conv1d_replicate": (conv1(4, 6, 3, padding=2, padding_mode="replicate"), one),
+        "conv1d_circular": (conv1(4, 6, 3, padding=1, padding_mode="circular", bias=False), one),
+        "conv1d_same": (conv1(4, 6, 4, padding="same", dilation=3), one),
+        "conv1d_same_circular": (conv1(4, 6, 4, padding="same", padding_mode="circular"), one),
+        "conv1d_valid": (conv1(4, 6, 3, 2, "valid"), one),
+        "conv2d_reflect": (conv2(4, 6, 3, 2, (1, 2), padding_mode="reflect"), two),
+        "conv2d_replicate": (conv2(4, 6, (3, 2), padding=(2, 0), padding_mode="replicate"), two),
+        "conv2d_circular": (conv2(4, 6, 3, 1, 2, 2, padding_mode="circular"), two),
+        "conv2d_same": (conv2(4, 6, (3, 2), padding="same", dilation=(1, 3), groups=2), two),
+        "conv2d_same_reflect": (conv2(4, 6, (3, 4), padding="same", padding_mode="reflect"), two),
+        "conv2d_no_batch": (conv2(4, 6, 3, padding=1, padding_mode="reflect"), two[1:]),
+        "conv3d_reflect": (conv3(2, 3, 2, padding=1, padding_mode="reflect"), three),
+        "conv3d_replicate": (conv3(2, 3, (2, 3, 2), 1, (1, 0, 2), padding_mode="replicate"), three),
+        "conv3d_circular": (conv3(2, 3, 3, padding=1, padding_mode="circular"), three),
+        "conv3d_same": (conv3(2, 3, (2, 3, 4), padding="same"), three),
+        "conv3d_same_replicate": (conv3(2, 3, 2, padding="same", padding_mode="replicate"), three),
+    }
+    return {name: (module, [shape], plain) for name, (module, shape) in modules.items()}
+
+
 def packed():
     rnn = nn.utils.rnn
 
@@ -101,32 +127,6 @@ def packed():
     }
 
 
-def convolutions():
-    plain = lambda m, x: [m(x[0])]  # noqa: E731
-    one, two, three = (2, 4, 9), (2, 4, 6, 7), (1, 2, 4, 5, 4)
-    conv1, conv2, conv3 = nn.Conv1d, nn.Conv2d, nn.Conv3d
-    modules = {
-        "conv1d_reflect": (conv1(4, 6, 3, 2, 2, 2, 2, padding_mode="reflect"), one),
-        "conv1d_replicate": (conv1(4, 6, 3, padding=2, padding_mode="replicate"), one),
-        "conv1d_circular": (conv1(4, 6, 3, padding=1, padding_mode="circular", bias=False), one),
-        "conv1d_same": (conv1(4, 6, 4, padding="same", dilation=3), one),
-        "conv1d_same_circular": (conv1(4, 6, 4, padding="same", padding_mode="circular"), one),
-        "conv1d_valid": (conv1(4, 6, 3, 2, "valid"), one),
-        "conv2d_reflect": (conv2(4, 6, 3, 2, (1, 2), padding_mode="reflect"), two),
-        "conv2d_replicate": (conv2(4, 6, (3, 2), padding=(2, 0), padding_mode="replicate"), two),
-        "conv2d_circular": (conv2(4, 6, 3, 1, 2, 2, padding_mode="circular"), two),
-        "conv2d_same": (conv2(4, 6, (3, 2), padding="same", dilation=(1, 3), groups=2), two),
-        "conv2d_same_reflect": (conv2(4, 6, (3, 4), padding="same", padding_mode="reflect"), two),
-        "conv2d_no_batch": (conv2(4, 6, 3, padding=1, padding_mode="reflect"), two[1:]),
-        "conv3d_reflect": (conv3(2, 3, 2, padding=1, padding_mode="reflect"), three),
-        "conv3d_replicate": (conv3(2, 3, (2, 3, 2), 1, (1, 0, 2), padding_mode="replicate"), three),
-        "conv3d_circular": (conv3(2, 3, 3, padding=1, padding_mode="circular"), three),
-        "conv3d_same": (conv3(2, 3, (2, 3, 4), padding="same"), three),
-        "conv3d_same_replicate": (conv3(2, 3, 2, padding="same", padding_mode="replicate"), three),
-    }
-    return {name: (module, [shape], plain) for name, (module, shape) in modules.items()}
-
-
 def attention():
     mha, later, padding = nn.MultiheadAttention, sequences.later, sequences.padding
     weighted = dict(average_attn_weights=False)
@@ -154,11 +154,44 @@ def attention():
     }
 
 
+def adaptive_softmax():
+    def call(targets):
+        def everything(module, x):
+            output, loss = module(x[0], targets)
+            rows = x[0] if x[0].dim() == 2 else x[0].unsqueeze(0)
+            return [output, loss, module.log_prob(rows), module.predict(rows).float()]
+        return everything
+
+    kind = nn.AdaptiveLogSoftmaxWithLoss
+    many = made_values.integers((12,), 60, 20)
+    return {
+        "adaptive": (kind(8, 20, [5, 12], div_value=2.0, head_bias=True), [(12, 8)], call(many)),
+        "adaptive_sharp": (kind(20, 20, [2, 9]), [(12, 20)], call(many)),
+        "adaptive_one_cluster": (kind(8, 20, [4]), [(12, 8)], call(many)),
+        "adaptive_no_batch": (kind(8, 20, [4]), [(8,)], call(torch.tensor(7))),
+    }
+
+
+def fractional_pool():
+    samples = lambda *shape: made_values.array(shape, 70, 1.0, 0.5)  # noqa: E731
+    plain = lambda m, x: [m(x[0])]  # noqa: E731
+    images, volumes = nn.FractionalMaxPool2d, nn.FractionalMaxPool3d
+    return {
+        "images": (images((2, 3), (4, 5), _random_samples=samples(2, 3, 2)), [(2, 3, 9, 11)], plain),
+        "images_of_one": (images(2, (1, 3), _random_samples=samples(1, 2, 2)), [(1, 2, 5, 6)], plain),
+        "images_no_batch": (images(3, 5, _random_samples=samples(1, 3, 2)), [(3, 8, 8)], plain),
+        "volumes": (volumes((2, 3, 2), (3, 4, 5), _random_samples=samples(2, 2, 3)),
+                    [(2, 2, 6, 7, 8)], plain),
+    }
+
+
 FILES = {
     "weight_norms": weight_norms,
-    "packed": packed,
     "convolutions": convolutions,
+    "packed": packed,
     "attention": attention,
+    "adaptive_softmax": adaptive_softmax,
+    "fractional_pool": fractional_pool,
 }
 
 
