@@ -28,6 +28,21 @@ class CallScope {
   ModuleScope scope_;
 };
 
+// While one lives, the parameters that calls of the module make anew are there.
+class MadeParameters {
+ public:
+  explicit MadeParameters(const Module& module) {
+    if (!module.made_.empty()) [[unlikely]]
+      make(module);
+  }
+
+ private:
+  class Value;
+  void make(const Module& module);
+
+  std::vector<std::shared_ptr<Value>> values_;
+};
+
 namespace detail {
 
 // Whether copies of a T can be made, of all that it holds too.
@@ -88,6 +103,7 @@ class PackedCall {
 
   std::vector<Tensor> run(const std::vector<Tensor>& inputs) {
     const CallScope scope(module_, site_);
+    const MadeParameters made(module_);
     return run_on(inputs, All());
   }
 
@@ -221,6 +237,7 @@ class Callable : public Module {
     BlockRunner* runner = self.block_runner();
     const CallScope scope(module, site);
     if (!hooks && !runner) {
+      const MadeParameters made(module);
       return static_cast<Result>(module.forward(std::forward<Args>(args)...));
     }
     return call_around<M, Result, Args...>(module, site, runner, std::forward<Args>(args)...);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/layers/activation.h"
+#include "nn/layers/adaptive_softmax.h"
 #include "nn/layers/alibi.h"
 #include "nn/layers/attention.h"
 #include "nn/layers/container.h"
@@ -10,11 +11,13 @@
 #include "nn/layers/distance.h"
 #include "nn/layers/dropout.h"
 #include "nn/layers/embedding.h"
+#include "nn/layers/fractional_pool.h"
 #include "nn/layers/gated.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/moe.h"
 #include "nn/layers/multihead_attention.h"
 #include "nn/layers/normalize.h"
+#include "nn/layers/packed_sequence.h"
 #include "nn/layers/pad.h"
 #include "nn/layers/patches.h"
 #include "nn/layers/pool.h"
@@ -22,3 +25,4 @@
 #include "nn/layers/rotary.h"
 #include "nn/layers/transformer.h"
 #include "nn/layers/upsample.h"
+#include "nn/layers/weight_norm.h"

@@ -6,6 +6,7 @@
 
 #include "autograd/context.h"
 #include "nn/callable.h"
+#include "nn/parametrization.h"
 #include "nn/type_name.h"
 
 namespace tessera::nn {
@@ -227,7 +228,19 @@ void Module::resolve_names() {
     values.name = full_name(name);
     if (starts_anew) values.fill(0, flat(parameter.data()));
   }
+  for (const Made& made : made_) rename_made(made);
   for (Module* child : children_) child->resolve_names();
+}
+
+void Module::rename_made(const Made& made) const {
+  const Module& by = *made.by;
+  bool starts_anew = true;  // those that have values
+  for (size_t i = 0; i < by.parameters_.size(); ++i) {
+    const Tensor& part = by.parameters_[i].second;
+    bool is_there = part.device().type != DeviceType::meta;
+    if (is_there && !has_first_values(part, by.initial_values_[i])) starts_anew = false;
+  }
+  made.by->rename(*this, made.name, starts_anew);
 }
 
 void Module::apply(const std::function<void(Module&)>& fn) {

@@ -20,6 +20,7 @@ namespace tessera::nn {
 
 class BlockRunner;
 class Module;
+class Parametrization;
 
 // Takes what is no Wanted. Constructors of children that begin with one are deleted, so that the
 // compiler's message about `Linear fc{"fc", 4, 2}` says by this name what is missing.
@@ -225,6 +226,8 @@ class Module {
  private:
   friend class ModuleScope;
   friend class CallScope;
+  friend class MadeParameters;
+  friend class Parametrization;
   enum class Kind { parameters, buffers, all };
 
   void check_name(const std::string& name) const;
@@ -238,6 +241,14 @@ class Module {
   // Full names of this module and those below, from the parent's on, and the values that go with
   // them.
   void resolve_names();
+  // A parameter that calls make anew, of others (nn/parametrization.h).
+  struct Made {
+    std::string name;
+    Tensor tensor;
+    Parametrization* by;
+  };
+  // What the parameter is made of starts as it does under the name that it has now.
+  void rename_made(const Made& made) const;
   [[noreturn]] void throw_not_found(std::string_view path) const;
   [[noreturn]] void throw_of_type(std::string_view path, const std::type_info& wanted) const;
 
@@ -255,6 +266,7 @@ class Module {
   std::shared_ptr<const std::string> path_ = no_path();
   NamedTensors parameters_;
   std::vector<InitialValues> initial_values_;  // of parameters_
+  std::vector<Made> made_;
   NamedTensors buffers_;
   std::vector<Array> buffers_aside_;  // of buffers_, while the module is on meta
   std::vector<Module*> children_;

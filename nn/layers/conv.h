@@ -1,18 +1,42 @@
 // Convolutions, and transposed ones, of one to three dims. Lists of sizes hold one number for all
 // dims, or one for each. weight and bias start uniform in (-1 / sqrt(fan), 1 / sqrt(fan)), fan
-// being the number of elements of weight[0].
+// being the number of elements of weight[0]. The batch may be missing from x and the result.
 #pragma once
 
+#include <initializer_list>
+#include <optional>
+
+#include "autograd/ops/conv.h"
+#include "autograd/ops/join.h"
 #include "nn/layers/layer.h"
 
 namespace tessera::nn {
 
+// Sizes of padding, or PyTorch's name for them; `same` needs a stride of 1.
+struct ConvPads {
+  ConvPads(int64_t size) : sizes{size} {}
+  ConvPads(std::initializer_list<int64_t> each) : sizes(each) {}
+  ConvPads(Dims each) : sizes(std::move(each)) {}
+  ConvPads(ConvPadding padding) : name(padding) {}
+
+  Dims sizes{};
+  std::optional<ConvPadding> name = std::nullopt;
+};
+
+// What a convolution's padding comes to.
+struct ResolvedPads {
+  Dims sizes{0};  // of the zeros that the operation puts around x
+  Dims sides{};   // what pad() puts around x before it; empty: nothing
+};
+
+// padding_mode says what is put around x: zeros (constant), or what pad() makes of x.
 struct Conv1dOptions {
   int64_t stride = 1;
-  int64_t padding = 0;
+  ConvPads padding = 0;
   int64_t dilation = 1;
   int64_t groups = 1;
   bool bias = true;
+  PadMode padding_mode = PadMode::constant;
 };
 
 // x (N, in, L) -> (N, out, OL); weight (out, in / groups, kernel), bias (out,).
@@ -29,14 +53,16 @@ class Conv1d : public OwnLayer {
 
  private:
   Conv1dOptions options_;
+  ResolvedPads pads_;
 };
 
 struct Conv2dOptions {
   Dims stride = {1};
-  Dims padding = {0};
+  ConvPads padding = 0;
   Dims dilation = {1};
   int64_t groups = 1;
   bool bias = true;
+  PadMode padding_mode = PadMode::constant;
 };
 
 // x (N, in, H, W) -> (N, out, OH, OW); weight (out, in / groups, KH, KW), bias (out,).
@@ -57,14 +83,16 @@ class Conv2d : public OwnLayer {
 
  private:
   Conv2dOptions options_;
+  ResolvedPads pads_;
 };
 
 struct Conv3dOptions {
   Dims stride = {1};
-  Dims padding = {0};
+  ConvPads padding = 0;
   Dims dilation = {1};
   int64_t groups = 1;
   bool bias = true;
+  PadMode padding_mode = PadMode::constant;
 };
 
 // x (N, in, D, H, W) -> (N, out, OD, OH, OW); weight (out, in / groups, KD, KH, KW), bias (out,).
@@ -85,6 +113,7 @@ class Conv3d : public OwnLayer {
 
  private:
   Conv3dOptions options_;
+  ResolvedPads pads_;
 };
 
 struct ConvTranspose1dOptions {

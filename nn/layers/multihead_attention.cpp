@@ -15,6 +15,31 @@ Init xavier_uniform(int64_t rows, int64_t cols) {
   return Init::uniform(std::sqrt(6 / static_cast<double>(rows + cols)));
 }
 
+// Queries, keys and, if defined, values as they are given, and with the batch first.
+void check_inputs(const std::vector<Tensor>& given) {
+  size_t dims = given[0].dim();
+  std::string shapes;
+  bool fit = dims == 2 || dims == 3;
+  for (const Tensor& x : given) {
+    fit = fit && x.dim() == dims;
+    shapes += (shapes.empty() ? "" : &x == &given.back() ? " and " : ", ") + to_string(x.shape());
+  }
+  TESSERA_CHECK(fit,
+                "[{}] expected queries, keys and values of three dims, or two without a batch, got "
+                "{}",
+                kMultihead, shapes);
+}
+
+void check_batches(const std::vector<Tensor>& batch_first) {
+  const Tensor& k = batch_first[1];
+  const Tensor& v = batch_first.back();
+  TESSERA_CHECK(
+      batch_first[0].size(0) == k.size(0) && k.size(0) == v.size(0) && k.size(1) == v.size(1),
+      "[{}] expected one batch, and as many keys as values, got {}, {} and {} with the "
+      "batch first",
+      kMultihead, batch_first[0].shape(), k.shape(), v.shape());
+}
+
 bool is_bool(const Tensor& mask) { return mask.dtype() == DType::boolean; }
 
 // A mask of torch.nn's, of bool or floating, as a floating one of that dtype.
@@ -100,6 +125,11 @@ MultiheadAttention::MultiheadAttention(Module* parent, std::string name, int64_t
     k_proj_weight = add("k_proj_weight", kdim);
     v_proj_weight = add("v_proj_weight", vdim);
   }
+  if (options.add_bias_kv) {
+    Init xavier = Init::xavier_normal({1, 1, embed});
+    bias_k = add_parameter("bias_k", {1, 1, embed}, xavier);
+    bias_v = add_parameter("bias_v", {1, 1, embed}, xavier);
+  }
   if (!options.bias) return;
   in_proj_bias = add_parameter("in_proj_bias", {3 * embed}, Init::constant(0));
   out_proj.set_initial_values(out_proj.bias, Init::constant(0));
@@ -126,6 +156,24 @@ Tensor MultiheadAttention::by_head(const Tensor& x) const {
   return transpose(reshape(x, {x.size(0), x.size(1), heads_, embed_ / heads_}), 1, 2);
 }
 
+Tensor MultiheadAttention::with_added(const Tensor& by_head_given, int64_t part) const {
+  Tensor x = by_head_given;
+  if (options_.add_bias_kv) {
+    Tensor added =
+        expand(by_head(part == 1 ? bias_k : bias_v), {x.size(0), heads_, 1, embed_ / heads_});
+    x = cat({x, tessera::to(added, x.dtype())}, 2);
+  }
+  return options_.add_zero_attn ? pad(x, {0, 0, 0, 1}) : x;
+}
+
+Tensor MultiheadAttention::with_added_seen(const Tensor& mask, int64_t keys) const {
+  int64_t added = (options_.add_bias_kv ? 1 : 0) + (options_.add_zero_attn ? 1 : 0);
+  if (!mask.defined() || added == 0) return mask;
+  Dims shape = mask.shape();
+  shape.back() = keys;
+  return pad(expand(mask, shape), {0, added});
+}
+
 // All three batch first.
 Tensor MultiheadAttention::attend(const Tensor& query, const Tensor& key, const Tensor& value,
                                   const AttentionMasks& masks) const {
@@ -135,7 +183,9 @@ Tensor MultiheadAttention::attend(const Tensor& query, const Tensor& key, const 
   Tensor q, k, v;
   if (one_input) {
     Tensor qkv = linear(query, in_proj_weight, in_proj_bias);
-    if (!masks.attn.defined() && !masks.key_padding.defined() && dropout_p == 0) {
+    bool adds_keys = options_.add_bias_kv || options_.add_zero_attn;
+    bool masked = masks.attn.defined() || masks.key_padding.defined();
+    if (!masked && !adds_keys && dropout_p == 0) {
       return self_attention(qkv, heads_, masks.causal);
     }
     std::vector<Tensor> parts = chunk(qkv, 3, 2);
@@ -147,50 +197,51 @@ Tensor MultiheadAttention::attend(const Tensor& query, const Tensor& key, const 
     k = project(key, 1);
     v = project(value, 2);
   }
-  Tensor mask = for_attention(joined(masks, query.size(0), heads_, q, k));
-  Tensor out = scaled_dot_product_attention(q, k, v, mask, dropout_p);
+  Tensor mask = with_added_seen(joined(masks, query.size(0), heads_, q, k), k.size(2));
+  Tensor out = scaled_dot_product_attention(q, with_added(k, 1), with_added(v, 2),
+                                            for_attention(mask), dropout_p);
   return reshape(transpose(out, 1, 2), {query.size(0), query.size(1), embed_});
+}
+
+Tensor MultiheadAttention::with_batch_first(const Tensor& x) const {
+  if (x.dim() == 2) return unsqueeze(x, 0);
+  return options_.batch_first ? x : transpose(x, 0, 1);
+}
+
+Tensor MultiheadAttention::as_given(const Tensor& x, bool had_batch) const {
+  if (!had_batch) return squeeze(x, 0);
+  return options_.batch_first ? x : transpose(x, 0, 1);
 }
 
 Tensor MultiheadAttention::forward(const Tensor& query, const Tensor& key, const Tensor& value,
                                    const AttentionMasks& masks) const {
-  size_t dims = query.dim();
-  TESSERA_CHECK((dims == 2 || dims == 3) && key.dim() == dims && value.dim() == dims,
-                "[{}] expected queries, keys and values of three dims, or two without a batch, got "
-                "{}, {} and {}",
-                kMultihead, query.shape(), key.shape(), value.shape());
+  check_inputs({query, key, value});
   // What is one input stays one, so that it is projected once.
-  auto batch_first = [&](const Tensor& x) {
-    if (dims == 2) return unsqueeze(x, 0);
-    return options_.batch_first ? x : transpose(x, 0, 1);
-  };
-  Tensor q = batch_first(query);
-  Tensor k = key.shared() == query.shared() ? q : batch_first(key);
-  Tensor v = value.shared() == key.shared() ? k : batch_first(value);
-  TESSERA_CHECK(q.size(0) == k.size(0) && k.size(0) == v.size(0) && k.size(1) == v.size(1),
-                "[{}] expected one batch, and as many keys as values, got {}, {} and {}",
-                kMultihead, query.shape(), key.shape(), value.shape());
-  Tensor out = out_proj(attend(q, k, v, masks));
-  if (dims == 2) return squeeze(out, 0);
-  return options_.batch_first ? out : transpose(out, 0, 1);
+  Tensor q = with_batch_first(query);
+  Tensor k = key.shared() == query.shared() ? q : with_batch_first(key);
+  Tensor v = value.shared() == key.shared() ? k : with_batch_first(value);
+  check_batches({q, k, v});
+  return as_given(out_proj(attend(q, k, v, masks)), query.dim() == 3);
 }
 
 Tensor MultiheadAttention::weights(const Tensor& query, const Tensor& key,
                                    const AttentionMasks& masks) const {
   const Composed scope;
-  auto batch_first = [&](const Tensor& x) {
-    return options_.batch_first || x.dim() != 3 ? x : transpose(x, 0, 1);
-  };
-  Tensor q = project(batch_first(query), 0);
-  Tensor k = project(batch_first(key), 1);
-  Tensor mask = joined(masks, q.size(0), heads_, q, k);
+  const MadeParameters made(*this);
+  check_inputs({query, key});
+  std::vector<Tensor> given{with_batch_first(query), with_batch_first(key)};
+  check_batches(given);
+  Tensor q = project(given[0], 0);
+  Tensor k = project(given[1], 1);
+  Tensor mask = with_added_seen(joined(masks, q.size(0), heads_, q, k), k.size(2));
   double scale = 1 / std::sqrt(static_cast<double>(embed_ / heads_));
-  Tensor scores = matmul(q, transpose(k, 2, 3)) * scale;
-  if (!mask.defined()) return softmax(scores);
+  Tensor scores = matmul(q, transpose(with_added(k, 1), 2, 3)) * scale;
+  auto with_batch = [&](const Tensor& x) { return query.dim() == 3 ? x : squeeze(x, 0); };
+  if (!mask.defined()) return with_batch(softmax(scores));
   scores = scores + as_scores(mask, scores.dtype());
   // A query that sees no key weighs none.
   Tensor blind = eq(amax(scores, {-1}, true), kHidden);
-  return masked_fill(softmax(masked_fill(scores, blind, 0)), blind, 0);
+  return with_batch(masked_fill(softmax(masked_fill(scores, blind, 0)), blind, 0));
 }
 
 }  // namespace tessera::nn

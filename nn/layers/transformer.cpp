@@ -119,4 +119,30 @@ Tensor TransformerDecoder::forward(const Tensor& tgt, const Tensor& memory,
   return norm_ ? (*norm_)(x) : x;
 }
 
+Transformer::Transformer(Module* parent, std::string name, int64_t encoder_layers,
+                         int64_t decoder_layers, const TransformerOptions& options)
+    : Callable(parent, std::move(name)),
+      options_(options),
+      encoder_(this, "encoder", encoder_layers, options, true),
+      decoder_(this, "decoder", decoder_layers, options, true) {
+  keep_callers_place();
+  for (const Tensor& parameter : parameters()) {
+    if (parameter.dim() < 2) continue;
+    set_initial_values(parameter, Init::xavier_uniform(parameter.shape()));
+  }
+}
+
+Tensor Transformer::forward(const Tensor& src, const Tensor& tgt, const AttentionMasks& src_masks,
+                            const AttentionMasks& tgt_masks,
+                            const AttentionMasks& memory_masks) const {
+  bool fit = (src.dim() == 2 || src.dim() == 3) && src.dim() == tgt.dim() &&
+             src.size(-1) == options_.width && tgt.size(-1) == options_.width;
+  int64_t batch = options_.batch_first ? 0 : 1;
+  TESSERA_CHECK(fit && (src.dim() == 2 || src.size(batch) == tgt.size(batch)),
+                "[Transformer] expected sources and targets of one batch and {} features, got {} "
+                "and {}",
+                options_.width, src.shape(), tgt.shape());
+  return decoder_(tgt, encoder_(src, src_masks), tgt_masks, memory_masks);
+}
+
 }  // namespace tessera::nn

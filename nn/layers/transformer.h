@@ -118,4 +118,25 @@ class TransformerDecoder : public Callable<TransformerDecoder> {
   std::optional<LayerNorm> norm_;
 };
 
+// An encoder and a decoder, each with a last norm: src (S, N, width) and tgt (T, N, width), or the
+// batch first, or without one -> tgt's shape. Matrices start uniform as Xavier and Glorot say.
+class Transformer : public Callable<Transformer> {
+ public:
+  using Callable::Callable;
+  Transformer(Module* parent, std::string name, int64_t encoder_layers, int64_t decoder_layers,
+              const TransformerOptions& options);
+  Tensor forward(const Tensor& src, const Tensor& tgt, const AttentionMasks& src_masks,
+                 const AttentionMasks& tgt_masks, const AttentionMasks& memory_masks) const;
+  Tensor operator()(const Tensor& src, const Tensor& tgt, const AttentionMasks& src_masks = {},
+                    const AttentionMasks& tgt_masks = {}, const AttentionMasks& memory_masks = {},
+                    CallSite site = {}) const {
+    return call(*this, site, src, tgt, src_masks, tgt_masks, memory_masks);
+  }
+
+ private:
+  TransformerOptions options_;
+  TransformerEncoder encoder_;
+  TransformerDecoder decoder_;
+};
+
 }  // namespace tessera::nn

@@ -5,6 +5,7 @@
 #include "autograd/context.h"
 #include "autograd/ops.h"
 #include "tests/nn/layers/naive.h"
+#include "tests/nn/layers/torch_cases.h"
 #include "tests/support/error_of.h"
 
 namespace tessera::nn {
@@ -68,6 +69,82 @@ TEST(Conv2d, RefusesWhatDoesNotFit) {
             "[ConvTranspose2d] expected a kernel of at least 1, got (0,)");
   EXPECT_EQ(error_of([&] { Conv1d(&root, "c", 4, 6, 0); }),
             "[Conv1d] expected a kernel of at least 1, got 0");
+}
+
+template <class L, class Kernel, class Options>
+test::LayerCase conv_case(const std::string& name, const Dims& input, int64_t in, int64_t out,
+                          const Kernel& kernel, const Options& options) {
+  return {name, {input}, [=](Module& root, const std::vector<Tensor>& x) -> std::vector<Tensor> {
+            return {test::layer<L>(root, in, out, kernel, options)(x[0])};
+          }};
+}
+
+using Cases = std::vector<test::LayerCase>;
+
+Cases cases_of_lines() {
+  auto of = [](const std::string& name, int64_t kernel, const Conv1dOptions& options) {
+    return conv_case<Conv1d>("conv1d_" + name, {2, 4, 9}, 4, 6, kernel, options);
+  };
+  return {
+      of("reflect", 3,
+         {.stride = 2, .padding = 2, .dilation = 2, .groups = 2, .padding_mode = PadMode::reflect}),
+      of("replicate", 3, {.padding = 2, .padding_mode = PadMode::replicate}),
+      of("circular", 3, {.padding = 1, .bias = false, .padding_mode = PadMode::circular}),
+      of("same", 4, {.padding = ConvPadding::same, .dilation = 3}),
+      of("same_circular", 4, {.padding = ConvPadding::same, .padding_mode = PadMode::circular}),
+      of("valid", 3, {.stride = 2, .padding = ConvPadding::valid}),
+  };
+}
+
+Cases cases_of_images() {
+  auto of = [](const std::string& name, const Dims& kernel, const Conv2dOptions& options) {
+    return conv_case<Conv2d>("conv2d_" + name, {2, 4, 6, 7}, 4, 6, kernel, options);
+  };
+  return {
+      of("reflect", {3}, {.stride = {2}, .padding = {1, 2}, .padding_mode = PadMode::reflect}),
+      of("replicate", {3, 2}, {.padding = {2, 0}, .padding_mode = PadMode::replicate}),
+      of("circular", {3}, {.padding = {2}, .dilation = {2}, .padding_mode = PadMode::circular}),
+      of("same", {3, 2}, {.padding = ConvPadding::same, .dilation = {1, 3}, .groups = 2}),
+      of("same_reflect", {3, 4}, {.padding = ConvPadding::same, .padding_mode = PadMode::reflect}),
+      conv_case<Conv2d>("conv2d_no_batch", {4, 6, 7}, 4, 6, 3,
+                        Conv2dOptions{.padding = 1, .padding_mode = PadMode::reflect}),
+  };
+}
+
+Cases cases_of_volumes() {
+  auto of = [](const std::string& name, const Dims& kernel, const Conv3dOptions& options) {
+    return conv_case<Conv3d>("conv3d_" + name, {1, 2, 4, 5, 4}, 2, 3, kernel, options);
+  };
+  return {
+      of("reflect", {2}, {.padding = 1, .padding_mode = PadMode::reflect}),
+      of("replicate", {2, 3, 2}, {.padding = {1, 0, 2}, .padding_mode = PadMode::replicate}),
+      of("circular", {3}, {.padding = 1, .padding_mode = PadMode::circular}),
+      of("same", {2, 3, 4}, {.padding = ConvPadding::same}),
+      of("same_replicate", {2}, {.padding = ConvPadding::same, .padding_mode = PadMode::replicate}),
+  };
+}
+
+TEST(Convolutions, PadAsTorchDoes) {
+  Cases all;
+  for (const Cases& cases : {cases_of_lines(), cases_of_images(), cases_of_volumes()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  test::expect_as_in_torch("convolutions.safetensors", all);
+}
+
+TEST(Convolutions, RefusePaddingThatDoesNotFit) {
+  EXPECT_EQ(error_of([] {
+              Conv2d(nullptr, "", 4, 6, 3, {.stride = {1, 2}, .padding = ConvPadding::same});
+            }),
+            "[Conv2d] padding by `same` needs a stride of 1, got (1, 2)");
+  EXPECT_EQ(error_of([] {
+              Conv1d(nullptr, "", 4, 6, 3, {.padding = {1, 2}});
+            }),
+            "[Conv1d] expected one size, or one for each of 1 dims, got (1, 2)");
+  EXPECT_EQ(error_of([] { Conv3d(nullptr, "", 4, 6, 3, {.padding = -1}); }),
+            "[Conv3d] expected a padding of at least 0, got (-1,)");
+  Conv1d wide(nullptr, "", 4, 6, 3, {.padding = 3, .padding_mode = PadMode::reflect});
+  EXPECT_NE(error_of([&] { wide(Tensor(random_array({2, 4, 3}))); }), "");
 }
 
 }  // namespace

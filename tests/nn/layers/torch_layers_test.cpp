@@ -2,11 +2,9 @@
 // scripts/make_sequence_layers_golden.py.
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "autograd/ops.h"
-#include "core/io/safetensors.h"
 #include "nn/layers.h"
+#include "tests/nn/layers/torch_cases.h"
 #include "tests/support/error_of.h"
 #include "tests/support/made_values.h"
 
@@ -17,6 +15,9 @@ using test::close_to;
 using test::contains;
 using test::doubles;
 using test::error_of;
+using test::expect_as_in_torch;
+using test::layer;
+using test::LayerCase;
 using test::made_array;
 
 Tensor later(int64_t size) {
@@ -29,24 +30,10 @@ Tensor padding() {
 
 using Tensors = std::vector<Tensor>;
 
-// A layer and what is called of it; the names of parameters are those below the module.
-struct LayerCase {
-  std::string name;
-  std::vector<Dims> inputs;
-  std::function<Tensors(Module& root, const Tensors& x)> call;
-};
-
 Tensors results_of(const RecurrentResult& result) {
   Tensors out{result.output, result.state.h};
   if (result.state.c.defined()) out.push_back(result.state.c);
   return out;
-}
-
-// Calls L(args...) the first time it is asked for.
-template <class L, class... Args>
-L& layer(Module& root, Args&&... args) {
-  if (!root.find("m")) root.attach("m", make<L>(std::forward<Args>(args)...));
-  return root.get<L>("m");
 }
 
 const TransformerOptions kPost{.width = 8, .heads = 2, .feedforward = 12, .dropout = 0};
@@ -167,49 +154,59 @@ std::vector<LayerCase> recurrent_cases() {
   };
 }
 
-void expect_as_in_torch(const LayerCase& given, const std::map<std::string, Array>& golden) {
-  auto expected = [&](const std::string& key) {
-    return doubles(golden.at(given.name + "." + key));
-  };
-  auto close = [&](const Array& x, const std::string& key) {
-    EXPECT_TRUE(close_to(doubles(x), expected(key), 2e-5, 2e-5)) << given.name << ' ' << key;
-  };
-  Tensors x;
-  for (size_t i = 0; i < given.inputs.size(); ++i) {
-    x.emplace_back(made_array(given.inputs[i], 100 + i, 2), true);
+TEST(TorchLayers, GiveTheValuesAndGradientsOfTorch) {
+  std::vector<LayerCase> all;
+  for (const auto& cases : {attention_cases(), transformer_cases(), recurrent_cases()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
   }
-  Module root;
-  given.call(root, x);  // makes the layer
-  test::fill_with_made_values(root);
-  Tensors y = given.call(root, x);
-  Tensor total;
-  for (size_t i = 0; i < y.size(); ++i) {
-    close(y[i].data(), fmt::format("y{}", i));
-    Tensor part = sum(y[i] * Tensor(made_array(y[i].shape(), 200 + i)));
-    total = total.defined() ? total + part : part;
-  }
-  total.backward();
-  for (size_t i = 0; i < x.size(); ++i) close(x[i].grad().data(), fmt::format("dx{}", i));
-  NamedTensors named = root.named_parameters();
-  std::sort(named.begin(), named.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<double> dw;
-  for (size_t k = 0; k < named.size(); ++k) {
-    const Tensor& p = named[k].second;
-    dw.push_back(sum(p.grad() * Tensor(made_array(p.shape(), 300 + k))).item<double>());
-  }
-  EXPECT_TRUE(close_to(dw, expected("dw"), 5e-5, 5e-5)) << given.name;
+  expect_as_in_torch("sequences.safetensors", all);
 }
 
-TEST(TorchLayers, GiveTheValuesAndGradientsOfTorch) {
-  std::map<std::string, Array> golden;
-  for (auto& [name, array] :
-       load_safetensors(TESSERA_GOLDEN_DIR "/nn/sequences.safetensors").tensors) {
-    golden.emplace(name, array);
-  }
-  for (const auto& cases : {attention_cases(), transformer_cases(), recurrent_cases()}) {
-    for (const LayerCase& each : cases) expect_as_in_torch(each, golden);
-  }
+// The output and the weights, of one input or of a query, keys and values.
+LayerCase with_weights(const std::string& name, const std::vector<Dims>& inputs,
+                       MultiheadAttention::Options options, const AttentionMasks& masks = {}) {
+  return {name, inputs, [=](Module& r, const Tensors& x) -> Tensors {
+            auto& m = attention(r, options);
+            const Tensor& key = x.size() > 1 ? x[1] : x[0];
+            return {m(x[0], key, x.size() > 2 ? x[2] : key, masks), m.weights(x[0], key, masks)};
+          }};
+}
+
+TEST(TorchLayers, AddKeysAsTorchDoes) {
+  expect_as_in_torch(
+      "attention.safetensors",
+      {with_weights("bias_kv", {{2, 5, 8}}, {.batch_first = true, .add_bias_kv = true},
+                    {.attn = later(5), .key_padding = padding()}),
+       with_weights("bias_kv_plain", {{5, 2, 8}}, {.bias = false, .add_bias_kv = true}),
+       with_weights("zero_attn", {{2, 3, 8}, {2, 5, 8}},
+                    {.batch_first = true, .add_zero_attn = true}, {.key_padding = padding()}),
+       with_weights("both_added", {{3, 2, 8}, {5, 2, 6}, {5, 2, 4}},
+                    {.kdim = 6, .vdim = 4, .add_bias_kv = true, .add_zero_attn = true},
+                    {.attn = made_array({4, 3, 5}, 77, 2)}),
+       with_weights("both_added_no_batch", {{5, 8}}, {.add_bias_kv = true, .add_zero_attn = true},
+                    {.causal = true}),
+       {"transformer", {{5, 2, 8}, {3, 2, 8}}, [](Module& r, const Tensors& x) -> Tensors {
+          return {layer<Transformer>(r, 2, 1, kPost)(x[0], x[1], {.key_padding = padding()},
+                                                     {.attn = later(3)},
+                                                     {.key_padding = padding()})};
+        }}});
+}
+
+TEST(MultiheadAttentionLayer, ItsWeightsRefuseWhatACallDoes) {
+  MultiheadAttention m(nullptr, "", 8, 2, {.batch_first = true});
+  Tensor x(made_array({2, 3, 8}, 1));
+  auto error = [&](const Tensor& query, const Tensor& key) {
+    return error_of([&] { m.weights(query, key); });
+  };
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 3, 8}, 1))), "expected one batch"));
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 8}, 1))), "or two without a batch"));
+  EXPECT_TRUE(contains(error(Tensor(made_array({8}, 1)), x), "or two without a batch"));
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({2, 3, 7}, 1))), "expected keys of three dims"));
+  Transformer t(nullptr, "", 1, 1, kPre);
+  EXPECT_TRUE(contains(error_of([&] {
+                         t(x, Tensor(made_array({3, 3, 8}, 1)));
+                       }),
+                       "of one batch and 8 features, got (2, 3, 8) and (3, 3, 8)"));
 }
 
 TEST(MultiheadAttentionLayer, GivesZerosWhereNothingIsSeen) {
