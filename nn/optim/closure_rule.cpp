@@ -72,9 +72,8 @@ double Objective::max_abs(const Pieces& x) {
 
 void ClosureRule::update(const Slice&, const Array&, const UpdateStep&) const {
   throw_error(
-      fmt::format("[{}] it asks for the loss several times in a step: "
-                  "Optimizer::step(lr, closure) and TrainStep::run let it, and it stands "
-                  "by itself, in no average of another rule",
+      fmt::format("[{}] it asks for the loss several times in a step, as Optimizer::step(lr, loss) "
+                  "and TrainStep::run let it, and stands in no average of another rule",
                   name()));
 }
 

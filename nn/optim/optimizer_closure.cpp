@@ -21,6 +21,11 @@ class Optimizer::ClosureObjective final : public Objective {
     for (Item& item : optimizer.items_) {
       if (!item.param.requires_grad()) continue;
       optimizer.make_state(item);
+      Device device = item.param.device();
+      TESSERA_CHECK(params_.empty() || params_[0].device() == device,
+                    "[Optimizer] expected all parameters on one device, for the rule moves them at "
+                    "once, got {} and {}",
+                    to_string(params_[0].device()), to_string(device));
       items_.push_back(&item);
       params_.push_back(in_one_row(item.param.data()));
       states_.resize(item.infos.size());
