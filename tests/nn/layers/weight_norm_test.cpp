@@ -218,6 +218,21 @@ TEST(NormsOfWeights, AreComputedInF32) {
   EXPECT_EQ(y.dtype(), DType::bf16);
 }
 
+TEST(NormsOfWeights, AreSummedUp) {
+  struct Both : Callable<Both> {
+    Linear fc{this, "fc", 5, 4};
+    Linear other{this, "other", 4, 4};
+    Tensor forward(const Tensor& x) { return other(fc(x)); }
+  } net;
+  weight_norm(net.fc);
+  SpectralNorm& norm = spectral_norm(net.other);
+  Array before = norm.u().data().clone();
+  Summary summary = net.summary(Tensor(made_array({2, 5}, 1)));
+  EXPECT_EQ(summary.rows[0].parameters, 20 + 4 + 4 + 16 + 4);
+  EXPECT_EQ(summary.rows[0].output, "(2, 4)");
+  EXPECT_TRUE(same_bits(norm.u().data(), before));
+}
+
 TEST(SpectralNorm, MakesTheLargestSingularValueOne) {
   Net net;
   SpectralNorm& norm = spectral_norm(net.conv);
