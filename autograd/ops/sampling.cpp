@@ -40,7 +40,7 @@ void check_all(const char* op, const Tensor& met, const Tensor& x, const char* w
   });
 }
 
-void check_floating(const char* op, const Tensor& x, const char* what) {
+void check_parameter_dtype(const char* op, const Tensor& x, const char* what) {
   TESSERA_CHECK(is_floating(x.dtype()), "[{}] expected {} of a floating dtype, got {}", op, what,
                 x.dtype());
 }
@@ -57,7 +57,7 @@ const RandomFamily& sampler_of(const Array& x) { return kernels(x.device()).rand
 
 // Logarithms of gamma numbers, f64, where they were drawn.
 Tensor log_gammas(const char* op, const Tensor& concentration) {
-  check_floating(op, concentration, "a concentration");
+  check_parameter_dtype(op, concentration, "a concentration");
   Tensor met = logical_and(gt(concentration, 0), isfinite(concentration));
   check_all(op, met, concentration, "finite concentrations above 0");
   Array a = parameters(concentration);
@@ -126,7 +126,7 @@ Tensor dirichlet(TensorArg concentration) {
 Tensor poisson(TensorArg rate) {
   const NoGrad constant;
   const Composed scope;
-  check_floating("poisson", rate, "a rate");
+  check_parameter_dtype("poisson", rate, "a rate");
   check_all("poisson", logical_and(ge(rate, 0), isfinite(rate)), rate,
             "finite rates of at least 0");
   Array mean = parameters(rate);
@@ -139,7 +139,7 @@ Tensor binomial(TensorArg count, TensorArg p) {
   const NoGrad constant;
   const Composed scope;
   Dims shape = pointwise::check_operands("binomial", {count, p});
-  check_floating("binomial", p, "probabilities");
+  check_parameter_dtype("binomial", p, "probabilities");
   check_all("binomial",
             logical_and(logical_and(ge(count, 0), eq(count, floor(count))), isfinite(count)), count,
             "whole numbers of trials of at least 0");
