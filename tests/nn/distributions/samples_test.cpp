@@ -65,7 +65,7 @@ double student_cdf(double t) {
   double u = t / std::sqrt(3.0);
   return 0.5 + (u / (1 + u * u) + std::atan(u)) / std::numbers::pi;
 }
-// Of half-numbers of concentration, and of small ones as far as the tail is a power.
+// Of a beta number whose concentrations are 1/2.
 double arcsine_cdf(double x) { return 2 / std::numbers::pi * std::asin(std::sqrt(x)); }
 
 struct Continuous {
@@ -225,7 +225,22 @@ TEST(DistributionSamples, HaveTheShapesOfSamplesBatchesAndEvents) {
   EXPECT_EQ(Gamma(Array::full({2}, 1, DType::bf16), 1).sample().dtype(), DType::bf16);
 }
 
-// Those of one step on one thread, then of many.
+// As summaries of models want it.
+TEST(DistributionSamples, OnADeviceWithoutElementsHaveShapes) {
+  Tensor x(Array::full({3}, 0.5, DType::f32, Device{DeviceType::meta, 0}), true);
+  for (const Tensor& y :
+       {Normal(x, x).rsample({2}), Gamma(x, 1).rsample({2}), Beta(x, x).rsample({2}),
+        Bernoulli(x).sample({2}), Poisson(x).sample({2}), Binomial(x, x).sample({2}),
+        Normal(x, x).log_prob(full_like(x, 1)) + Laplace(x, x).sample({2})}) {
+    EXPECT_EQ(y.shape(), (Dims{2, 3}));
+    EXPECT_EQ(y.device(), x.device());
+  }
+  EXPECT_EQ(Categorical(x).sample({2}).shape(), (Dims{2}));
+  sum(Dirichlet(x).rsample({2})).backward();
+  EXPECT_EQ(x.grad().shape(), x.shape());
+}
+
+// On one thread, then on many.
 TEST(DistributionSamples, AreTheSameForAnyNumberOfThreads) {
   std::vector<Array> expected;
   for (int threads : kThreadCounts) {
