@@ -41,6 +41,7 @@
 #include "nn/data/image_dataset.h"
 #include "nn/data/sampler.h"
 #include "nn/data/text_dataset.h"
+#include "nn/distributions.h"
 #include "nn/layers.h"
 #include "nn/loss.h"
 #include "nn/metrics.h"

@@ -37,6 +37,7 @@
 #include "autograd/ops/random_fill.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/same.h"
+#include "autograd/ops/sampling.h"
 #include "autograd/ops/scan.h"
 #include "autograd/ops/scatter_reduce.h"
 #include "autograd/ops/shape.h"

@@ -7,6 +7,7 @@
 
 #include "core/array.h"
 #include "core/cpu/cpu.h"
+#include "core/cpu/draws.h"
 #include "core/cpu/random.h"
 #include "core/kernels/random.h"
 #include "core/parallel.h"
@@ -135,6 +136,21 @@ void draw_without_replacement(const RandomStream& stream, int64_t row, const dou
   std::copy_n(order.begin(), k, out);
 }
 
+// Of numbers that take long, each.
+constexpr int64_t kSlowTile = 256;
+
+// out[i] = fn(i, in[i]...) for arrays of f64.
+template <class F, class... Arrays>
+void each_slowly(const Array& out, F&& fn, const Arrays&... in) {
+  auto* to = out.data<double>();
+  auto run = [&](const auto*... from) {
+    parallel_tiles(out.numel(), kSlowTile, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] = fn(i, from[i]...);
+    });
+  };
+  run(static_cast<const double*>(in.template data<double>())...);
+}
+
 class Random final : public RandomFamily {
  public:
   void uniform(const RandomStream& stream, int64_t first, double low, double high,
@@ -221,6 +237,49 @@ class Random final : public RandomFamily {
       auto* draw = replacement ? draw_with_replacement : draw_without_replacement;
       draw(stream, row, from + row * n, n, to + row * k, k);
     });
+  }
+
+  void log_gamma(const RandomStream& stream, const Array& concentration,
+                 const Array& out) const override {
+    each_slowly(
+        out,
+        [&](int64_t i, double c) {
+          ElementDraws draws(stream, i);
+          return draw_log_gamma(draws, c);
+        },
+        concentration);
+  }
+
+  void poisson(const RandomStream& stream, const Array& rate, const Array& out) const override {
+    each_slowly(
+        out,
+        [&](int64_t i, double r) {
+          ElementDraws draws(stream, i);
+          return draw_poisson(draws, r);
+        },
+        rate);
+  }
+
+  void binomial(const RandomStream& stream, const Array& count, const Array& p,
+                const Array& out) const override {
+    each_slowly(
+        out,
+        [&](int64_t i, double n, double chance) {
+          ElementDraws draws(stream, i);
+          return draw_binomial(draws, n, chance);
+        },
+        count, p);
+  }
+
+  void gamma_slope(const Array& a, const Array& x, const Array& out) const override {
+    each_slowly(
+        out, [](int64_t, double a, double x) { return cpu::gamma_slope(a, x); }, a, x);
+  }
+
+  void beta_slope(const Array& x, const Array& a, const Array& b, const Array& out) const override {
+    each_slowly(
+        out, [](int64_t, double x, double a, double b) { return cpu::beta_slope(x, a, b); }, x, a,
+        b);
   }
 
   void dropout_mask(const RandomStream& stream, int64_t first, double p,

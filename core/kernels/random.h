@@ -35,6 +35,22 @@ class RandomFamily {
   // replacement at least k positive weights.
   virtual void multinomial(const RandomStream& stream, const Array& weights, bool replacement,
                            const Array& out) const = 0;
+
+  // Below, all arrays are row-major f64 of one shape. out[i] depends on the stream, i and the
+  // parameters at i alone.
+  // The logarithm of a gamma number of scale 1, for a finite concentration above 0.
+  virtual void log_gamma(const RandomStream& stream, const Array& concentration,
+                         const Array& out) const = 0;
+  // For a finite rate of at least 0.
+  virtual void poisson(const RandomStream& stream, const Array& rate, const Array& out) const = 0;
+  // Successes among count trials, a whole number of at least 0, with probability p in [0, 1].
+  virtual void binomial(const RandomStream& stream, const Array& count, const Array& p,
+                        const Array& out) const = 0;
+  // dx/da of gamma numbers x of concentration a and scale 1 at a fixed quantile.
+  virtual void gamma_slope(const Array& a, const Array& x, const Array& out) const = 0;
+  // dx/da / (1 - x) of beta numbers x of concentrations a and b at a fixed quantile.
+  virtual void beta_slope(const Array& x, const Array& a, const Array& b,
+                          const Array& out) const = 0;
 };
 
 }  // namespace tessera
