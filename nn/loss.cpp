@@ -106,7 +106,9 @@ Loss ctc_loss(TensorArg log_probs, TensorArg targets, TensorArg input_lengths,
               TensorArg target_lengths, const CtcLossOptions& options) {
   const Composed scope;
   CtcLossOptions mean = options;
-  mean.reduction = Reduction::mean;
+  // A mean over none would be a NaN.
+  mean.reduction =
+      log_probs.dim() == 3 && log_probs.size(1) == 0 ? Reduction::sum : Reduction::mean;
   auto batch = static_cast<double>(log_probs.dim() == 3 ? log_probs.size(1) : 1);
   Tensor of_batch =
       tessera::ctc_loss(summable(log_probs), targets, input_lengths, target_lengths, mean);
