@@ -227,4 +227,14 @@ Loss triplet_margin_loss(TensorArg anchor, TensorArg positive, TensorArg negativ
       tessera::triplet_margin_loss(summable(anchor), summable(positive), summable(negative), each));
 }
 
+Loss triplet_margin_with_distance_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
+                                       const DistanceFunction& distance,
+                                       const TripletDistanceLossOptions& options) {
+  const Composed scope;
+  TripletDistanceLossOptions each = options;
+  each.reduction = Reduction::none;
+  return sum_of(tessera::triplet_margin_with_distance_loss(summable(anchor), summable(positive),
+                                                           summable(negative), distance, each));
+}
+
 }  // namespace tessera::nn

@@ -77,5 +77,8 @@ Loss multilabel_margin_loss(TensorArg x, TensorArg target);
 Loss multilabel_soft_margin_loss(TensorArg x, TensorArg target, TensorArg weight = {});
 Loss triplet_margin_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
                          const TripletMarginLossOptions& options = {});
+Loss triplet_margin_with_distance_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
+                                       const DistanceFunction& distance = {},
+                                       const TripletDistanceLossOptions& options = {});
 
 }  // namespace tessera::nn
