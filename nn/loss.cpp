@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/ops/arithmetic.h"
+#include "autograd/ops/linear_cross_entropy.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 
@@ -88,6 +89,17 @@ Loss cross_entropy_loss(TensorArg logits, TensorArg targets, const CrossEntropyO
   summed.reduction = Reduction::sum;
   Tensor sum = cross_entropy(reshape(summable(logits), {rows, logits.size(-1)}),
                              reshape(targets, {rows}), summed);
+  return {sum, weight_of(targets, options.weight, options.ignore_index)};
+}
+
+Loss linear_cross_entropy_loss(TensorArg x, TensorArg weight, TensorArg bias, TensorArg targets,
+                               const CrossEntropyOptions& options) {
+  const Composed scope;
+  CrossEntropyOptions summed = options;
+  summed.reduction = Reduction::sum;
+  bool narrow = is_floating(x.dtype()) && item_size(x.dtype()) == 2;
+  Tensor sum = linear_cross_entropy(x, weight, bias, targets, summed,
+                                    narrow ? std::optional(DType::f32) : std::nullopt);
   return {sum, weight_of(targets, options.weight, options.ignore_index)};
 }
 

@@ -32,6 +32,11 @@ struct Loss {
 // Targets of the logits' shape, floating, are probabilities of the classes: all rows count.
 Loss cross_entropy_loss(TensorArg logits, TensorArg targets,
                         const CrossEntropyOptions& options = {});
+// Of the logits linear(x, weight, bias), x (..., in), weight (C, in) and bias (C,) or undefined,
+// with the same bits: many rows of many classes are held a piece at a time
+// (autograd/ops/linear_cross_entropy.h).
+Loss linear_cross_entropy_loss(TensorArg x, TensorArg weight, TensorArg bias, TensorArg targets,
+                               const CrossEntropyOptions& options = {});
 // Of logarithms of probabilities (..., C): shapes and weight as above, for indices.
 Loss nll_loss(TensorArg x, TensorArg targets, const NllLossOptions& options = {});
 

@@ -47,12 +47,12 @@ class MoeModel final : public Model {
     ModuleList<MoeBlock> layers;
     RmsNorm norm;
   };
-  // The logits, and what each layer chose.
-  Tensor run(const data::Batch& batch, std::vector<MoeResult>& chosen) const;
+  // What the output layer takes, (B, T, width), and what each layer chose.
+  Tensor hidden(const data::Batch& batch, std::vector<MoeResult>& chosen) const;
 
   MoeModelOptions options_;
   Body model_;
-  std::optional<Linear> lm_head_;
+  std::optional<OutputLayer> lm_head_;
 };
 
 }  // namespace tessera::nn
