@@ -50,6 +50,10 @@ void fill_truncated(const RandomStream& stream, int64_t first, double mean, doub
   double from = 2 * normal_cdf((low - mean) / std) - 1;
   double to = 2 * normal_cdf((high - mean) / std) - 1;
   kernels(out.device()).random().uniform(stream, first, from, to, out);
+  // Bounds in the far tails round to -1 or 1, where the inverse is infinite: the tails end a digit
+  // before, and bounds that lie beyond that are what all values are.
+  double last = 1 - std::numeric_limits<float>::epsilon() / 2;
+  out.copy_(clamp(Tensor(out), -last, last).data());
   kernels(out.device()).unary().run(UnaryOp::erfinv, out, out);
   Tensor values = affine(Tensor(out), std * std::numbers::sqrt2, mean);
   out.copy_(clamp(values, low, high).data());

@@ -23,6 +23,8 @@
 #include "nn/layers/pool.h"
 #include "nn/layers/recurrent.h"
 #include "nn/layers/rotary.h"
+#include "nn/layers/rrelu.h"
 #include "nn/layers/transformer.h"
+#include "nn/layers/unpool.h"
 #include "nn/layers/upsample.h"
 #include "nn/layers/weight_norm.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/ops/arithmetic.h"
+#include "autograd/ops/linear_cross_entropy.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 
@@ -91,6 +92,17 @@ Loss cross_entropy_loss(TensorArg logits, TensorArg targets, const CrossEntropyO
   return {sum, weight_of(targets, options.weight, options.ignore_index)};
 }
 
+Loss linear_cross_entropy_loss(TensorArg x, TensorArg weight, TensorArg bias, TensorArg targets,
+                               const CrossEntropyOptions& options) {
+  const Composed scope;
+  CrossEntropyOptions summed = options;
+  summed.reduction = Reduction::sum;
+  bool narrow = is_floating(x.dtype()) && item_size(x.dtype()) == 2;
+  Tensor sum = linear_cross_entropy(x, weight, bias, targets, summed,
+                                    narrow ? std::optional(DType::f32) : std::nullopt);
+  return {sum, weight_of(targets, options.weight, options.ignore_index)};
+}
+
 Loss nll_loss(TensorArg x, TensorArg targets, const NllLossOptions& options) {
   const Composed scope;
   check_class_targets("nll_loss", x, targets);
@@ -106,7 +118,9 @@ Loss ctc_loss(TensorArg log_probs, TensorArg targets, TensorArg input_lengths,
               TensorArg target_lengths, const CtcLossOptions& options) {
   const Composed scope;
   CtcLossOptions mean = options;
-  mean.reduction = Reduction::mean;
+  // A mean over none would be a NaN.
+  mean.reduction =
+      log_probs.dim() == 3 && log_probs.size(1) == 0 ? Reduction::sum : Reduction::mean;
   auto batch = static_cast<double>(log_probs.dim() == 3 ? log_probs.size(1) : 1);
   Tensor of_batch =
       tessera::ctc_loss(summable(log_probs), targets, input_lengths, target_lengths, mean);
@@ -223,6 +237,16 @@ Loss triplet_margin_loss(TensorArg anchor, TensorArg positive, TensorArg negativ
   each.reduction = Reduction::none;
   return sum_of(
       tessera::triplet_margin_loss(summable(anchor), summable(positive), summable(negative), each));
+}
+
+Loss triplet_margin_with_distance_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
+                                       const DistanceFunction& distance,
+                                       const TripletDistanceLossOptions& options) {
+  const Composed scope;
+  TripletDistanceLossOptions each = options;
+  each.reduction = Reduction::none;
+  return sum_of(tessera::triplet_margin_with_distance_loss(summable(anchor), summable(positive),
+                                                           summable(negative), distance, each));
 }
 
 }  // namespace tessera::nn

@@ -32,6 +32,11 @@ struct Loss {
 // Targets of the logits' shape, floating, are probabilities of the classes: all rows count.
 Loss cross_entropy_loss(TensorArg logits, TensorArg targets,
                         const CrossEntropyOptions& options = {});
+// Of the logits linear(x, weight, bias), x (..., in), weight (C, in) and bias (C,) or undefined,
+// with the same bits: many rows of many classes are held a piece at a time
+// (autograd/ops/linear_cross_entropy.h).
+Loss linear_cross_entropy_loss(TensorArg x, TensorArg weight, TensorArg bias, TensorArg targets,
+                               const CrossEntropyOptions& options = {});
 // Of logarithms of probabilities (..., C): shapes and weight as above, for indices.
 Loss nll_loss(TensorArg x, TensorArg targets, const NllLossOptions& options = {});
 
@@ -77,5 +82,8 @@ Loss multilabel_margin_loss(TensorArg x, TensorArg target);
 Loss multilabel_soft_margin_loss(TensorArg x, TensorArg target, TensorArg weight = {});
 Loss triplet_margin_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
                          const TripletMarginLossOptions& options = {});
+Loss triplet_margin_with_distance_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
+                                       const DistanceFunction& distance = {},
+                                       const TripletDistanceLossOptions& options = {});
 
 }  // namespace tessera::nn

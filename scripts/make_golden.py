@@ -28,11 +28,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "gol
 def main():
     from cases import Family
     import arguments, decompositions, dtypes, elementwise, index, layers, linalg, losses, network
-    import operators, reduce, shape
+    import operators, reduce, sampling, shape
 
     fills = {}
     for module in (arguments, decompositions, dtypes, elementwise, index, layers, linalg, losses,
-                   network, operators, reduce, shape):
+                   network, operators, reduce, sampling, shape):
         fills.update(module.FAMILIES)
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(root, "tests", "golden")

@@ -9,7 +9,6 @@
 #include "autograd/ops/softmax.h"
 #include "autograd/record.h"
 #include "core/kernels.h"
-#include "core/kernels/softmax.h"
 #include "core/promotion.h"
 
 namespace tessera {
@@ -109,14 +108,7 @@ RowLosses losses_of_rows(const Tensor& x, const Array& target, const CrossEntrop
                           const Tensor& dy, const Node& node) {
                         Array target = starget.get(node.op());
                         if (context().grad_enabled) {
-                          Tensor x = sx.get(node);
-                          Coefficients c(target, args, x.size(1), x.dtype());
-                          // Rows that do not count are left out: what is not finite in them, or
-                          // in a mean over none, times 0 would be a NaN.
-                          Tensor ignored = eq(Tensor(target), args.ignore_index);
-                          Tensor kept = masked_fill(x, unsqueeze(ignored, 1), 0);
-                          Tensor slope = softmax(kept, 1) * Tensor(c.total) - Tensor(c.share);
-                          return Grads{unsqueeze(where(ignored, 0, dy), 1) * slope};
+                          return Grads{class_loss_slope(sx.get(node), target, args, dy)};
                         }
                         Array x = sx.array(node);
                         Array dx = Array::empty(x.shape(), x.dtype(), x.device());
@@ -127,17 +119,6 @@ RowLosses losses_of_rows(const Tensor& x, const Array& target, const CrossEntrop
                         return Grads{Tensor(dx)};
                       });
   return {out, weights};
-}
-
-Tensor reduced(const Tensor& losses, const Array& weights, const Dims& shape, Reduction reduction) {
-  if (reduction == Reduction::none) return reshape(losses, shape);
-  if (reduction == Reduction::sum) return sum(losses);
-  Tensor total;
-  {
-    const NoGrad no_grad;
-    total = sum(Tensor(weights));
-  }
-  return sum(losses) / total;
 }
 
 // -sum over the classes of target w log softmax(x)
@@ -197,6 +178,29 @@ Tensor widened_to(const Tensor& x, DType dtype) { return x.defined() ? to(x, dty
 
 }  // namespace
 
+Tensor class_loss_slope(const Tensor& x, const Array& target, const CrossEntropyArgs& args,
+                        const Tensor& dy) {
+  Coefficients c(target, args, x.size(1), x.dtype());
+  // Rows that do not count are left out: what is not finite in them, or in a mean over none, times
+  // 0 would be a NaN.
+  Tensor ignored = eq(Tensor(target), args.ignore_index);
+  Tensor kept = masked_fill(x, unsqueeze(ignored, 1), 0);
+  Tensor slope = softmax(kept, 1) * Tensor(c.total) - Tensor(c.share);
+  return unsqueeze(where(ignored, 0, dy), 1) * slope;
+}
+
+Tensor reduce_class_losses(const Tensor& losses, const Array& weights, const Dims& shape,
+                           Reduction reduction) {
+  if (reduction == Reduction::none) return reshape(losses, shape);
+  if (reduction == Reduction::sum) return sum(losses);
+  Tensor total;
+  {
+    const NoGrad no_grad;
+    total = sum(Tensor(weights));
+  }
+  return sum(losses) / total;
+}
+
 Tensor cross_entropy(TensorArg x, TensorArg target, const CrossEntropyOptions& options) {
   const Composed scope;
   check_classes("cross_entropy", x, target, options.weight);
@@ -216,7 +220,8 @@ Tensor cross_entropy(TensorArg x, TensorArg target, const CrossEntropyOptions& o
   if (options.weight.defined()) args.weight = options.weight.data().to(compute).contiguous();
   Array indices = target.data().contiguous().view({target.numel()});
   RowLosses rows = losses_of_rows(as_rows(to(x, compute)), indices, args);
-  return to(reduced(rows.losses, rows.weights, target.shape(), options.reduction), x.dtype());
+  return to(reduce_class_losses(rows.losses, rows.weights, target.shape(), options.reduction),
+            x.dtype());
 }
 
 Tensor cross_entropy(TensorArg x, TensorArg target, Reduction reduction) {
@@ -235,7 +240,8 @@ Tensor nll_loss(TensorArg x, TensorArg target, const NllLossOptions& options) {
   const Picks picks(target.data(), options, rows.size(1), compute);
   Tensor picked = reshape(gather(rows, 1, picks.at), {target.numel()});
   Tensor losses = neg(masked_fill(picked * Tensor(picks.weight), Tensor(picks.ignored), 0));
-  return to(reduced(losses, picks.weight, target.shape(), options.reduction), x.dtype());
+  return to(reduce_class_losses(losses, picks.weight, target.shape(), options.reduction),
+            x.dtype());
 }
 
 }  // namespace tessera

@@ -6,6 +6,7 @@
 #include "autograd/ops/decompositions.h"
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/extremes.h"
+#include "autograd/ops/index.h"
 #include "autograd/ops/join.h"
 #include "autograd/ops/linalg_common.h"
 #include "autograd/ops/matmul.h"
@@ -75,6 +76,42 @@ Tensor solved_by_qr(const Tensor& a, const Tensor& b, const Qr& f) {
   return matmul(f.q, solve_triangular(matrix_transpose(f.r), b, /*upper=*/false));
 }
 
+Qr qr_of(const Tensor& a) { return qr(a.size(-2) >= a.size(-1) ? a : matrix_transpose(a)); }
+
+// Each matrix by what it is: those that lack rank by their pseudoinverses, the others by QR.
+Tensor solved_one_by_one(const Tensor& a, const Tensor& b, const Tensor& lacking,
+                         const RankTolerance& tolerance) {
+  Dims batch = broadcast_shapes(batch_of(a.shape()), batch_of(b.shape()), "lstsq");
+  int64_t count = num_elements(batch);
+  auto flat = [&](const Tensor& x) {
+    Tensor whole = expand(x, with_sizes(batch, x.size(-2), x.size(-1)));
+    return reshape(whole, {count, x.size(-2), x.size(-1)});
+  };
+  Tensor left = flat(a);
+  Tensor right = flat(b);
+  std::vector<bool> lacks = expand(lacking, batch).data().contiguous().to_vector<bool>();
+  std::vector<int64_t> full;
+  std::vector<int64_t> deficient;
+  std::vector<int64_t> place(lacks.size());
+  for (size_t i = 0; i < lacks.size(); ++i) {
+    (lacks[i] ? deficient : full).push_back(static_cast<int64_t>(i));
+  }
+  for (size_t i = 0; i < full.size(); ++i)
+    place[static_cast<size_t>(full[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < deficient.size(); ++i) {
+    place[static_cast<size_t>(deficient[i])] = static_cast<int64_t>(full.size() + i);
+  }
+  auto chosen = [&](const Tensor& x, const std::vector<int64_t>& which) {
+    Array at = Array::from(which, {static_cast<int64_t>(which.size())});
+    return index_select(x, 0, at.to(x.device()));
+  };
+  Tensor some = chosen(left, full);
+  Tensor solved = solved_by_qr(some, chosen(right, full), qr_of(some));
+  Tensor inverse = pinv(chosen(left, deficient), tolerance);
+  Tensor all = cat({solved, matmul(inverse, chosen(right, deficient))}, 0);
+  return reshape(chosen(all, place), with_sizes(batch, a.size(-1), b.size(-1)));
+}
+
 struct Solved {
   Tensor x;
   Tensor rank;
@@ -86,13 +123,15 @@ Solved least_squares(const Tensor& a, const Tensor& b, double rcond) {
   if (a.numel() == 0) {
     return {matmul(pinv(a), b), zeros(batch_of(a.shape()), DType::i64, a.device())};
   }
-  Qr f = qr(a.size(-2) >= a.size(-1) ? a : matrix_transpose(a));
+  Qr f = qr_of(a);
   // The singular values of r are those of a.
   Tensor s = svdvals(f.r.detach());
   Tensor rank = sum(counting(s, a.size(-2), a.size(-1), tolerance), -1);
-  bool known = rank.device().type != DeviceType::meta;
-  if (known && any(rank < k).item<bool>()) return {matmul(pinv(a, tolerance), b), rank};
-  return {solved_by_qr(a, b, f), rank};
+  if (rank.device().type == DeviceType::meta) return {solved_by_qr(a, b, f), rank};
+  Tensor lacking = lt(rank, k);
+  if (!any(lacking).item<bool>()) return {solved_by_qr(a, b, f), rank};
+  if (all(lacking).item<bool>()) return {matmul(pinv(a, tolerance), b), rank};
+  return {solved_one_by_one(a, b, lacking, tolerance), rank};
 }
 
 // The largest or smallest sum of magnitudes in a row or a column.

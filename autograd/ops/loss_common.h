@@ -4,6 +4,7 @@
 #include "autograd/ops/loss.h"
 #include "autograd/ops/normalize_common.h"
 #include "autograd/ops/shape.h"
+#include "core/kernels/softmax.h"
 #include "core/promotion.h"
 
 namespace tessera {
@@ -13,6 +14,16 @@ void check_reduction(const char* op, Reduction reduction);
 
 // What the losses come to, in dtype `result`.
 Tensor reduce_losses(const Tensor& losses, Reduction reduction, DType result);
+
+// Of the losses of classes, row by row, with the weights of their targets (0 where ignored): `mean`
+// divides by the sum of these. `none` has the given shape.
+Tensor reduce_class_losses(const Tensor& losses, const Array& weights, const Dims& shape,
+                           Reduction reduction);
+
+// The gradient of cross_entropy for x (rows, C), given those of its losses, dy (rows,), as Tensor
+// functions.
+Tensor class_loss_slope(const Tensor& x, const Array& target, const CrossEntropyArgs& args,
+                        const Tensor& dy);
 
 // The common dtype of a loss's operands, and the one that it is computed in.
 struct LossDType {

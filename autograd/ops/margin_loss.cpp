@@ -211,4 +211,26 @@ Tensor triplet_margin_loss(TensorArg anchor, TensorArg positive, TensorArg negat
   return reduce_losses(losses, options.reduction, dtype.result);
 }
 
+Tensor triplet_margin_with_distance_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
+                                         const DistanceFunction& distance,
+                                         const TripletDistanceLossOptions& options) {
+  const Composed scope;
+  const char* op = "triplet_margin_with_distance_loss";
+  check_reduction(op, options.reduction);
+  LossDType dtype(op, anchor, positive, negative);
+  TESSERA_CHECK(options.margin > 0, "[{}] expected a margin above 0, got {}", op, options.margin);
+  check_as_many_dims(op, anchor, positive, negative);
+  auto apart = [&](const Tensor& a, const Tensor& b) {
+    return distance ? distance(a, b) : pairwise_distance(a, b);
+  };
+  Tensor a = dtype.wide(anchor);
+  Tensor p = dtype.wide(positive);
+  Tensor n = dtype.wide(negative);
+  Tensor near = apart(a, p);
+  Tensor far = apart(a, n);
+  if (options.swap) far = minimum(far, apart(p, n));
+  Tensor losses = relu(affine(near, 1, options.margin) - far);
+  return reduce_losses(losses, options.reduction, dtype.result);
+}
+
 }  // namespace tessera

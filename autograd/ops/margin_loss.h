@@ -3,6 +3,8 @@
 // once. Targets named by numbers (1, -1, classes) have no gradient. Reductions are those of loss.h.
 #pragma once
 
+#include <functional>
+
 #include "autograd/ops/loss.h"
 
 namespace tessera {
@@ -51,5 +53,17 @@ struct TripletMarginLossOptions {
 // which broadcast.
 Tensor triplet_margin_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
                            const TripletMarginLossOptions& options = {});
+
+// Of two tensors of one shape, one number for each pair.
+using DistanceFunction = std::function<Tensor(const Tensor& a, const Tensor& b)>;
+struct TripletDistanceLossOptions {
+  double margin = 1;
+  bool swap = false;
+  Reduction reduction = Reduction::mean;
+};
+// The same with any distance; without one, pairwise_distance's.
+Tensor triplet_margin_with_distance_loss(TensorArg anchor, TensorArg positive, TensorArg negative,
+                                         const DistanceFunction& distance = {},
+                                         const TripletDistanceLossOptions& options = {});
 
 }  // namespace tessera

@@ -1,5 +1,6 @@
 #include "autograd/ops/matmul.h"
 
+#include "autograd/ops/matmul_common.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/record.h"
@@ -7,9 +8,7 @@
 #include "core/kernels/matmul.h"
 
 namespace tessera {
-namespace {
 
-// The kernel wants stride 1 in one of the last two dims.
 Array with_unit_stride(const Array& x) {
   size_t d = x.dim();
   bool fits = x.strides()[d - 1] == 1 || x.strides()[d - 2] == 1;
@@ -18,6 +17,8 @@ Array with_unit_stride(const Array& x) {
                   (x.shape()[d - 2] > 1 && x.strides()[d - 2] == 0);
   return fits && !overlaps ? x : x.clone();
 }
+
+namespace {
 
 // (B, M, K) x (B, K, N) -> out (B, M, N)
 void product(const Array& a, const Array& b, const Array& bias, const Array& out) {
@@ -94,9 +95,6 @@ Tensor matmul(TensorArg a, TensorArg b) {
   return out;
 }
 
-namespace {
-
-// The gradients of linear as Tensor functions, for when they are differentiated in their turn.
 Grads linear_grads(const Tensor& x, const Tensor& weight, const Tensor& dy, const Node& node) {
   int64_t rows = num_elements(Dims(std::span(x.shape().data(), x.dim() - 1)));
   Tensor flat_x = reshape(x, {rows, weight.size(1)});
@@ -107,8 +105,6 @@ Grads linear_grads(const Tensor& x, const Tensor& weight, const Tensor& dy, cons
   if (grads.size() > 2 && node.wants(2)) grads[2] = sum(flat_dy, {0});
   return grads;
 }
-
-}  // namespace
 
 // dx = dy weight; dweight = dy^T x; dbias = sum of dy over rows
 Tensor linear(TensorArg x, TensorArg weight, TensorArg bias) {

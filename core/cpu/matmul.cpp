@@ -61,6 +61,25 @@ Tiling choose_tiling(int64_t m, int64_t n, int64_t k, bool transposed_a) {
           round_up((n + col_pieces - 1) / col_pieces, 16), in_passes ? 512 : k};
 }
 
+// A product in which one dim is a vocabulary's is cut without a look at its other sizes: pieces of
+// it are cut as the whole is (core/kernels/matmul.h).
+std::optional<Tiling> wide_tiling(int64_t m, int64_t n, int64_t k, bool transposed_a) {
+  // Enough columns or rows for a tile to run for a millisecond or more.
+  constexpr int64_t kVocabularyTile = 4096;
+  if (n >= kWide) return Tiling{kWidePiece, kVocabularyTile, k};
+  if (transposed_a && m >= kWide) return Tiling{kVocabularyTile, n, kWidePiece};
+  if (transposed_a || k < kWide) return std::nullopt;
+  int64_t col_pieces = pieces_of(n, 128, 8);
+  return Tiling{kWidePiece, round_up((n + col_pieces - 1) / col_pieces, 16), k};
+}
+
+Tiling tiling_of(const Array& a, int64_t m, int64_t n) {
+  int64_t k = a.shape()[2];
+  // Of one term either may be meant: the stride that is not 1 tells.
+  if (auto wide = wide_tiling(m, n, k, a.strides()[2] != 1)) return *wide;
+  return choose_tiling(m, n, k, a.strides()[2] != 1 && k > 1);
+}
+
 template <class T>
 MatrixView<T> matrix(const Array& x, int64_t batch) {
   return {x.data<T>() + batch * x.strides()[0], x.strides()[1], x.strides()[2]};
@@ -73,15 +92,14 @@ MatrixView<T> at(MatrixView<T> x, int64_t row, int64_t col) {
 }
 
 template <class T>
-void run_tiles(const Array& a, const Array& b, const Array& bias, const Array& out) {
+void run_tiles(const Array& a, const Array& b, const Array& bias, bool add, const Array& out) {
   int64_t batch = out.shape()[0];
   int64_t m = out.shape()[1];
   int64_t n = out.shape()[2];
   int64_t k = a.shape()[2];
   if (batch * m * n == 0) return;
-  bool transposed_a = a.strides()[2] != 1 && k > 1;
   // Many products of one batch are enough work for all threads as they are.
-  Tiling tiling = batch >= 8 ? Tiling{m, n, k} : choose_tiling(m, n, k, transposed_a);
+  Tiling tiling = batch >= 8 ? Tiling{m, n, k} : tiling_of(a, m, n);
   int64_t row_tiles = (m + tiling.rows - 1) / tiling.rows;
   int64_t col_tiles = (n + tiling.cols - 1) / tiling.cols;
   const T* offsets = bias.defined() ? bias.data<T>() : nullptr;
@@ -102,7 +120,7 @@ void run_tiles(const Array& a, const Array& b, const Array& bias, const Array& o
     do {
       int64_t depth = std::min(tiling.depth, k - done);
       gemm<T>(rows, cols, depth, at(left, 0, done), at(right, done, 0),
-              offsets && done == 0 ? offsets + col : nullptr, done > 0, c, ldc);
+              offsets && done == 0 ? offsets + col : nullptr, add || done > 0, c, ldc);
       done += depth;
     } while (done < k);
   });
@@ -121,7 +139,7 @@ Array widened(const Array& x) {
 // 16-bit floats: the whole product in f32, rounded once.
 void run_widened(const Array& a, const Array& b, const Array& bias, const Array& out) {
   Array wide = Array::empty(out.shape(), DType::f32);
-  run_tiles<float>(widened(a), widened(b), widened(bias), wide);
+  run_tiles<float>(widened(a), widened(b), widened(bias), false, wide);
   out.copy_(wide);
 }
 
@@ -178,8 +196,8 @@ class Matmul final : public MatmulFamily {
  public:
   void run(const Array& a, const Array& b, const Array& bias, const Array& out) const override {
     switch (out.dtype()) {
-      case DType::f32: return run_tiles<float>(a, b, bias, out);
-      case DType::f64: return run_tiles<double>(a, b, bias, out);
+      case DType::f32: return run_tiles<float>(a, b, bias, false, out);
+      case DType::f64: return run_tiles<double>(a, b, bias, false, out);
       case DType::bf16:
       case DType::f16: return run_widened(a, b, bias, out);
       case DType::i64: return run_integers<int64_t>(a, b, bias, out);
@@ -188,6 +206,10 @@ class Matmul final : public MatmulFamily {
       case DType::boolean: break;
     }
     throw_error("[matmul] expected numbers, got bool");
+  }
+  void add(const Array& a, const Array& b, const Array& out) const override {
+    visit_f32_f64(out.dtype(), "matmul",
+                  [&](auto tag) { run_tiles<typename decltype(tag)::type>(a, b, {}, true, out); });
   }
 };
 

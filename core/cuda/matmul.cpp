@@ -156,6 +156,16 @@ class Matmul final : public MatmulFamily {
       multiply<T>(x, y, epilogue, result, bias_first ? T{1} : T{0});
     });
   }
+  void add(const Array& a, const Array& b, const Array& out) const override {
+    if (out.numel() == 0 || a.shape()[2] == 0) return;
+    DeviceGuard device(out.device().index);
+    Operand x = operand_of(a);
+    Operand y = operand_of(b);
+    Operand result = operand_of(out);
+    TESSERA_ASSERT(result.op == CUBLAS_OP_N && result.array.device_raw() == out.device_raw());
+    visit_f32_f64(out.dtype(), "matmul",
+                  [&](auto tag) { multiply<typename decltype(tag)::type>(x, y, {}, result, 1); });
+  }
 };
 
 }  // namespace

@@ -1,9 +1,19 @@
 // Matrix products. core/kernels.h has the rules for every family.
 #pragma once
 
+#include <cstdint>
+
 namespace tessera {
 
 class Array;
+
+// A matrix with a dim of kWide or more, a vocabulary's, may be made or read kWidePiece rows at a
+// time. On the CPU the bits are those of one product, where b has fewer than kWide columns or a
+// has fewer than kWide rows:
+//   a b of kWide columns, or of kWide terms, for kWidePiece rows of a at a time;
+//   a^T b of kWide rows, for kWidePiece rows of a and of b at a time, by `run` and then `add`.
+inline constexpr int64_t kWide = 16384;
+inline constexpr int64_t kWidePiece = 512;
 
 class MatmulFamily {
  public:
@@ -14,6 +24,8 @@ class MatmulFamily {
   // rounded once, integers wrap around. Which dims have stride 1 is part of what f32's bits depend
   // on: the library underneath sums a transposed operand in another order.
   virtual void run(const Array& a, const Array& b, const Array& bias, const Array& out) const = 0;
+  // out += a b, as run, of f32 or f64.
+  virtual void add(const Array& a, const Array& b, const Array& out) const = 0;
 };
 
 }  // namespace tessera

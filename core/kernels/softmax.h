@@ -32,8 +32,8 @@ class SoftmaxFamily {
   virtual void cross_entropy(const Array& logits, const Array& targets,
                              const CrossEntropyArgs& args, const Array& losses, const Array& lse,
                              const Array& weights) const = 0;
-  // With p = exp(logits - lse[0] - lse[1]): dlogits[i, j] = dlosses[i] * ((1 - e) w[t] (p[i, j] -
-  // [j == t])
+  // dlogits may be logits itself. With p = exp(logits - lse[0] - lse[1]): dlogits[i, j] =
+  // dlosses[i] * ((1 - e) w[t] (p[i, j] - [j == t])
   //                                           + e / cols * (p[i, j] * sum(w) - w[j]))
   virtual void cross_entropy_grad(const Array& logits, const Array& targets,
                                   const CrossEntropyArgs& args, const Array& lse,

@@ -71,6 +71,9 @@ class Meta<MatmulFamily> final : public NoOps<MatmulFamily> {
     // 16-bit products are made in f32.
     if (item_size(out.dtype()) == 2) pass_through(out.numel() * 4);
   }
+  void add(const Array& a, const Array&, const Array& out) const override {
+    count_flops(2.0 * as_double(out.numel()) * as_double(a.size(2)));
+  }
 };
 
 // What it would get would be lost.

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/ops.h"
+#include "nn/models/output_layer.h"
 
 namespace tessera::nn {
 namespace {
@@ -56,7 +57,7 @@ Gpt::Gpt(const GptOptions& options)
   for (int64_t i = 0; i < options.layers; ++i) blocks_.emplace_back(options);
 }
 
-Tensor Gpt::forward(const data::Batch& batch) {
+Tensor Gpt::hidden(const data::Batch& batch) {
   const Tensor& tokens = batch.tokens;
   TESSERA_CHECK(tokens.defined(), "[gpt] expected a batch with tokens");
   TESSERA_CHECK(tokens.dim() == 2 && tokens.size(1) <= options_.context,
@@ -65,7 +66,18 @@ Tensor Gpt::forward(const data::Batch& batch) {
   Tensor x = wte_(tokens) + slice(wpe_.weight, 0, 0, tokens.size(1));
   x = dropout_(x);
   for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x);
-  return linear(ln_f_(x), wte_.weight);
+  return ln_f_(x);
+}
+
+Tensor Gpt::forward(const data::Batch& batch) { return linear(hidden(batch), wte_.weight); }
+
+Loss Gpt::compute_loss(const data::Batch& batch) {
+  const Tensor& targets = batch.targets;
+  if (hooks() || !targets.defined() || !makes_many_logits(targets.numel(), options_.vocabulary)) {
+    return Model::compute_loss(batch);
+  }
+  const CallScope here(*this, call_place.site);
+  return linear_cross_entropy_loss(hidden(batch), wte_.weight, {}, targets);
 }
 
 }  // namespace tessera::nn

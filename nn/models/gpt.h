@@ -42,7 +42,13 @@ class Gpt final : public LanguageModel {
   Tensor forward(const data::Batch& batch) override;
   const GptOptions& options() const { return options_; }
 
+ protected:
+  Loss compute_loss(const data::Batch& batch) override;
+
  private:
+  // What the output layer takes: (B, T, width).
+  Tensor hidden(const data::Batch& batch);
+
   GptOptions options_;
   Embedding wte_;
   Embedding wpe_;

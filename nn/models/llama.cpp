@@ -129,12 +129,27 @@ Llama::Llama(const LlamaOptions& options)
   }
 }
 
-Tensor Llama::forward(const data::Batch& batch) {
+Tensor Llama::hidden(const data::Batch& batch) {
   LlamaPlaces places = llama_places(options_, batch, "llama");
   Tensor x = model_.embed_tokens(batch.tokens);
   for (size_t i = 0; i < model_.layers.size(); ++i) x = model_.layers[i](x, places);
-  x = model_.norm(x);
+  return model_.norm(x);
+}
+
+Tensor Llama::forward(const data::Batch& batch) {
+  Tensor x = hidden(batch);
   return lm_head_ ? (*lm_head_)(x) : linear(x, model_.embed_tokens.weight);
+}
+
+Loss Llama::compute_loss(const data::Batch& batch) {
+  const Tensor& targets = batch.targets;
+  if (hooks() || !targets.defined() || !makes_many_logits(targets.numel(), options_.vocabulary)) {
+    return Model::compute_loss(batch);
+  }
+  const CallScope here(*this, call_place.site);
+  Tensor x = hidden(batch);
+  if (lm_head_) return lm_head_->loss(x, targets);
+  return linear_cross_entropy_loss(x, model_.embed_tokens.weight, {}, targets);
 }
 
 }  // namespace tessera::nn

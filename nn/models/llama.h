@@ -5,6 +5,7 @@
 
 #include "nn/layers.h"
 #include "nn/models/model.h"
+#include "nn/models/output_layer.h"
 
 namespace tessera::nn {
 
@@ -81,7 +82,13 @@ class Llama final : public LanguageModel {
   Tensor forward(const data::Batch& batch) override;
   const LlamaOptions& options() const { return options_; }
 
+ protected:
+  Loss compute_loss(const data::Batch& batch) override;
+
  private:
+  // What the output layer takes: (B, T, width).
+  Tensor hidden(const data::Batch& batch);
+
   // All but the output layer.
   struct Body : Module {
     Body(Module* parent, std::string name, const LlamaOptions& options);
@@ -93,7 +100,7 @@ class Llama final : public LanguageModel {
 
   LlamaOptions options_;
   Body model_;
-  std::optional<Linear> lm_head_;
+  std::optional<OutputLayer> lm_head_;
 };
 
 }  // namespace tessera::nn

@@ -31,14 +31,29 @@ LstmModel::LstmModel(const LstmModelOptions& options)
   decoder_->make_block();
 }
 
-Tensor LstmModel::forward(const data::Batch& batch) {
+Tensor LstmModel::hidden(const data::Batch& batch) {
   const Tensor& tokens = batch.tokens;
   TESSERA_CHECK(tokens.defined(), "[lstm] expected a batch with tokens");
   TESSERA_CHECK(tokens.dim() == 2 && tokens.size(1) <= options_.context,
                 "[lstm] expected tokens (B, T) with T up to {}, got {}", options_.context,
                 tokens.shape());
-  Tensor x = dropout_(rnn_(dropout_(encoder_(tokens))).output);
+  return dropout_(rnn_(dropout_(encoder_(tokens))).output);
+}
+
+Tensor LstmModel::forward(const data::Batch& batch) {
+  Tensor x = hidden(batch);
   return decoder_ ? (*decoder_)(x) : linear(x, encoder_.weight);
+}
+
+Loss LstmModel::compute_loss(const data::Batch& batch) {
+  const Tensor& targets = batch.targets;
+  if (hooks() || !targets.defined() || !makes_many_logits(targets.numel(), options_.vocabulary)) {
+    return Model::compute_loss(batch);
+  }
+  const CallScope here(*this, call_place.site);
+  Tensor x = hidden(batch);
+  if (decoder_) return decoder_->loss(x, targets);
+  return linear_cross_entropy_loss(x, encoder_.weight, {}, targets);
 }
 
 }  // namespace tessera::nn

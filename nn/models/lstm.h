@@ -5,6 +5,7 @@
 
 #include "nn/layers.h"
 #include "nn/models/model.h"
+#include "nn/models/output_layer.h"
 
 namespace tessera::nn {
 
@@ -27,12 +28,18 @@ class LstmModel final : public LanguageModel {
   // batch.tokens i64 (B, T) with T up to the context -> logits (B, T, vocabulary).
   Tensor forward(const data::Batch& batch) override;
 
+ protected:
+  Loss compute_loss(const data::Batch& batch) override;
+
  private:
+  // What the output layer takes: (B, T, hidden).
+  Tensor hidden(const data::Batch& batch);
+
   LstmModelOptions options_;
   Embedding encoder_;
   Dropout dropout_;
   Lstm rnn_;
-  std::optional<Linear> decoder_;
+  std::optional<OutputLayer> decoder_;
 };
 
 }  // namespace tessera::nn

@@ -54,20 +54,20 @@ MoeModel::MoeModel(const MoeModelOptions& options)
   lm_head_->make_block();
 }
 
-Tensor MoeModel::run(const data::Batch& batch, std::vector<MoeResult>& chosen) const {
+Tensor MoeModel::hidden(const data::Batch& batch, std::vector<MoeResult>& chosen) const {
   LlamaPlaces places = llama_places(options_.llama, batch, "moe");
   Tensor x = model_.embed_tokens(batch.tokens);
   for (size_t i = 0; i < model_.layers.size(); ++i) {
     chosen.push_back(model_.layers[i](x, places));
     x = std::exchange(chosen.back().output, {});
   }
-  x = model_.norm(x);
-  return lm_head_ ? (*lm_head_)(x) : linear(x, model_.embed_tokens.weight);
+  return model_.norm(x);
 }
 
 Tensor MoeModel::forward(const data::Batch& batch) {
   std::vector<MoeResult> chosen;
-  return run(batch, chosen);
+  Tensor x = hidden(batch, chosen);
+  return lm_head_ ? (*lm_head_)(x) : linear(x, model_.embed_tokens.weight);
 }
 
 Evaluation MoeModel::evaluation_of(const data::Batch& batch) const {
@@ -75,7 +75,10 @@ Evaluation MoeModel::evaluation_of(const data::Batch& batch) const {
   const Composed scope;
   TESSERA_CHECK(batch.targets.defined(), "[moe] expected a batch with targets");
   std::vector<MoeResult> chosen;
-  Loss entropy = cross_entropy_loss(run(batch, chosen), batch.targets);
+  Tensor x = hidden(batch, chosen);
+  const Tensor& embedding = model_.embed_tokens.weight;
+  Loss entropy = lm_head_ ? lm_head_->loss(x, batch.targets)
+                          : linear_cross_entropy_loss(x, embedding, {}, batch.targets);
   Loss loss = entropy;
   if (options_.balance != 0) {
     Tensor balance = balance_loss(chosen, batch.tokens.numel());

@@ -49,13 +49,13 @@ class MoeModel final : public LanguageModel {
     ModuleList<MoeBlock> layers;
     RmsNorm norm;
   };
-  // The logits, and what each layer chose.
-  Tensor run(const data::Batch& batch, std::vector<MoeResult>& chosen) const;
+  // What the output layer takes, (B, T, width), and what each layer chose.
+  Tensor hidden(const data::Batch& batch, std::vector<MoeResult>& chosen) const;
   Evaluation evaluation_of(const data::Batch& batch) const;
 
   MoeModelOptions options_;
   Body model_;
-  std::optional<Linear> lm_head_;
+  std::optional<OutputLayer> lm_head_;
 };
 
 }  // namespace tessera::nn

@@ -115,7 +115,9 @@ Loss Unet::compute_loss(const data::Batch& batch) {
   // A sum over all pixels would not fit 16 bits.
   Tensor left = to(run(seen), DType::f32) - to(images, DType::f32);
   auto samples = static_cast<double>(images.size(0));
-  return {sum(square(left)) * (samples / static_cast<double>(images.numel())), samples};
+  // Of no samples the sum is 0, whatever it is divided by.
+  double pixels = std::max(1.0, static_cast<double>(images.numel()));
+  return {sum(square(left)) * (samples / pixels), samples};
 }
 
 Evaluation Unet::compute_evaluation(const data::Batch& batch) {

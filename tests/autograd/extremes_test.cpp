@@ -141,6 +141,7 @@ constexpr Cancelling kCancelling[] = {
     {"self_attention", 2, "likewise"},
     {"poisson_nll_loss", 2, "x - t log x and log t!"},
     {"triplet_margin_loss", 1, "one distance less the other"},
+    {"triplet_margin_with_distance_loss", 1, "likewise"},
     {"corrcoef", 0, "a gradient of quotients that are 1"},
 };
 
@@ -162,6 +163,9 @@ constexpr Overflowing kOverflowing[] = {
     {"l1_loss_weighted", "denormal small large largest", "the sum of w |x - t|"},
     {"cosine_embedding_loss", "largest", "lengths"},
     {"triplet_margin_loss", "largest", "a - b"},
+    {"triplet_margin_with_distance_loss", "largest", "a - b"},
+    {"lp_pool", "denormal small large largest", "x^p"},
+    {"grid_sample", "largest", "(x + 1) W"},
     {"local_response_norm", "large largest", "squares"},
     {"corrcoef", "denormal small large largest", "variances"},
     {"cov_weights", "largest", "x - mean"},

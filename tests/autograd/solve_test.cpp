@@ -5,7 +5,9 @@
 
 #include <cmath>
 
+#include "autograd/engine.h"
 #include "autograd/ops.h"
+#include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 #include "tests/support/tensors.h"
 
@@ -139,6 +141,23 @@ TEST(LstSq, OfDeficientRankIsTheShortest) {
   EXPECT_EQ(values(whole.rank), (Values{1, 2}));
   EXPECT_TRUE(close_to(values(whole.solution), {17.0 / 28, 17.0 / 28, 1, 2}, 1e-14, 1e-14));
   EXPECT_EQ(values(lstsq(a, squeeze(b, -1), 2.0).solution), (Values{0, 0}));
+}
+
+// A matrix is solved as it is alone, whatever lies beside it in the batch.
+TEST(LstSq, DecidesByMatrix) {
+  Tensor regular = Tensor(test::random_array({3, 2}, DType::f64), true);
+  Tensor deficient = floats({1, 1, 2, 2, 3, 3}, {3, 2});
+  Tensor b = test::random_array({3, 1}, DType::f64, 2);
+  LstSq both = lstsq(stack({regular, deficient, regular}), b);
+  LstSq alone = lstsq(regular, b);
+  EXPECT_EQ(values(both.rank), (Values{2, 1, 2}));
+  EXPECT_EQ(values(select(both.solution, 0, 0)), values(alone.solution));
+  EXPECT_EQ(values(select(both.solution, 0, 2)), values(alone.solution));
+  EXPECT_TRUE(close_to(values(select(both.solution, 0, 1)), values(lstsq(deficient, b).solution),
+                       1e-14, 1e-14));
+  Tensor slope = grad({sum(both.solution)}, {regular})[0];
+  Tensor once = grad({sum(alone.solution)}, {regular})[0];
+  EXPECT_TRUE(close_to(values(slope), values(once * 2), 1e-12, 1e-12));
 }
 
 TEST(LstSq, GivesResidualsWhereRowsAreMore) {

@@ -28,6 +28,7 @@ const GoldenOps& golden_ops() {
     add_network_ops(out);
     add_operators(out);
     add_reduce_ops(out);
+    add_sampling_ops(out);
     add_shape_ops(out);
     return out;
   }();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/matmul.h"
@@ -80,6 +81,20 @@ TEST(Init, TruncatesNormals) {
   EXPECT_NEAR(found.mean, 1 + 2 * 0.4598622, 0.005);
   EXPECT_GE(found.low, 1);
   EXPECT_LE(found.high, 3);
+  // Bounds in tails of which f32 knows nothing: all values are at the nearer one, or within.
+  for (auto [mean, low, high] : {std::tuple(10.0, -2.0, 2.0), std::tuple(-9.0, 1.0, 3.0),
+                                 std::tuple(0.0, -1000.0, 1000.0), std::tuple(0.0, 5.0, 6.0)}) {
+    found = moments_of(made(Init::trunc_normal(mean, 1, low, high), {300, 400}));
+    EXPECT_GE(found.low, low);
+    EXPECT_LE(found.high, high);
+    if (mean > high + 6) {
+      EXPECT_EQ(found.low, high);
+    }
+    if (mean < low - 6) {
+      EXPECT_EQ(found.high, low);
+    }
+  }
+  EXPECT_LT(moments_of(made(Init::trunc_normal(0, 1, -1000, 1000), {300, 400})).high, 7);
 }
 
 TEST(Init, OrthogonalOnesAreAtRightAngles) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/matmul.h"
 #include "autograd/ops/shape.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -142,6 +143,70 @@ TEST(Losses, NeedNoContentOnMeta) {
   }
   EXPECT_EQ(x.grad().shape(), x.shape());
   EXPECT_EQ(log_probs.grad().shape(), log_probs.shape());
+}
+
+TEST(LinearCrossEntropyLoss, IsTheLossOfTheLogits) {
+  Tensor weight(random_array({4, 3}, DType::f32, 2));
+  Tensor bias(random_array({4}, DType::f32, 3));
+  Array targets = Array::from(std::vector<int64_t>{0, 1, 2, -100, 0, 1}, {2, 3});
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    Tensor x(random_array({2, 3, 3}).to(dtype));
+    Tensor w = to(weight, dtype);
+    Tensor b = to(bias, dtype);
+    Loss one = linear_cross_entropy_loss(x, w, b, targets, {.label_smoothing = 0.1});
+    Loss two = cross_entropy_loss(linear(x, w, b), targets, {.label_smoothing = 0.1});
+    EXPECT_EQ(one.weight, 5);
+    EXPECT_TRUE(test::same_bits(one.sum.data(), two.sum.data()));
+  }
+}
+
+// A rank may have no samples of a step: its loss counts nothing and moves nothing.
+TEST(Losses, OfNoSamplesAreZero) {
+  auto floats = [](const Dims& shape) { return Tensor(Array::zeros(shape), true); };
+  auto indices = [](const Dims& shape) { return Tensor(Array::zeros(shape, DType::i64)); };
+  const Tensor x = floats({0, 3});
+  const Tensor y = floats({0, 3});
+  const Tensor log_probs = floats({5, 0, 3});
+  const Tensor weight = floats({4, 3});
+  const std::vector<Loss> losses{
+      cross_entropy_loss(x, indices({0})),
+      cross_entropy_loss(x, y),
+      cross_entropy_loss(x, indices({0}), {.label_smoothing = 0.1}),
+      linear_cross_entropy_loss(x, weight, {}, indices({0})),
+      nn::nll_loss(x, indices({0})),
+      nn::ctc_loss(log_probs, indices({0, 2}), indices({0}), indices({0})),
+      nn::mse_loss(x, y),
+      nn::mse_loss(x, y, y),
+      nn::l1_loss(x, y),
+      nn::l1_loss(x, y, y),
+      nn::smooth_l1_loss(x, y),
+      nn::huber_loss(x, y),
+      nn::huber_loss(x, y, 1, y),
+      bce_loss(x, y),
+      bce_with_logits_loss(x, y),
+      kl_div_loss(x, y),
+      kl_div_loss(x, y, {.batch_mean = true}),
+      nn::poisson_nll_loss(x, y),
+      nn::gaussian_nll_loss(x, y, y),
+      nn::gaussian_nll_loss(x, y, 0.5),
+      nn::margin_ranking_loss(x, y, y),
+      nn::hinge_embedding_loss(x, y),
+      nn::cosine_embedding_loss(x, y, indices({0})),
+      nn::soft_margin_loss(x, y),
+      nn::multi_margin_loss(x, indices({0})),
+      nn::multilabel_margin_loss(x, indices({0, 3})),
+      nn::multilabel_soft_margin_loss(x, y),
+      nn::triplet_margin_loss(x, y, y),
+      nn::triplet_margin_with_distance_loss(x, y, y),
+  };
+  for (size_t i = 0; i < losses.size(); ++i) {
+    EXPECT_EQ(losses[i].weight, 0) << i;
+    EXPECT_EQ(losses[i].sum.item<double>(), 0) << i;
+    losses[i].sum.backward();
+  }
+  EXPECT_EQ(x.grad().shape(), x.shape());
+  EXPECT_EQ(log_probs.grad().shape(), log_probs.shape());
+  EXPECT_EQ(doubles(weight.grad().data()), std::vector<double>(12));
 }
 
 }  // namespace

@@ -42,6 +42,13 @@ TEST(Unet, LearnsToTakeNoiseAway) {
   EXPECT_LT(losses.last, 0.3 * losses.first);
 }
 
+TEST(Unet, LosesNothingOnNoSamples) {
+  Unet model(kSmallUnet);
+  Loss loss = model.loss({.images = Array::zeros({0, 1, 8, 8})});
+  EXPECT_EQ(loss.weight, 0);
+  EXPECT_EQ(loss.sum.item<double>(), 0);
+}
+
 TEST(Unet, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of([] { Unet(UnetOptions{.size = 12, .levels = 3}); }),
             "[unet] images of 12 x 12 cannot be halved 3 times");

@@ -224,6 +224,55 @@ TEST(Matmul, GivesTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
+TEST(Matmul, AddsToWhatIsThere) {
+  for (DType dtype : {DType::f32, DType::f64}) {
+    for (bool turned : {false, true}) {
+      Array a = operand(2, 17, 70, turned, dtype, 1);
+      Array b = operand(2, 70, 33, !turned, dtype, 2);
+      Array product = Array::empty({2, 17, 33}, dtype);
+      cpu().matmul().run(a, b, {}, product);
+      Array out = Array::full({2, 17, 33}, 3, dtype);
+      cpu().matmul().add(a, b, out);
+      std::vector<double> expected = test::doubles(product);
+      for (double& x : expected) x += 3;
+      EXPECT_TRUE(test::close_to(test::doubles(out), expected, 1e-4, 1e-5));
+    }
+  }
+}
+
+// What core/kernels/matmul.h promises of a vocabulary's products.
+TEST(Matmul, MakesWideProductsInPiecesWithTheBitsOfTheWhole) {
+  constexpr int64_t kRows = 2 * kWidePiece + 1;
+  constexpr int64_t kIn = 9;
+  for (DType dtype : {DType::f32, DType::f64}) {
+    Array x = random_array({1, kRows, kIn}).to(dtype);
+    Array weight = random_array({1, kWide, kIn}, DType::f32, 2).to(dtype);
+    Array logits = Array::empty({1, kRows, kWide}, dtype);
+    Array dx = Array::empty({1, kRows, kIn}, dtype);
+    Array dw = Array::empty({1, kWide, kIn}, dtype);
+    auto matmul = [&](const Array& a, const Array& b, const Array& out) {
+      cpu().matmul().run(a, b, {}, out);
+    };
+    matmul(x, weight.transpose(1, 2), logits);
+    matmul(logits, weight, dx);
+    matmul(logits.transpose(1, 2), x, dw);
+    Array sum = Array::empty({1, kWide, kIn}, dtype);
+    for (int64_t begin = 0; begin < kRows; begin += kWidePiece) {
+      int64_t end = std::min(begin + kWidePiece, kRows);
+      Array rows = x.slice(1, begin, end);
+      Array piece = Array::empty({1, end - begin, kWide}, dtype);
+      Array slope = Array::empty({1, end - begin, kIn}, dtype);
+      matmul(rows, weight.transpose(1, 2), piece);
+      matmul(piece, weight, slope);
+      EXPECT_TRUE(same_bits(piece, logits.slice(1, begin, end))) << begin;
+      EXPECT_TRUE(same_bits(slope, dx.slice(1, begin, end))) << begin;
+      if (begin == 0) matmul(piece.transpose(1, 2), rows, sum);
+      else cpu().matmul().add(piece.transpose(1, 2), rows, sum);
+    }
+    EXPECT_TRUE(same_bits(sum, dw)) << name(dtype);
+  }
+}
+
 TEST(Matmul, RefusesBool) {
   Array x = Array::zeros({1, 2, 2}, DType::boolean);
   EXPECT_EQ(error_of([&] { cpu().matmul().run(x, x, {}, x.clone()); }),

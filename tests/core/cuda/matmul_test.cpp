@@ -55,6 +55,18 @@ TEST_F(CudaMatmul, OneMatrixServesAWholeBatch) {
   EXPECT_TRUE(near(out, expected, 1e-5));
 }
 
+TEST_F(CudaMatmul, AddsToWhatIsThere) {
+  for (DType dtype : {DType::f32, DType::f64}) {
+    Array a = random_array({2, 4, 5}, dtype);
+    Array b = random_array({2, 5, 3}, dtype, 2);
+    Array expected = random_array({2, 4, 3}, dtype, 3);
+    Array out = expected.to(kCuda);
+    kernels({}).matmul().add(a, b, expected);
+    kernels(kCuda).matmul().add(a.to(kCuda), b.to(kCuda), out);
+    EXPECT_TRUE(near(out, expected, 1e-5));
+  }
+}
+
 TEST_F(CudaMatmul, ReadsColumnsOfAWiderMatrix) {
   Array wide = random_array({1, 4, 10});
   Array b = random_array({1, 5, 3}, DType::f32, 2);

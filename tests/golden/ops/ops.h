@@ -19,6 +19,7 @@ void add_loss_ops(GoldenOps& ops);
 void add_network_ops(GoldenOps& ops);
 void add_operators(GoldenOps& ops);
 void add_reduce_ops(GoldenOps& ops);
+void add_sampling_ops(GoldenOps& ops);
 void add_shape_ops(GoldenOps& ops);
 
 inline Reduction reduction_of(const std::string& name) {

@@ -62,6 +62,19 @@ std::vector<OpCase> activation_cases() {
                  .inputs = {{{{2, 4}}}, {{{0, 2}}}},
                  .large = {{{70, 1002}}},
                  .op = "sigmoid"});
+  out.push_back(unary(
+      "rrelu", [](const Tensor& x) { return rrelu(x, 0.1, 0.3); },
+      [](double x) { return x > 0 ? x : 0.2 * x; }, -2, 2, 0.1));
+  out.push_back({.name = "rrelu_training",
+                 .fn =
+                     [](const Inputs& in) {
+                       manual_seed(3);
+                       return rrelu(in[0], 0.1, 0.3, true);
+                     },
+                 .inputs = {{{{2, 3}, -2, 2, 0.1}}, {{{19}, -2, 2, 0.1}}},
+                 .large = {{{70, 1001}, -2, 2, 0.1}},
+                 .op = "rrelu",
+                 .draws = true});
   return out;
 }
 

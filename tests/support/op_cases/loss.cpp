@@ -105,6 +105,17 @@ void add_class_losses(std::vector<OpCase>& out) {
                  .large = {{{600, 130}}, {{600, 130}, 0, 1}},
                  .op = "cross_entropy",
                  .tolerance_f32 = 2e-5});
+  out.push_back({.name = "linear_cross_entropy",
+                 .fn =
+                     [](const Inputs& in) {
+                       return linear_cross_entropy(in[0], in[1], in[2],
+                                                   class_targets({in[0].size(0), in[1].size(0)}),
+                                                   {.label_smoothing = kSmoothing});
+                     },
+                 .inputs = {{{{3, 2}}, {{4, 2}}, {{4}}}},
+                 .large = {{{600, 30}}, {{130, 30}}, {{130}}},
+                 .layout_changes_bits = true,
+                 .tolerance_f32 = 2e-5});
   out.push_back({.name = "nll_loss",
                  .fn =
                      [](const Inputs& in) {

@@ -91,6 +91,19 @@ void add_pairs(std::vector<OpCase>& out) {
                    .inputs = {{{{2, 3}}, {{2, 3}}, {{2, 3}}}, {{{3}}, {{3}}, {{3}}}},
                    .large = {{{70, 301}}, {{70, 301}}, {{70, 301}}},
                    .op = "triplet_margin_loss"});
+    out.push_back({.name = swap ? "triplet_margin_with_distance_loss_swap"
+                                : "triplet_margin_with_distance_loss",
+                   .fn =
+                       [swap](const Inputs& in) {
+                         auto distance = [](const Tensor& a, const Tensor& b) {
+                           return sum(abs(a - b), {-1});
+                         };
+                         return triplet_margin_with_distance_loss(in[0], in[1], in[2], distance,
+                                                                  {.swap = swap});
+                       },
+                   .inputs = {{{{2, 3}}, {{2, 3}}, {{2, 3}}}},
+                   .large = {{{70, 301}}, {{70, 301}}, {{70, 301}}},
+                   .op = "triplet_margin_with_distance_loss"});
   }
 }
 

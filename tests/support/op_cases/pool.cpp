@@ -88,6 +88,32 @@ std::vector<OpCase> pool_cases() {
   sequence_case("avg_pool1d", [](const Tensor& x) { return avg_pool1d(x, 2); });
   out.back().cuts_integers = true;
   sequence_case("adaptive_avg_pool1d", [](const Tensor& x) { return adaptive_avg_pool1d(x, 3); });
+  // Places of an image twice as large, some of them in another order.
+  out.push_back({.name = "max_unpool2d",
+                 .fn =
+                     [](const Inputs& in) {
+                       int64_t height = in[0].size(2);
+                       int64_t width = in[0].size(3);
+                       std::vector<int64_t> places;
+                       for (int64_t i = 0; i < in[0].numel(); ++i) {
+                         int64_t at = i % (height * width);
+                         places.push_back(at / width * 4 * width + at % width * 2 + i % 2);
+                       }
+                       return max_unpool2d(in[0], Array::from(places, in[0].shape()), {2});
+                     },
+                 .inputs = {{{{1, 2, 2, 3}}}, {{{2, 1, 3, 1}}}, {{{0, 2, 3, 3}}}},
+                 .large = {{{6, 5, 13, 11}}}});
+  for (double p : {2.0, 3.0}) {
+    out.push_back({.name = p == 2 ? "lp_pool2d" : "lp_pool2d_cubes",
+                   .fn = [p](const Inputs& in) { return lp_pool2d(in[0], p, {2}, {1}); },
+                   .inputs = {{{{1, 2, 3, 4}, 0.2, 2}}, {{{0, 2, 3, 3}, 0.2, 2}}},
+                   .large = {{{6, 5, 13, 11}, 0.2, 2}},
+                   .op = "lp_pool2d"});
+  }
+  out.push_back({.name = "lp_pool1d",
+                 .fn = [](const Inputs& in) { return lp_pool1d(in[0], 2, 3, 2, true); },
+                 .inputs = {{{{2, 2, 6}, 0.2, 2}}},
+                 .large = {{{6, 5, 131}, 0.2, 2}}});
   return out;
 }
 
