@@ -41,10 +41,11 @@ struct StepGradients {
   // sums, to be divided by `weight`; nothing of buckets that are not trained. They may be changed
   // before they are applied.
   std::vector<Array> sums;
-  double loss = 0;    // mean over the global batch
-  double weight = 0;  // samples or tokens in it
-  bool stop = false;  // whether some rank asked to stop
-  int64_t step = 0;   // counted from 0
+  double loss = 0;                        // mean over the global batch
+  double weight = 0;                      // samples or tokens in it
+  bool stop = false;                      // whether some rank asked to stop
+  int64_t step = 0;                       // counted from 0
+  std::optional<double> loss_scale = {};  // as in StepResult
 
  private:
   friend class TrainStep;
@@ -86,14 +87,15 @@ class TrainStep {
   // wrong with the content of an array, an index in a batch, say, is thrown where the host looks
   // next: by the result, the next step, or what else here reads the state; the step is none then.
   // The host waits within a step where a rule does not heed UpdateStep::when, before the update;
-  // and with other ranks, for each leaf's loss and at the end.
+  // where losses are scaled, before backward, for the numbers of the step before; and with other
+  // ranks, for each leaf's loss and at the end.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
   // The two halves of run, for what goes between them. The first gives the gradients, and waits for
   // the loss; it may be called several times in one step, with the same random numbers. The second
   // divides, clips and updates: what run does, or, where a loss or gradient is not finite, does not
-  // do. skip ends the step without that. lr and gradients' changes are the same on every rank;
-  // collectives but skip.
+  // do. skip ends the step without that, and leaves the loss scale as it is. lr and gradients'
+  // changes are the same on every rank; collectives but skip.
   StepGradients accumulate(const LossOfLeaf& loss_of_leaf, StepCall call = {});
   StepResult apply(double lr, StepGradients gradients);
   void skip(const StepGradients& gradients);
@@ -123,8 +125,10 @@ class TrainStep {
   std::vector<HeldTensor> held() const { return held_state(module_, buckets_, grid_); }
   // To be called when held() has been overwritten: the parameters follow, and the next step is the
   // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. A
-  // SharedError where ranks disagree about them. A collective.
-  void restored(int64_t steps_done, std::optional<int64_t> updates_done = {});
+  // loss scale goes on from where it was, or begins anew. A SharedError where ranks disagree about
+  // them. A collective.
+  void restored(int64_t steps_done, std::optional<int64_t> updates_done = {},
+                std::optional<LossScaleState> loss_scale = {});
 
   // A trained parameter that is not finite any more, or whose optimizer state is not, the same on
   // every rank; empty: all are. Reads the state once. A collective.
@@ -134,6 +138,9 @@ class TrainStep {
   // Of the steps done, those that were finite and moved the parameters: what the optimizer counts.
   // Waits for the last one's numbers.
   int64_t updates_done();
+  // That of the step to come, the same on every rank; none where losses are not scaled. Waits as
+  // updates_done.
+  std::optional<LossScaleState> loss_scale();
   // On meta: why the optimizer's update could not be gone through, where it reads numbers.
   const std::string& update_left_out() const { return update_left_out_; }
   const nn::Module& module() const { return module_; }
@@ -166,6 +173,7 @@ class TrainStep {
   void read_loss(StepGradients& gradients) const;
   StepResult apply_collective(double lr, StepGradients gradients);
   StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
+  void backward(const nn::Loss& loss);
   void settle();
   void settle_if_ready();
   Array clip_values(const StepGradients& gradients, const Array& norm) const;
@@ -202,6 +210,7 @@ class TrainStep {
   std::vector<Bucket> buckets_;
   Statistics statistics_;
   RoundSchedule schedule_;
+  std::optional<LossScale> loss_scale_;
   size_t num_parameters_ = 0;  // in buckets
   std::vector<bool> got_;      // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
