@@ -4,6 +4,9 @@
 #include <map>
 #include <unordered_map>
 
+#include "core/kernels.h"
+#include "core/kernels/binary.h"
+
 namespace tessera {
 namespace {
 
@@ -322,7 +325,8 @@ std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimize
   return buckets;
 }
 
-Array take_gradients(const Bucket& bucket, Communicator& comm, std::vector<bool>& got) {
+Array take_gradients(const Bucket& bucket, Communicator& comm, std::vector<bool>& got,
+                     double factor) {
   Array flat = comm.allocate({bucket.numel}, bucket.sum_dtype());
   int64_t filled = 0;
   for (const Segment& segment : bucket.segments) {
@@ -335,6 +339,8 @@ Array take_gradients(const Bucket& bucket, Communicator& comm, std::vector<bool>
     filled = segment.end;
   }
   flat.slice(0, filled, bucket.numel).fill_(0);
+  // Adding -0 leaves the sign of a zero as it is.
+  if (factor != 1) kernels(flat.device()).binary().affine(flat, factor, -0.0, flat);
   return flat;
 }
 

@@ -91,8 +91,9 @@ std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimize
                                  const BucketOptions& options, const ShardGrid& grid);
 
 // The parameters' gradients as one flat array of the bucket's layout in its sum_dtype, in memory of
-// the communicator; their grads are dropped. A parameter without one counts as zero; got[index] of
-// the others becomes true.
-Array take_gradients(const Bucket& bucket, Communicator& comm, std::vector<bool>& got);
+// the communicator, times `factor`; their grads are dropped. A parameter without one counts as
+// zero; got[index] of the others becomes true.
+Array take_gradients(const Bucket& bucket, Communicator& comm, std::vector<bool>& got,
+                     double factor = 1);
 
 }  // namespace tessera

@@ -76,6 +76,7 @@ void RoundSchedule::begin(std::vector<GradientSum>& sums, std::vector<bool>& got
   got_ = &got;
   has_leaf_ = has_leaf;
   is_last_ = is_last;
+  unscale_ = 1;
   first_going_on_ = 0;
   missing_.clear();
   for (const Bucket& bucket : buckets_) missing_.push_back(bucket.segments.size());
@@ -140,7 +141,7 @@ void RoundSchedule::reduce(size_t bucket) {
   int block = buckets_[bucket].block;
   nn::ModuleScope scope(block < 0 ? module_ : *blocks_[static_cast<size_t>(block)].module);
   Array gradient;
-  if (has_leaf_) gradient = take_gradients(buckets_[bucket], grid_.data(), *got_);
+  if (has_leaf_) gradient = take_gradients(buckets_[bucket], grid_.data(), *got_, unscale_);
   size_t place = place_of_sum_[bucket];
   (*sums_)[place].add(gradient);
   // Those ahead go on meanwhile; those at the front that have ended are not asked again, or a model

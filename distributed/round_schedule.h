@@ -31,6 +31,8 @@ class RoundSchedule final : public nn::BlockRunner {
   // A round with backward: gradients go into `sums`, one for each trained bucket in order, which
   // begin to be joined in the last round. got: of parameters, by Segment::index.
   void begin(std::vector<GradientSum>& sums, std::vector<bool>& got, bool has_leaf, bool is_last);
+  // Before the backward of this round's leaf, which gives its gradients times 1 / factor.
+  void unscale_by(double factor) { unscale_ = factor; }
   // A round of forward alone.
   void begin_forward();
   // What the list still has, with nothing in it that has not come by now.
@@ -100,6 +102,7 @@ class RoundSchedule final : public nn::BlockRunner {
   std::vector<bool>* got_ = nullptr;
   bool has_leaf_ = false;
   bool is_last_ = false;
+  double unscale_ = 1;
   size_t first_going_on_ = 0;    // of the sums
   std::vector<size_t> missing_;  // of each bucket: gradients that have not arrived
 };

@@ -50,6 +50,13 @@ std::string describe(const nn::InitialValues& values, const Dims& shape) {
   }
 }
 
+std::string scaling_in_words(const std::optional<LossScaleOptions>& options) {
+  if (!options) return "none";
+  if (options->constant) return fmt::format("{}", options->init_scale);
+  return fmt::format("from {}, times {} after {} steps, times {}", options->init_scale,
+                     options->growth_factor, options->growth_interval, options->backoff_factor);
+}
+
 class Items {
  public:
   Items(const nn::Module& module, const optim::Optimizer& optimizer, const StepOptions& options,
@@ -96,6 +103,7 @@ class Items {
     add("bucket_bytes", o.bucket_bytes);
     add("the step's seed", o.seed);
     add("dtype", o.dtype ? std::string(name(*o.dtype)) : "that of the parameters");
+    add("loss_scale", scaling_in_words(o.loss_scale));
     add("recompute", o.recompute);
     add("unused", name(o.unused));
     add("start", name(o.start));

@@ -7,6 +7,7 @@
 
 #include "core/dtype.h"
 #include "core/words.h"
+#include "distributed/loss_scale.h"
 #include "distributed/reduction_mode.h"
 #include "distributed/shard.h"
 
@@ -36,6 +37,10 @@ struct StepOptions {
   // What parameters, and so the model's products, are computed in: f32 masters of them are kept and
   // updated, and gradients are summed in f32. Unset: parameters stay as they are.
   std::optional<DType> dtype = {};
+  // Losses are scaled before backward, for a dtype of f16. Where each leaf's gradients are summed
+  // they are themselves again: in StepGradients, norms, clipping and the update. Hooks and
+  // tensors' grads see scaled ones. Unset: losses stay as they are.
+  std::optional<LossScaleOptions> loss_scale = {};
   bool recompute = false;  // activations of blocks are made again for backward
   UnusedParameters unused = UnusedParameters::error;
   Start start = Start::compare;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/backend.h"
@@ -9,9 +10,10 @@
 namespace tessera {
 
 struct StepNumbers {
-  double loss = 0;       // mean over the global batch
-  double grad_norm = 0;  // before clipping of any kind
-  bool finite = true;    // false: a loss or gradient was NaN or infinite, and nothing was updated
+  double loss = 0;        // mean over the global batch
+  double grad_norm = 0;   // before clipping of any kind
+  bool finite = true;     // false: a loss or gradient was NaN or infinite, and nothing was updated
+  bool left_out = false;  // by the loop, of its own accord: nothing was updated
 };
 
 // The numbers of a step that may be under way on a device. For one thread at a time.
@@ -50,20 +52,26 @@ class LateNumbers {
 class StepResult {
  public:
   StepResult() = default;
-  StepResult(const StepNumbers& numbers, double weight, bool stop = false)
-      : numbers_(numbers), weight_(weight), stop_(stop) {}
-  StepResult(std::shared_ptr<LateNumbers> late, double weight, bool stop)
-      : late_(std::move(late)), weight_(weight), stop_(stop) {}
+  StepResult(const StepNumbers& numbers, double weight, bool stop = false,
+             std::optional<double> loss_scale = {})
+      : numbers_(numbers), weight_(weight), stop_(stop), loss_scale_(loss_scale) {}
+  StepResult(std::shared_ptr<LateNumbers> late, double weight, bool stop,
+             std::optional<double> loss_scale = {})
+      : late_(std::move(late)), weight_(weight), stop_(stop), loss_scale_(loss_scale) {}
 
   double loss() const { return numbers().loss; }
   double grad_norm() const { return numbers().grad_norm; }
   bool finite() const { return numbers().finite; }
-  // Whether these three are there; on the CPU they are.
+  // Whether it updated nothing: the schedule and the data go on, and the optimizer counts no step.
+  bool skipped() const { return !numbers().finite || numbers().left_out; }
+  // Whether these four are there; on the CPU they are.
   bool ready() const { return !late_ || late_->ready(); }
 
   // Known at once: the samples or tokens of the global batch, and whether some rank asked to stop.
   double weight() const { return weight_; }
   bool stop() const { return stop_; }
+  // What its loss was scaled by (LossScale); none where losses are not scaled.
+  std::optional<double> loss_scale() const { return loss_scale_; }
 
  private:
   const StepNumbers& numbers() const { return late_ ? late_->get() : numbers_; }
@@ -72,6 +80,7 @@ class StepResult {
   std::shared_ptr<LateNumbers> late_;
   double weight_ = 0;
   bool stop_ = false;
+  std::optional<double> loss_scale_;
 };
 
 }  // namespace tessera

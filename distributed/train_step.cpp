@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "autograd/context.h"
+#include "autograd/ops/creation.h"
+#include "autograd/ops/shape.h"
 #include "core/finite.h"
 #include "core/kernels.h"
 #include "core/kernels/reduce.h"
@@ -90,6 +92,11 @@ std::vector<double> means_of(const LeafTable& table, size_t num_sums) {
   return means;
 }
 
+std::string scale_in_words(const std::optional<LossScaleState>& state) {
+  if (!state) return "none";
+  return fmt::format("{} after {} finite steps", state->scale, state->growth_tracker);
+}
+
 // A module has one step at a time.
 nn::Module& unused(nn::Module& module) {
   TESSERA_CHECK(!module.own_block_runner(),
@@ -120,6 +127,7 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh
   TESSERA_CHECK(options.clip_value >= 0 && options.clip_norm >= 0,
                 "[TrainStep] expected a clip_value and a clip_norm of at least 0, got {} and {}",
                 options.clip_value, options.clip_norm);
+  if (options.loss_scale) loss_scale_.emplace(*options.loss_scale);
   for (const Bucket& bucket : buckets_) {
     num_parameters_ += bucket.segments.size();
     if (bucket.trained) closure_rule_ = optim::closure_rule_of(bucket.segments[0].rule);
@@ -127,6 +135,9 @@ TrainStep::TrainStep(nn::Module& module, const optim::Optimizer& optimizer, Mesh
   TESSERA_CHECK(!closure_rule_ || (options.clip_value == 0 && options.clip_norm == 0),
                 "[TrainStep] expected no clip_value and no clip_norm with a rule that takes "
                 "gradients as they are: {}",
+                optimizer.describe());
+  TESSERA_CHECK(!closure_rule_ || !options.loss_scale,
+                "[TrainStep] expected no loss scale with a rule that asks for the loss itself: {}",
                 optimizer.describe());
   module.set_block_runner(&schedule_);
 }
@@ -260,6 +271,7 @@ StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall 
   check_no_gradients();
   std::vector<GradientSum> sums = gradient_sums(call.leaves);
   Leaves leaves = run_rounds(loss_of_leaf, call, sums);
+  std::optional<LossScaleState> scaled = loss_scale();
   for (std::vector<double>& row : leaves.rows) row[kLr] = call.lr.value_or(0);
   auto table = std::make_shared<const LeafTable>(leaves.rows, num_columns(), call.leaves, group(),
                                                  mesh_.data_control());
@@ -268,6 +280,7 @@ StepGradients TrainStep::sum_gradients(const LossOfLeaf* loss_of_leaf, StepCall 
   StepGradients out;
   out.of_ = this;
   out.step = steps_done_;
+  if (scaled) out.loss_scale = scaled->scale;
   size_t next = 0;
   for (const Bucket& bucket : buckets_) {
     out.sums.push_back(bucket.trained ? sums[next++].result() : Array());
@@ -316,7 +329,7 @@ TrainStep::LeafResult TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_
                          static_cast<uint64_t>(leaf));
   Observations observations;
   nn::Loss loss = loss_of_leaf({leaf, steps_done_});
-  loss.sum.backward();
+  backward(loss);
   std::vector<double> row(kNumColumns);
   row[kLoss] = on_meta() || looks_later() ? 0 : loss.sum.item<double>();
   row[kWeight] = loss.weight;
@@ -325,6 +338,17 @@ TrainStep::LeafResult TrainStep::run_leaf(const LossOfLeaf& loss_of_leaf, int64_
   row.insert(row.end(), columns.begin(), columns.end());
   Array kept = looks_later() ? loss.sum.data().to(DType::f64) : Array();
   return {std::move(row), observations.list(), std::move(kept)};
+}
+
+void TrainStep::backward(const nn::Loss& loss) {
+  if (!loss_scale_) return loss.sum.backward();
+  settle();  // the scale follows from the step before
+  double scale = loss_scale_->of_sum(loss.weight);
+  schedule_.unscale_by(1 / scale);
+  // A loss of 16 bits might not hold its scale.
+  bool wide = loss.sum.dtype() == DType::f64;
+  Tensor sum = to(loss.sum, wide ? DType::f64 : DType::f32);
+  sum.backward(full_like(sum.detach(), scale));
 }
 
 int64_t TrainStep::num_columns() const {
@@ -384,7 +408,9 @@ void TrainStep::settle() {
   std::shared_ptr<LateNumbers> late = std::exchange(late_, nullptr);
   --steps_done_;
   if (late->failed()) return;  // which whoever asked has heard
-  if (late->get().finite) ++updates_done_;
+  bool finite = late->get().finite;
+  if (finite) ++updates_done_;
+  if (loss_scale_) loss_scale_->update(finite);
   ++steps_done_;
 }
 
@@ -407,7 +433,14 @@ int64_t TrainStep::updates_done() {
   return updates_done_;
 }
 
-void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done) {
+std::optional<LossScaleState> TrainStep::loss_scale() {
+  if (!loss_scale_) return std::nullopt;
+  settle();
+  return loss_scale_->state();
+}
+
+void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done,
+                         std::optional<LossScaleState> loss_scale) {
   guarded([&] {
     int64_t updates = updates_done.value_or(steps_done);
     TESSERA_CHECK(steps_done >= 0 && updates >= 0 && updates <= steps_done,
@@ -415,10 +448,12 @@ void TrainStep::restored(int64_t steps_done, std::optional<int64_t> updates_done
                   steps_done);
     forget_late();
     if (mesh_.data().size() > 1) {
-      require_agreement(mesh_.data_control(),
-                        {{"the step to go on from",
-                          fmt::format("{} steps with {} updates", steps_done, updates)}});
+      require_agreement(
+          mesh_.data_control(),
+          {{"the step to go on from", fmt::format("{} steps with {} updates", steps_done, updates)},
+           {"the loss scale", scale_in_words(loss_scale)}});
     }
+    if (loss_scale_) loss_scale ? loss_scale_->restore(*loss_scale) : loss_scale_->reset();
     for (const Bucket& bucket : buckets_) {
       // Of one that no update moved there is one point, whoever wrote it.
       if (updates == 0 && bucket.evaluation_point()) bucket.master.copy_(bucket.meant());

@@ -41,10 +41,11 @@ struct StepGradients {
   // sums, to be divided by `weight`; nothing of buckets that are not trained. They may be changed
   // before they are applied.
   std::vector<Array> sums;
-  double loss = 0;    // mean over the global batch
-  double weight = 0;  // samples or tokens in it
-  bool stop = false;  // whether some rank asked to stop
-  int64_t step = 0;   // counted from 0
+  double loss = 0;                        // mean over the global batch
+  double weight = 0;                      // samples or tokens in it
+  bool stop = false;                      // whether some rank asked to stop
+  int64_t step = 0;                       // counted from 0
+  std::optional<double> loss_scale = {};  // as in StepResult
 
  private:
   friend class TrainStep;
@@ -86,10 +87,12 @@ class TrainStep {
   // wrong with the content of an array, an index in a batch, say, is thrown where the host looks
   // next: by the result, the next step, or what else here reads the state; the step is none then.
   // The host waits within a step where a rule does not heed UpdateStep::when, before the update;
-  // and with other ranks, for each leaf's loss and at the end.
+  // where losses are scaled, before backward, for the numbers of the step before; and with other
+  // ranks, for each leaf's loss and at the end.
   //
   // Of an optim::ClosureRule this is one of its steps, for which each leaf is run as often as the
-  // rule asks for the loss, with the same random numbers. It takes no clip_value and no clip_norm;
+  // rule asks for the loss, with the same random numbers. It takes no clip_value, clip_norm and loss
+  // scale;
   // its result, and what running statistics observe, are those of where the step begins. A later
   // loss or gradient that is not finite ends the step where all still were, and finite() is false;
   // the host waits for every loss.
@@ -98,8 +101,8 @@ class TrainStep {
   // The two halves of run, for what goes between them. The first gives the gradients, and waits for
   // the loss; it may be called several times in one step, with the same random numbers. The second
   // divides, clips and updates: what run does, or, where a loss or gradient is not finite, does not
-  // do. skip ends the step without that. lr and gradients' changes are the same on every rank;
-  // collectives but skip.
+  // do. skip ends the step without that, and leaves the loss scale as it is. lr and gradients'
+  // changes are the same on every rank; collectives but skip.
   StepGradients accumulate(const LossOfLeaf& loss_of_leaf, StepCall call = {});
   StepResult apply(double lr, StepGradients gradients);
   void skip(const StepGradients& gradients);
@@ -136,10 +139,12 @@ class TrainStep {
   // The state as far as this rank has it (train_state.h), to be saved or overwritten between steps.
   std::vector<HeldTensor> held() const { return held_state(module_, buckets_, grid_); }
   // To be called when held() has been overwritten: the parameters follow, and the next step is the
-  // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. What
-  // a device finds to be wrong with a step before this one is nobody's any more. A SharedError
-  // where ranks disagree about the numbers. A collective.
-  void restored(int64_t steps_done, std::optional<int64_t> updates_done = {});
+  // one after `steps_done`, of which `updates_done` updated the parameters, all if not given. A
+  // loss scale goes on from where it was, or begins anew. What a device finds to be wrong with a
+  // step before this one is nobody's any more. A SharedError where ranks disagree about the
+  // numbers. A collective.
+  void restored(int64_t steps_done, std::optional<int64_t> updates_done = {},
+                std::optional<LossScaleState> loss_scale = {});
 
   // A trained parameter that is not finite any more, or whose optimizer state is not, the same on
   // every rank; empty: all are. Reads the state once. A collective.
@@ -149,6 +154,9 @@ class TrainStep {
   // Of the steps done, those that were finite and moved the parameters: what the optimizer counts.
   // Waits for the last one's numbers.
   int64_t updates_done();
+  // That of the step to come, the same on every rank; none where losses are not scaled. Waits as
+  // updates_done.
+  std::optional<LossScaleState> loss_scale();
   // On meta: why the optimizer's update could not be gone through, where it reads numbers.
   const std::string& update_left_out() const { return update_left_out_; }
   const nn::Module& module() const { return module_; }
@@ -185,6 +193,7 @@ class TrainStep {
   StepResult apply_collective(double lr, StepGradients gradients);
   StepResult apply_on_device(double lr, const StepGradients& gradients, const Array& norm);
   StepResult run_closure(double lr, const LossOfLeaf& loss_of_leaf, StepCall call);
+  void backward(const nn::Loss& loss);
   void settle();
   void forget_late();
   void settle_if_ready();
@@ -225,8 +234,9 @@ class TrainStep {
   Statistics statistics_;
   RoundSchedule schedule_;
   const optim::ClosureRule* closure_rule_ = nullptr;  // the rule, where it is one
-  size_t num_parameters_ = 0;                         // in buckets
-  std::vector<bool> got_;                             // of parameters: a gradient in this leaf
+  std::optional<LossScale> loss_scale_;
+  size_t num_parameters_ = 0;  // in buckets
+  std::vector<bool> got_;      // of parameters: a gradient in this leaf
   int64_t steps_done_ = 0;
   int64_t updates_done_ = 0;  // without a late step
   // The last step, where the host has not looked yet whether it updated.

@@ -52,8 +52,9 @@ StepResult TrainStep::apply_collective(double lr, StepGradients gradients) {
     ++updates_done_;
     if (!on_meta()) gradients.move_statistics_({});
   }
+  if (loss_scale_) loss_scale_->update(numbers.finite);
   ++steps_done_;
-  return {numbers, gradients.weight, gradients.stop};
+  return {numbers, gradients.weight, gradients.stop, gradients.loss_scale};
 }
 
 // The same, with numbers that the host has not seen: it reads them later. What must not change
@@ -86,7 +87,7 @@ StepResult TrainStep::apply_on_device(double lr, const StepGradients& gradients,
   else if (late->get().finite) gradients.move_statistics_({});
   late_ = late;
   ++steps_done_;
-  return {std::move(late), weight, gradients.stop};
+  return {std::move(late), weight, gradients.stop, gradients.loss_scale};
 }
 
 // Clips every element of the sums as clip_value says; the norm by which they are clipped further.

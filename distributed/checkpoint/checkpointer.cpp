@@ -97,7 +97,7 @@ std::vector<std::string> Checkpointer::check_fits(const Manifest& manifest,
 
 void Checkpointer::begin_at(const CheckpointInfo& info, const std::string& from,
                             std::vector<std::string> notes, Start& start) {
-  step_.restored(info.step, info.updates);
+  step_.restored(info.step, info.updates, info.loss_scale);
   start = {info.step, info.position, info.loop, from, std::move(notes)};
 }
 
@@ -212,6 +212,7 @@ CheckpointInfo Checkpointer::info(const Point& point) const {
   info.ranks = comm_.size();
   info.position = point.position;
   info.updates = step_.updates_done();
+  info.loss_scale = step_.loss_scale();
   info.valid_loss = point.metric;
   info.digest = point.digest;
   if (info.run.empty()) info.run = folder().path();
@@ -240,8 +241,9 @@ void Checkpointer::after_step(const Point& point) {
   int64_t step = step_.steps_done();
   bool snapshot = snapshot_due();
   bool checkpoint = checkpoint_due();
-  // This step was finite, and so the weights that it began with were good.
-  if (prune_due_ && saver_->prune()) prune_due_ = false;
+  // An update after it was finite, and so the weights of the newest were good.
+  bool good = prune_due_ && step_.updates_done() > updates_saved_;
+  if (good && saver_->prune()) prune_due_ = false;
   if (!snapshot && !checkpoint) return;
   require_finite();
   if (checkpoint) require_earlier();
@@ -273,6 +275,7 @@ void Checkpointer::take_snapshot(const Point& point) {
 
 void Checkpointer::begin_save(const Point& point) {
   prune_due_ = true;
+  updates_saved_ = step_.updates_done();
   if (options_.background) {
     saver_->start(pieces_to_write(step_.held()), info(point), /*replace=*/false);
     return;

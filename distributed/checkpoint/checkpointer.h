@@ -31,7 +31,7 @@ using AcceptCheckpoint =
 struct CheckpointerOptions {
   // Steps from one checkpoint to the next, which after_step saves; 0: none but those of save().
   int64_t every = 0;
-  // Complete checkpoints that stay, newest first; one more until the step after the newest was
+  // Complete checkpoints that stay, newest first; one more until an update after the newest was
   // finite.
   int64_t keep = 2;
   // And the one with the lowest metric of those that were saved with one.
@@ -154,8 +154,9 @@ class Checkpointer {
   std::optional<CheckpointSaver> saver_;
   std::optional<MemorySnapshots> memory_;
   bool from_memory_ = false;
-  bool prune_due_ = false;  // once another step was finite
-  std::string failure_;     // of saves by after_step on this rank, the first
+  bool prune_due_ = false;     // once another update was finite
+  int64_t updates_saved_ = 0;  // of the newest checkpoint
+  std::string failure_;        // of saves by after_step on this rank, the first
   Messages messages_;
 };
 

@@ -1,6 +1,7 @@
 #include "distributed/checkpoint/manifest.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -31,17 +32,24 @@ std::string number_of(const std::optional<double>& number) {
   return number ? json(*number).dump() : "null";
 }
 
+std::string format_loss_scale(const std::optional<LossScaleState>& state) {
+  if (!state) return "";
+  return fmt::format(",\n\"loss_scale\": {{\"scale\": {}, \"growth_tracker\": {}}}",
+                     number_of(state->scale), state->growth_tracker);
+}
+
 std::string format_info(const CheckpointInfo& info) {
   return fmt::format(
       "\"step\": {},\n\"generation\": {},\n\"ranks\": {},\n\"position\": {},\n\"seed\": {},\n"
       "\"updates\": {},\n\"data\": {},\n\"next_lr\": {},\n"
       "\"run\": {},\n\"build\": {},\n\"strategy\": {},\n\"valid_loss\": {},\n\"digest\": {},\n"
-      "\"config\": {}{}",
+      "\"config\": {}{}{}",
       info.step, info.generation, info.ranks, info.position, info.seed,
       info.updates.value_or(info.step), text_of(info.data), number_of(info.next_lr),
       text_of(info.run), text_of(info.build), text_of(info.strategy), number_of(info.valid_loss),
       info.digest ? text_of(*info.digest) : "null", text_of(info.config),
-      info.loop.empty() ? "" : ",\n\"loop\": " + text_of(info.loop));
+      info.loop.empty() ? "" : ",\n\"loop\": " + text_of(info.loop),
+      format_loss_scale(info.loss_scale));
 }
 
 std::string format_file(const FileRecord& file) {
@@ -123,6 +131,12 @@ class Value {
   std::string where_;
 };
 
+LossScaleState parse_loss_scale(const Value& value) {
+  LossScaleState state{value["scale"].real(), value["growth_tracker"].count()};
+  if (!std::isfinite(state.scale) || state.scale <= 0) value["scale"].fail("a scale above 0");
+  return state;
+}
+
 CheckpointInfo parse_info(const Value& top) {
   CheckpointInfo info;
   info.step = top["step"].count();
@@ -141,6 +155,7 @@ CheckpointInfo parse_info(const Value& top) {
   if (!top["digest"].is_null()) info.digest = top["digest"].text();
   info.config = top["config"].text();
   if (top.has("loop")) info.loop = top["loop"].text();
+  if (top.has("loss_scale")) info.loss_scale = parse_loss_scale(top["loss_scale"]);
   return info;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/dims.h"
 #include "core/dtype.h"
+#include "distributed/loss_scale.h"
 #include "distributed/shard.h"
 
 namespace tessera {
@@ -28,10 +29,11 @@ struct CheckpointInfo {
   std::string run = {};                 // its directory
   std::string build = {};               // what the bits depend on: build, instruction set
   std::string strategy = {};
-  std::optional<double> valid_loss = {};   // where the run had just been evaluated
-  std::optional<std::string> digest = {};  // of the model, where it was known
-  std::string config = {};                 // YAML, as resolved
-  std::string loop = {};                   // what else the loop goes on from; empty: nothing
+  std::optional<double> valid_loss = {};          // where the run had just been evaluated
+  std::optional<std::string> digest = {};         // of the model, where it was known
+  std::string config = {};                        // YAML, as resolved
+  std::string loop = {};                          // what else the loop goes on from; empty: nothing
+  std::optional<LossScaleState> loss_scale = {};  // of the step to come; unset: not scaled
 };
 
 // An interval of a tensor's elements in a file, with a checksum (core/io/checksum.h) of its bytes.

@@ -45,6 +45,11 @@ Moe::Moe(Module* parent, std::string name, int64_t width, int64_t hidden, const 
   keep_callers_place();
 }
 
+Tensor Moe::Router::forward(const Tensor& x) const {
+  DType wide = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  return linear(to(x, wide), to(weight, wide));
+}
+
 // sorted (rows, width), each expert's rows side by side -> the same.
 Tensor Moe::run_experts(const Tensor& sorted, const std::vector<int64_t>& counts) const {
   std::vector<Tensor> gate_up = slices(experts_.gate_up_proj);
@@ -64,7 +69,7 @@ MoeResult Moe::forward(const Tensor& x) const {
                 "[Moe] expected an input whose last dim is {}, got {}", width_, x.shape());
   Tensor flat = reshape(x, {x.numel() / width_, width_});
   int64_t tokens = flat.size(0);
-  Tensor chances = softmax(to(gate_(flat), DType::f32));
+  Tensor chances = softmax(gate_(flat));
   ValuesIndices best = topk(chances, options_.top_k);
   Tensor weights = best.values;
   if (options_.normalized) weights = weights / sum(weights, {-1}, true);

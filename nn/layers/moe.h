@@ -31,7 +31,7 @@ struct MoeOptions {
 // (Jiang et al. 2024, Gale et al. 2023). Which they are depends on the token alone, so on no number
 // of ranks. An expert is down(silu(gate(x)) up(x)), its gate and up in one matrix: gate.weight
 // (experts, width), experts.gate_up_proj (experts, 2 hidden, width), experts.down_proj (experts,
-// width, hidden). The router computes in f32. On meta, experts share tokens evenly.
+// width, hidden). The router computes in f32, its logits too. On meta, experts share tokens evenly.
 class Moe : public Callable<Moe> {
  public:
   using Callable::Callable;
@@ -48,11 +48,16 @@ class Moe : public Callable<Moe> {
     Tensor gate_up_proj;
     Tensor down_proj;
   };
+  // Narrower logits would send tokens to others.
+  struct Router : Linear {
+    using Linear::Linear;
+    Tensor forward(const Tensor& x) const override;
+  };
   Tensor run_experts(const Tensor& sorted, const std::vector<int64_t>& counts) const;
 
   int64_t width_;
   MoeOptions options_;
-  Linear gate_;
+  Router gate_;
   Experts experts_;
 };
 

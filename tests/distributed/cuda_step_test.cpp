@@ -293,6 +293,26 @@ TEST_F(CudaStep, GoesOnFromElsewhereWhateverBecameOfItsLast) {
   EXPECT_EQ(training.step().updates_done(), 4);
 }
 
+// The scale follows from the step before, whose numbers the host waits for before backward.
+TEST_F(CudaStep, ScalesItsLosses) {
+  LossScaleOptions scale{.init_scale = 1024, .growth_interval = 2};
+  Training scaled(kCuda, rule<optim::AdamWRule>(), {.clip_norm = 0.5, .loss_scale = scale});
+  Training plain(kCuda, rule<optim::AdamWRule>(), {.clip_norm = 0.5});
+  const std::pair<double, double> steps[] = {
+      {1, 1024}, {HUGE_VAL, 1024}, {1, 512}, {1, 512}, {1, 1024}};
+  bool first = true;
+  for (auto [factor, expected] : steps) {
+    StepResult result;
+    EXPECT_EQ(waits_in([&] { result = scaled.run(factor); }), first ? 0 : 1);
+    first = false;
+    EXPECT_EQ(result.loss_scale(), expected);
+    plain.run(factor);
+  }
+  EXPECT_EQ(scaled.step().loss_scale(), (LossScaleState{1024, 1}));
+  EXPECT_EQ(scaled.step().updates_done(), 4);
+  EXPECT_EQ(scaled.values(), plain.values());
+}
+
 TEST_F(CudaStep, ItsHalvesGiveTheWhole) {
   Training whole(kCuda, rule<optim::AdamWRule>(), {.clip_norm = 0.5});
   Training halves(kCuda, rule<optim::AdamWRule>(), {.clip_norm = 0.5});

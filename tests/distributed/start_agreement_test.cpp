@@ -155,6 +155,8 @@ TEST(StartAgreement, OtherSettingsAreNamed) {
   EXPECT_TRUE(contains(error([](StepOptions& o) { o.strategy = Strategy::zero2; }),
                        "rank 0 has: strategy ddp; rank 1 has: strategy zero2"));
   EXPECT_TRUE(contains(error([](StepOptions& o) { o.dtype = DType::bf16; }), "dtype bf16"));
+  EXPECT_TRUE(contains(error([](StepOptions& o) { o.loss_scale.emplace(); }),
+                       "loss_scale from 65536, times 2 after 2000 steps, times 0.5"));
   EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.5), "betas 0.5 and 0.999"));
   EXPECT_TRUE(contains(error([](StepOptions&) {}, 0.9, {.group = 2}),
                        "rank 0 has: group 1; rank 1 has: group 2"));

@@ -69,6 +69,18 @@ TEST(TrainingGolden, Bf16IsNear) {
   });
 }
 
+TEST(TrainingGolden, F16IsNear) {
+  run_ranks(2, [&](Communicator& comm) {
+    StepOptions options{.leaves = 9,
+                        .clip_norm = 0.05,
+                        .strategy = Strategy::zero2,
+                        .dtype = DType::f16,
+                        .loss_scale = LossScaleOptions{.init_scale = 1024}};
+    expect_as_in_pytorch("gpt", make<GptTask>(), comm, options, 0.002);
+    expect_as_in_pytorch("conv", make<ConvTask>(), comm, options, 0.002);
+  });
+}
+
 // The golden file would notice another learning rate.
 TEST(TrainingGolden, OtherTrainingIsNotNear) {
   TrainingGolden golden;

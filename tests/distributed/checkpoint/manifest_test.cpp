@@ -74,6 +74,25 @@ TEST(Manifest, KnowsUpdatesDataAndTheNextRate) {
                        "'updates': expected at most one update a step"));
 }
 
+TEST(Manifest, KnowsTheLossScaleOfARunThatHasOne) {
+  EXPECT_EQ(format_manifest(two_ranks(), ManifestKind::whole).find("loss_scale"),
+            std::string::npos);
+  Manifest manifest = two_ranks();
+  manifest.info.loss_scale = LossScaleState{1234.5, 17};
+  std::string text = format_manifest(manifest, ManifestKind::whole);
+  EXPECT_EQ(parse_manifest(text, ManifestKind::whole, "m").info.loss_scale,
+            (LossScaleState{1234.5, 17}));
+  for (auto [from, to, error] : {std::tuple{"1234.5", "0", "'scale': expected a scale above 0"},
+                                 std::tuple{"1234.5", "\"x\"", "'scale': expected a number"},
+                                 std::tuple{"17}", "-1}", "'growth_tracker': expected a number"},
+                                 std::tuple{"17}", "1.5}", "'growth_tracker': expected a number"},
+                                 std::tuple{"growth_tracker", "other", "no 'growth_tracker'"}}) {
+    std::string bad = text;
+    bad.replace(bad.find(from), std::string(from).size(), to);
+    EXPECT_TRUE(contains(parse_error(bad), error)) << to;
+  }
+}
+
 // As they were written before there was anything to say about them.
 TEST(Manifest, ReadsThoseOfOlderVersions) {
   CheckpointInfo read =

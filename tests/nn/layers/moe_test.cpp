@@ -64,6 +64,23 @@ TEST(Moe, GivesTheNaiveValuesAndGradients) {
   }
 }
 
+// In bf16 these logits would be equal, and the first expert chosen.
+TEST(Moe, RoutesInF32) {
+  for (DType dtype : {DType::bf16, DType::f16}) {
+    Moe moe(nullptr, "", kWidth, kHidden, {.experts = 2, .top_k = 1});
+    moe.to(dtype);
+    Array gate = Array::from<float>({1, 1, 0, 0, 1, 1.0078125F, 0, 0}, {2, kWidth});
+    parameter(moe, "gate.weight").data().copy_(gate);
+    Tensor x(Array::from<float>({256, 0.0625F, 0, 0}, {1, kWidth}).to(dtype), true);
+    MoeResult result = moe(x);
+    EXPECT_EQ(result.output.dtype(), dtype);
+    EXPECT_EQ(result.probabilities.dtype(), DType::f32);
+    EXPECT_EQ(doubles(result.tokens.data()), (std::vector<double>{0, 1}));
+    sum(tessera::to(result.output, DType::f32)).backward();
+    EXPECT_EQ(parameter(moe, "gate.weight").grad().dtype(), dtype);
+  }
+}
+
 TEST(Moe, ChoosesTheFirstOfEquals) {
   Moe moe(nullptr, "", kWidth, kHidden, {.experts = 4, .top_k = 2});
   parameter(moe, "gate.weight").data().fill_(0);
