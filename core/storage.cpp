@@ -35,7 +35,8 @@ void Storage::throw_absent() const {
 std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
   auto storage = std::make_shared<Storage>(nullptr, bytes, device, nullptr);
   // A constructor that throws runs no destructor; one that has not taken memory must not return it.
-  storage->dropped_ = std::make_shared<const std::string>("memory that was never there is");
+  static const auto kNever = std::make_shared<const std::string>("memory that was never there is");
+  storage->dropped_ = kNever;
   storage->refill();
   return storage;
 }

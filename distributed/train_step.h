@@ -91,11 +91,10 @@ class TrainStep {
   // ranks, for each leaf's loss and at the end.
   //
   // Of an optim::ClosureRule this is one of its steps, for which each leaf is run as often as the
-  // rule asks for the loss, with the same random numbers. It takes no clip_value, clip_norm and loss
-  // scale;
-  // its result, and what running statistics observe, are those of where the step begins. A later
-  // loss or gradient that is not finite ends the step where all still were, and finite() is false;
-  // the host waits for every loss.
+  // rule asks for the loss, with the same random numbers. It takes no clip_value, no clip_norm and
+  // no loss scale; its result, and what running statistics observe, are those of where the step
+  // begins. A later loss or gradient that is not finite ends the step where all still were, and
+  // finite() is false; the host waits for every loss.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
   // The two halves of run, for what goes between them. The first gives the gradients, and waits for

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/cpu/conv_tiles.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/onednn.h"
 #include "core/kernels/conv.h"
@@ -145,14 +146,6 @@ void reorder(const Desc& from_desc, const float* from, const Desc& to_desc, floa
   dnnl::reorder(source, target).execute(stream(), source, target);
 }
 
-// Images per tile of a forward pass or an input's gradient: sixteen tiles, unless they would run
-// for a few microseconds only.
-int64_t images_per_tile(const Shape& s) {
-  constexpr double kWorthACall = 1e6;
-  auto enough = static_cast<int64_t>(kWorthACall / std::max(1.0, s.flops_per_image())) + 1;
-  return std::min(s.n, std::max((s.n + 15) / 16, enough));
-}
-
 // Calls fn(tile, first image) with the tile's shape, on the pool.
 template <class F>
 void for_image_tiles(const Shape& s, int64_t images, F&& fn) {
@@ -196,7 +189,7 @@ Packed packed_for(const Primitive& p, const Shape& s, const Packed& packed, cons
 void run_f32(const Array& x, const Array& weight, const Array& bias, const ConvArgs& args,
              const Array& out) {
   Shape s = shape_of(x, weight, out, args);
-  int64_t images = images_per_tile(s);
+  int64_t images = conv_tile_images(s.n, s.flops_per_image());
   bool with_bias = bias.defined();
   Packed packed = pack_weights(Direction::forward, with_bias, s, images, weight);
   for_image_tiles(s, images, [&](const Shape& tile, int64_t first) {
@@ -215,7 +208,7 @@ void run_f32(const Array& x, const Array& weight, const Array& bias, const ConvA
 
 void input_grad_f32(const Array& dy, const Array& weight, const ConvArgs& args, const Array& dx) {
   Shape s = shape_of(dx, weight, dy, args);
-  int64_t images = images_per_tile(s);
+  int64_t images = conv_tile_images(s.n, s.flops_per_image());
   Packed packed = pack_weights(Direction::input_grad, false, s, images, weight);
   for_image_tiles(s, images, [&](const Shape& tile, int64_t first) {
     const Primitive& p = primitive(Direction::input_grad, false, tile);
@@ -229,9 +222,8 @@ void input_grad_f32(const Array& dy, const Array& weight, const ConvArgs& args, 
 
 // Each tile's sum in a buffer of its own, in the primitive's layout; then the tree over the tiles.
 void weight_grad_f32(const Array& x, const Array& dy, const ConvArgs& args, const Array& dweight) {
-  constexpr int64_t kMaxTiles = 8;
   Shape s = shape_of(x, dweight, dy, args);
-  int64_t images = std::max((s.n + kMaxTiles - 1) / kMaxTiles, images_per_tile(s));
+  int64_t images = conv_weight_tile_images(s.n, s.flops_per_image());
   int64_t num_tiles = (s.n + images - 1) / images;
   int64_t count = dweight.numel();
   Array partial = Array::empty({num_tiles, count});

@@ -1,10 +1,14 @@
 #include "core/meta/meta.h"
 
+#include <algorithm>
+
 #include "core/array.h"
 #include "core/at_once.h"
+#include "core/cpu/conv_tiles.h"
 #include "core/kernels.h"
 #include "core/meta/counters.h"
 #include "core/meta/no_ops.inc"
+#include "core/parallel.h"
 
 namespace tessera::meta {
 namespace {
@@ -15,9 +19,13 @@ class Meta final : public NoOps<Family> {};
 
 double as_double(int64_t count) { return static_cast<double>(count); }
 
+int64_t block_bytes(int64_t bytes) {
+  return static_cast<int64_t>(allocator::block_size(static_cast<size_t>(bytes)));
+}
+
 // Memory that a kernel takes for itself and gives back.
 void pass_through(int64_t bytes) {
-  auto size = static_cast<int64_t>(allocator::block_size(static_cast<size_t>(bytes)));
+  int64_t size = block_bytes(bytes);
   count(size);
   count(-size);
 }
@@ -30,6 +38,31 @@ double attention_flops(const Array& q, const Array& k, const Array& out) {
 // Every output needs one column of the weight (O, I, ...).
 double conv_flops(const Array& y, const Array& weight) {
   return 2.0 * as_double(y.numel()) * as_double(weight.numel()) / as_double(weight.size(0));
+}
+
+// Of f32 weights as the CPU's convolutions want them: with whole blocks of channels, the largest
+// that an instruction set has, but for inputs of very few.
+int64_t packed_weight_bytes(const Array& weight, const ConvArgs& args) {
+  constexpr int64_t kBlock = 16;
+  constexpr int64_t kFew = 4;
+  auto whole = [](int64_t channels) { return (channels + kBlock - 1) / kBlock * kBlock; };
+  int64_t in = weight.size(1) <= kFew ? weight.size(1) : whole(weight.size(1));
+  int64_t out = whole(weight.size(0) / args.groups);
+  return 4 * args.groups * out * in * weight.size(2) * weight.size(3);
+}
+
+// What the gradient of a weight takes: a sum for every tile of images, and packed weights for each
+// of those that run at a time.
+void count_weight_grad(const Array& dy, const Array& dweight, const ConvArgs& args) {
+  int64_t images = dy.size(0);
+  double flops = conv_flops(dy, dweight) / as_double(images);
+  int64_t tile = cpu::conv_weight_tile_images(images, flops);
+  int64_t tiles = (images + tile - 1) / tile;
+  int64_t at_once = std::min<int64_t>(tiles, num_threads());
+  int64_t bytes = block_bytes(4 * tiles * dweight.numel()) +
+                  at_once * block_bytes(packed_weight_bytes(dweight, args));
+  count(bytes);
+  count(-bytes);
 }
 
 template <>
@@ -49,17 +82,23 @@ class Meta<AttentionFamily> final : public NoOps<AttentionFamily> {
 template <>
 class Meta<ConvFamily> final : public NoOps<ConvFamily> {
  public:
-  void run(const Array&, const Array& weight, const Array&, const ConvArgs&,
+  void run(const Array&, const Array& weight, const Array&, const ConvArgs& args,
            const Array& out) const override {
+    if (out.numel() == 0) return;
     count_flops(conv_flops(out, weight));
+    if (out.dtype() == DType::f32) pass_through(packed_weight_bytes(weight, args));
   }
-  void input_grad(const Array& dy, const Array& weight, const ConvArgs&,
+  void input_grad(const Array& dy, const Array& weight, const ConvArgs& args,
                   const Array&) const override {
+    if (dy.numel() == 0) return;
     count_flops(conv_flops(dy, weight));
+    if (dy.dtype() == DType::f32) pass_through(packed_weight_bytes(weight, args));
   }
-  void weight_grad(const Array&, const Array& dy, const ConvArgs&,
+  void weight_grad(const Array&, const Array& dy, const ConvArgs& args,
                    const Array& dweight) const override {
+    if (dy.numel() == 0 || dweight.numel() == 0) return;
     count_flops(conv_flops(dy, dweight));
+    if (dy.dtype() == DType::f32) count_weight_grad(dy, dweight, args);
   }
 };
 

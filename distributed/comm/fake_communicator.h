@@ -31,13 +31,17 @@ class FakeCommunicator : public CheckedCommunicator {
   int64_t sent_bytes() const { return log_->sent_bytes; }
   // In the order of the calls; those of split communicators among them.
   const std::vector<Call>& calls() const { return log_->calls; }
+  // Of each call, a number for the ranks that it is a call of: equal where these are the same ones.
+  const std::vector<uint64_t>& groups() const { return log_->groups; }
 
  private:
   struct Log {
     int64_t sent_bytes = 0;
     std::vector<Call> calls;
+    std::vector<uint64_t> groups;
   };
-  FakeCommunicator(int rank, int size, Device device, std::shared_ptr<Log> log);
+  // `ranks` are its members as the first communicator numbers them.
+  FakeCommunicator(int rank, std::vector<int> ranks, Device device, std::shared_ptr<Log> log);
 
   bool takes(Device) const override { return true; }
   Work move(Calls calls, Arrays sends, Arrays recvs) override;
@@ -48,6 +52,8 @@ class FakeCommunicator : public CheckedCommunicator {
 
   int rank_;
   int size_;
+  std::vector<int> ranks_;  // empty: all, of the first communicator
+  uint64_t group_ = 0;
   Device device_;
   std::shared_ptr<Log> log_;
   std::string aborted_;

@@ -1,12 +1,15 @@
+#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 
+#include "core/parallel.h"
 #include "launcher/commands/commands.h"
 #include "launcher/commands/number_options.h"
 #include "launcher/experiment/plan.h"
+#include "launcher/experiment/ranks.h"
 
 namespace tessera::commands {
 namespace {
@@ -71,7 +74,15 @@ experiment::PlanProgress progress_lines() {
   };
 }
 
+// Lists that have an array for every one of many ranks are made and dropped all the time: without
+// this, pages go back to the system and come again, zeroed, each time.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that there may be
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
 int plan_run(const PlanOptions& options, const experiment::Catalog& catalog) {
+  keep_freed_memory();
   experiment::Config config =
       experiment::load_config_file(options.config, options.overrides, catalog);
   if (options.ranks_per_node > 0 && options.ranks % options.ranks_per_node != 0) {
@@ -79,9 +90,11 @@ int plan_run(const PlanOptions& options, const experiment::Catalog& catalog) {
         fmt::format("--ranks-per-node: {} ranks do not divide into nodes of {}", options.ranks,
                     options.ranks_per_node));
   }
+  int per_node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
+  // Some memory is each thread's.
+  set_num_threads(experiment::threads_for(config.compute.threads, per_node));
   experiment::Plan plan =
       experiment::make_plan(config, {options.ranks, options.ranks_per_node}, progress_lines());
-  int per_node = options.ranks_per_node > 0 ? options.ranks_per_node : options.ranks;
   int64_t memory = options.memory_gib > 0 ? static_cast<int64_t>(options.memory_gib * (1 << 30))
                                           : memory_of_this_machine(per_node);
   fmt::print("{}: {} parameters, {} ranks, {} {} of {} samples a rank and step\n", config.run.name,

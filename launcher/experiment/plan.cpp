@@ -17,6 +17,12 @@ constexpr int kCheckSome = 16;
 // Of what all schedules of a strategy name for every rank: some seconds' worth.
 constexpr double kMostShares = 2e7;
 
+// A call, and which ranks make it together (FakeCommunicator::groups).
+struct GroupCall {
+  Call call;
+  uint64_t group = 0;
+};
+
 // One rank's run up to its steps, on meta.
 class DryRun {
  public:
@@ -50,9 +56,12 @@ class DryRun {
   int64_t num_parameters() const { return model_->num_parameters(); }
   // Of the last step.
   int64_t sent_bytes() const { return comm_.sent_bytes() - sent_before_; }
-  std::vector<Call> calls() const {
-    return {comm_.calls().begin() + static_cast<std::ptrdiff_t>(calls_before_),
-            comm_.calls().end()};
+  std::vector<GroupCall> calls() const {
+    std::vector<GroupCall> calls;
+    for (size_t i = calls_before_; i < comm_.calls().size(); ++i) {
+      calls.push_back({comm_.calls()[i], comm_.groups()[i]});
+    }
+    return calls;
   }
 
  private:
@@ -100,32 +109,65 @@ std::set<int> ranks_to_check(const StepOptions& options, const MeshShape& shape,
   return out;
 }
 
-bool same(const Call& a, const Call& b) {
-  return a.op == b.op && a.dtype == b.dtype && a.kind == b.kind && a.root == b.root &&
-         a.sizes_hash == b.sizes_hash;
+// Whether two ranks may call so. Of different groups, each has sizes of its own.
+bool fit(const GroupCall& a, const GroupCall& b) {
+  bool alike = a.call.op == b.call.op && a.call.dtype == b.call.dtype &&
+               a.call.kind == b.call.kind && a.call.root == b.call.root;
+  return alike && (a.group != b.group || a.call.sizes_hash == b.call.sizes_hash);
 }
+
+// What the ranks of a plan call, one after the other.
+class Schedules {
+ public:
+  Schedules(std::string strategy, int rank, std::vector<GroupCall> calls)
+      : strategy_(std::move(strategy)), first_(rank) {
+    for (GroupCall& call : calls) known_.push_back({{rank, std::move(call)}});
+  }
+
+  size_t size() const { return known_.size(); }
+  // An Error where it does not fit what the ranks before it call.
+  void add(int rank, const std::vector<GroupCall>& calls) {
+    for (size_t i = 0; i < std::max(calls.size(), known_.size()); ++i) {
+      if (i >= calls.size()) refuse(i, known_[i][0], rank, "nothing more");
+      if (i >= known_.size()) refuse(i, {first_, {}}, rank, describe(calls[i].call));
+      bool is_new = true;
+      for (const Known& known : known_[i]) {
+        if (!fit(known.call, calls[i])) refuse(i, known, rank, describe(calls[i].call));
+        is_new = is_new && known.call.group != calls[i].group;
+      }
+      if (is_new) known_[i].push_back({rank, calls[i]});
+    }
+  }
+
+ private:
+  struct Known {
+    int rank;
+    GroupCall call;
+  };
+  [[noreturn]] void refuse(size_t i, const Known& known, int rank, const std::string& other) const {
+    throw_error(
+        fmt::format("{}: the schedules of ranks differ: collective {} of a step is {} on "
+                    "rank {} and {} on rank {}",
+                    strategy_, i, i < known_.size() ? describe(known.call.call) : "nothing more",
+                    known.rank, other, rank));
+  }
+
+  std::string strategy_;
+  int first_;
+  std::vector<std::vector<Known>> known_;  // of each collective, that of every group
+};
 
 // Each rank goes through its collectives without computing, as one with nothing to do does.
 void check_schedules(const Config& config, const StepOptions& options, const MeshShape& shape,
-                     int ranks, const std::vector<Call>& expected, const PlanProgress& progress,
+                     int ranks, Schedules schedules, const PlanProgress& progress,
                      StrategyPlan& plan) {
-  std::set<int> chosen = ranks_to_check(options, shape, ranks, expected.size());
+  std::set<int> chosen = ranks_to_check(options, shape, ranks, schedules.size());
   for (int rank : chosen) {
     progress(fmt::format("{}: the schedule of rank {}, {} of {}", plan.strategy, rank,
                          plan.ranks_checked + 1, chosen.size()));
     DryRun run(config, options, shape, rank, ranks);
     run.run_idle();
-    std::vector<Call> calls = run.calls();
-    for (size_t i = 0; i < std::max(calls.size(), expected.size()); ++i) {
-      if (i < std::min(calls.size(), expected.size()) && same(calls[i], expected[i])) continue;
-      auto text = [&](const std::vector<Call>& list) {
-        return i < list.size() ? describe(list[i]) : "nothing more";
-      };
-      throw_error(
-          fmt::format("{}: the schedules of ranks differ: collective {} of a step is {} on "
-                      "the first rank and {} on rank {}",
-                      plan.strategy, i, text(expected), text(calls), rank));
-    }
+    schedules.add(rank, run.calls());
     ++plan.ranks_checked;
   }
 }
@@ -168,7 +210,7 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, con
   }
   int64_t before = meta::stats().current_bytes;
   meta::reset();
-  std::vector<Call> calls;
+  std::vector<GroupCall> calls;
   {
     DryRun run(config, options, shape, busiest, ranks);
     run.run(example.batch);
@@ -185,7 +227,8 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, con
     plan.collectives = calls.size();
     plan.left_out = run.step().update_left_out();
   }
-  check_schedules(config, options, shape, ranks, calls, progress, plan);
+  check_schedules(config, options, shape, ranks, {plan.strategy, busiest, std::move(calls)},
+                  progress, plan);
   return plan;
 }
 

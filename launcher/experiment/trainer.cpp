@@ -12,6 +12,7 @@
 #include "core/io/file_system.h"
 #include "core/parallel.h"
 #include "distributed/agreement.h"
+#include "launcher/experiment/components/group_lines.h"
 #include "launcher/experiment/initial_weights.h"
 #include "launcher/experiment/lenient_file.h"
 #include "launcher/experiment/metrics/jsonl_sink.h"
@@ -341,6 +342,9 @@ Trainer::Ended Trainer::run(Communicator& comm) {
   session.log.append(fmt::format("rank {} of {}, {} threads, process {}", comm.rank(), comm.size(),
                                  num_threads(), process_id()));
   session.log.append("launcher: " + job::describe_launcher());
+  for (const std::string& line : group_lines(*optimizer_, optim_section_.lr)) {
+    if (first) session.log.append("optim: " + line);
+  }
   try {
     if (first) {
       session.terminal.say(fmt::format(

@@ -28,7 +28,8 @@ class MoeBlock : public Callable<MoeBlock> {
 };
 
 // Mixtral (Jiang et al. 2024), with the names of Hugging Face's. The loss of a token is its
-// cross-entropy plus balance times balance_loss.
+// cross-entropy plus balance times the balance_loss of its batch: where a global batch is cut into
+// leaves, each leaf is to be balanced by itself, so the loss depends on that cut (not on ranks).
 class MoeModel final : public LanguageModel {
  public:
   explicit MoeModel(const MoeModelOptions& options);

@@ -471,7 +471,27 @@ INSTANTIATE_TEST_SUITE_P(Everywhere, Help,
                                          Words{"train", "--help"}, Words{"debug", "--help"},
                                          Words{"generate", "--help"}, Words{"inspect", "--help"},
                                          Words{"doctor", "--help"}, Words{"train", "--explain"},
+                                         Words{"train", "--explain", kQuickstart},
                                          Words{"doctor"}));
+
+TEST(Explain, OfAConfigSaysWhichRuleTrainsWhat) {
+  Outcome outcome =
+      run_soon(tessera(Words{"train", "--explain", kSourceDir + "/configs/quickstart_muon.yaml"}));
+  ASSERT_TRUE(succeeded(outcome));
+  EXPECT_TRUE(contains(outcome.out, "gpt: 842496 parameters\n")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out, "\noptim: muon, ")) << outcome.out;
+  EXPECT_TRUE(contains(outcome.out,
+                       ": lr 0.02, weight decay 0.1, 16 parameters with 786432 "
+                       "elements: blocks.*.attn.c_attn.weight, "))
+      << outcome.out;
+  EXPECT_TRUE(contains(outcome.out,
+                       ": lr 0.003, weight decay 0, 1 parameter with 16384 elements: "
+                       "wpe.weight\n"))
+      << outcome.out;
+  EXPECT_TRUE(
+      failed(run_soon(tessera({"train", "--explain", kQuickstart, "optim.groups='x: lr=1'"})),
+             kBadUsage, {"optim.groups: 'x' matches no parameter"}));
+}
 
 }  // namespace
 }  // namespace tessera::test

@@ -103,6 +103,23 @@ TEST(Moe, TreatsTokensOneByOne) {
   EXPECT_TRUE(close_to(all, alone, 1e-6, 1e-6));
 }
 
+// All tokens to the same experts, which have no capacity that they could exceed.
+TEST(Moe, GivesEveryTokenItsExpertsWhateverTheLoad) {
+  constexpr int64_t kTokens = 300;
+  Moe moe(nullptr, "", kWidth, kHidden, {.experts = 5, .top_k = 2});
+  test::fill_with_made_values(moe);
+  Tensor x = abs(Tensor(made_array({kTokens, kWidth}, 100, 2))) + 0.1;
+  Array gate = parameter(moe, "gate.weight").data();
+  for (int64_t expert : {1, 3}) gate.select(0, expert).fill_(expert == 1 ? 5 : 9);
+  MoeResult result = moe(x);
+  EXPECT_EQ(doubles(result.tokens.data()), (std::vector<double>{0, kTokens, 0, kTokens, 0}));
+  EXPECT_TRUE(
+      close_to(doubles(result.output.data()), doubles(naive_moe(moe, x, 2).data()), 1e-5, 1e-5));
+  gate.fill_(0);
+  gate.select(0, 4).fill_(9);
+  EXPECT_EQ(doubles(moe(x).tokens.data()), (std::vector<double>{kTokens, 0, 0, 0, kTokens}));
+}
+
 TEST(Moe, IsBalancedWhereAllExpertsAreChosenAlike) {
   MoeResult even{{}, Tensor(Array::full({4}, 6)), Tensor(Array::full({4}, 3))};  // 12 tokens, top 2
   EXPECT_NEAR(balance_loss({even, even}, 12).item<double>(), 2, 1e-6);

@@ -13,7 +13,8 @@ class MoeSection final : public ModelSection {
       in_range(1, 10000));
     v("top_k", options_.top_k, "experts that a token meets", in_range(1, 10000));
     v("normalized", options_.normalized, "whether their weights sum to 1");
-    v("balance", options_.balance, "what keeping experts in balance counts", at_least(0).in_f32());
+    v("balance", options_.balance, "what keeping experts in balance counts, in each leaf by itself",
+      at_least(0).in_f32());
   }
   void check() const override {
     check_llama(options_.llama);
