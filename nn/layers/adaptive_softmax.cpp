@@ -69,24 +69,33 @@ Tensor AdaptiveLogSoftmaxWithLoss::log_prob_in(size_t cluster, const Tensor& x) 
   return log_softmax(tail_[cluster](x), 1);
 }
 
-AdaptiveSoftmaxResult AdaptiveLogSoftmaxWithLoss::forward(const Tensor& given,
-                                                          const Tensor& target) const {
+std::vector<int64_t> AdaptiveLogSoftmaxWithLoss::checked_targets(const Tensor& x,
+                                                                 const Tensor& target) const {
   bool batched = target.dim() == 1;
-  TESSERA_CHECK(target.dim() <= 1 && given.dim() == target.dim() + 1 &&
-                    (!batched || given.size(0) == target.size(0)),
-                "[{}] expected an input (N, {}) and targets (N,), or ({},) and (), got {} and {}",
-                kAdaptive, in_, in_, given.shape(), target.shape());
+  TESSERA_CHECK(
+      target.dim() <= 1 && x.dim() == target.dim() + 1 && (!batched || x.size(0) == target.size(0)),
+      "[{}] expected an input (N, {}) and targets (N,), or ({},) and (), got {} and {}", kAdaptive,
+      in_, in_, x.shape(), target.shape());
+  check_input(batched ? x : unsqueeze(x, 0));
   TESSERA_CHECK(target.dtype() == DType::i64, "[{}] expected targets of i64, got {}", kAdaptive,
                 target.dtype());
-  Tensor x = batched ? given : unsqueeze(given, 0);
-  check_input(x);
-  bool known = target.device().type != DeviceType::meta;
-  std::vector<int64_t> targets(static_cast<size_t>(x.size(0)), 0);
-  if (known) targets = target.data().to(Device{}).to_vector<int64_t>();
+  if (target.device().type == DeviceType::meta) {
+    return std::vector<int64_t>(static_cast<size_t>(target.numel()), 0);
+  }
+  std::vector<int64_t> targets = target.data().to(Device{}).to_vector<int64_t>();
   for (int64_t t : targets) {
     TESSERA_CHECK(t >= 0 && t < cutoffs_.back(), "[{}] expected targets in [0, {}), got {}",
                   kAdaptive, cutoffs_.back(), t);
   }
+  return targets;
+}
+
+AdaptiveSoftmaxResult AdaptiveLogSoftmaxWithLoss::forward(const Tensor& given,
+                                                          const Tensor& target) const {
+  std::vector<int64_t> targets = checked_targets(given, target);
+  bool known = target.device().type != DeviceType::meta;
+  bool batched = target.dim() == 1;
+  Tensor x = batched ? given : unsqueeze(given, 0);
   // What each target is in the head: itself, or its cluster.
   std::vector<int64_t> in_head = targets;
   Tensor in_tail = zeros({x.size(0)}, x.dtype(), x.device());

@@ -52,6 +52,8 @@ class AdaptiveLogSoftmaxWithLoss : public Callable<AdaptiveLogSoftmaxWithLoss> {
  private:
   int64_t shortlist() const { return cutoffs_[0]; }
   void check_input(const Tensor& x) const;
+  // On the host; zeros where nobody knows them, in a plan.
+  std::vector<int64_t> checked_targets(const Tensor& x, const Tensor& target) const;
   // Samples x of cluster i -> (N, the classes in it).
   Tensor log_prob_in(size_t cluster, const Tensor& x) const;
   Tensor log_prob_of(const Tensor& x, const Tensor& head) const;

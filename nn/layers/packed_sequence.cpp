@@ -50,6 +50,21 @@ bool do_not_grow(const std::vector<int64_t>& numbers) {
   return std::is_sorted(numbers.begin(), numbers.end(), std::greater<>());
 }
 
+void check_lengths(const std::vector<int64_t>& lengths, int64_t count, int64_t steps,
+                   bool enforce_sorted) {
+  TESSERA_CHECK(count >= 1 && count == static_cast<int64_t>(lengths.size()),
+                "[pack_padded_sequence] expected a length of each of {} sequences, got {}", count,
+                lengths.size());
+  for (int64_t length : lengths) {
+    TESSERA_CHECK(length >= 1 && length <= steps,
+                  "[pack_padded_sequence] expected lengths in [1, {}], got {}", steps, length);
+  }
+  TESSERA_CHECK(!enforce_sorted || do_not_grow(lengths),
+                "[pack_padded_sequence] expected the longest sequences first, or enforce_sorted = "
+                "false, got lengths of ({})",
+                fmt::join(lengths, ", "));
+}
+
 }  // namespace
 
 void PackedSequence::check(const char* op) const {
@@ -77,20 +92,9 @@ PackedSequence pack_padded_sequence(TensorArg x, const std::vector<int64_t>& len
                 x.shape());
   int64_t count = x.size(options.batch_first ? 0 : 1);
   int64_t steps = x.size(options.batch_first ? 1 : 0);
-  TESSERA_CHECK(count >= 1 && count == static_cast<int64_t>(lengths.size()),
-                "[pack_padded_sequence] expected a length of each of {} sequences, got {}", count,
-                lengths.size());
-  for (int64_t length : lengths) {
-    TESSERA_CHECK(length >= 1 && length <= steps,
-                  "[pack_padded_sequence] expected lengths in [1, {}], got {}", steps, length);
-  }
+  check_lengths(lengths, count, steps, options.enforce_sorted);
   std::vector<int64_t> order(lengths.size());
   std::iota(order.begin(), order.end(), 0);
-  bool sorted = do_not_grow(lengths);
-  TESSERA_CHECK(sorted || !options.enforce_sorted,
-                "[pack_padded_sequence] expected the longest sequences first, or enforce_sorted = "
-                "false, got lengths of ({})",
-                fmt::join(lengths, ", "));
   auto length_of = [&](int64_t n) { return lengths[static_cast<size_t>(n)]; };
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return length_of(a) > length_of(b); });
