@@ -76,6 +76,7 @@ std::vector<int64_t> AdaptiveLogSoftmaxWithLoss::checked_targets(const Tensor& x
       target.dim() <= 1 && x.dim() == target.dim() + 1 && (!batched || x.size(0) == target.size(0)),
       "[{}] expected an input (N, {}) and targets (N,), or ({},) and (), got {} and {}", kAdaptive,
       in_, in_, x.shape(), target.shape());
+  check_input(batched ? x : unsqueeze(x, 0));
   TESSERA_CHECK(target.dtype() == DType::i64, "[{}] expected targets of i64, got {}", kAdaptive,
                 target.dtype());
   if (target.device().type == DeviceType::meta) {
@@ -95,7 +96,6 @@ AdaptiveSoftmaxResult AdaptiveLogSoftmaxWithLoss::forward(const Tensor& given,
   bool known = target.device().type != DeviceType::meta;
   bool batched = target.dim() == 1;
   Tensor x = batched ? given : unsqueeze(given, 0);
-  check_input(x);
   // What each target is in the head: itself, or its cluster.
   std::vector<int64_t> in_head = targets;
   Tensor in_tail = zeros({x.size(0)}, x.dtype(), x.device());
