@@ -64,6 +64,7 @@
 #include "nn/optim/adam.h"
 #include "nn/optim/adamax.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/element_rule.h"
 #include "nn/optim/ema.h"
 #include "nn/optim/groups.h"
 #include "nn/optim/lbfgs.h"

@@ -71,6 +71,17 @@ std::string read_text(FileSystem& files, const std::string& path, uint64_t max_b
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// Lower is better.
+std::optional<double> cost_of(const CheckpointInfo& info, const BestBy& best_by) {
+  if (best_by.metric.empty()) return info.valid_loss;
+  for (const NamedNumber& metric : info.metrics) {
+    if (metric.name == best_by.metric) {
+      return best_by.higher_is_better ? -metric.value : metric.value;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::vector<int64_t> CheckpointFolder::steps() const {
@@ -236,11 +247,11 @@ std::optional<int64_t> CheckpointFolder::best_step(const std::vector<int64_t>& s
   for (int64_t step : steps) {
     try {
       CheckpointReader reader(checkpoint(step), files_);
-      std::optional<double> loss = reader.manifest().info.valid_loss;
+      std::optional<double> cost = cost_of(reader.manifest().info, best_by_);
       // Steps come newest first: of equal ones, the newest.
-      if (!loss || !std::isfinite(*loss) || (best != kNoStep && *loss >= lowest)) continue;
+      if (!cost || !std::isfinite(*cost) || (best != kNoStep && *cost >= lowest)) continue;
       best = step;
-      lowest = *loss;
+      lowest = *cost;
     } catch (const Error&) {
       // One that cannot be read is not the best.
     }

@@ -20,10 +20,17 @@
 
 namespace tessera {
 
+// What makes a checkpoint better than another, of those that say it.
+struct BestBy {
+  std::string metric = {};        // one of CheckpointInfo::metrics; empty: valid_loss
+  bool higher_is_better = false;  // of the metric
+};
+
 class CheckpointFolder {
  public:
-  explicit CheckpointFolder(std::string path, FileSystem& files = FileSystem::real())
-      : path_(std::move(path)), files_(files) {}
+  explicit CheckpointFolder(std::string path, FileSystem& files = FileSystem::real(),
+                            BestBy best_by = {})
+      : path_(std::move(path)), files_(files), best_by_(std::move(best_by)) {}
 
   const std::string& path() const { return path_; }
   FileSystem& files() const { return files_; }
@@ -57,8 +64,8 @@ class CheckpointFolder {
   // Removes what failed saves left: of older generations, and of this one before `step`. Only rank
   // 0 does, between its own saves.
   void sweep(int64_t generation, int64_t step) const;
-  // Removes all complete checkpoints but the newest `keep` and, if asked, the one with the lowest
-  // validation loss; `latest` and `best` follow.
+  // Removes all complete checkpoints but the newest `keep` and, if asked, the best one; `latest`
+  // and `best` follow.
   void prune(int64_t keep, bool keep_best) const;
   // Renames a complete checkpoint that cannot be read, so that it is none any more, and returns its
   // new name.
@@ -76,6 +83,7 @@ class CheckpointFolder {
 
   std::string path_;
   FileSystem& files_;
+  BestBy best_by_;
 };
 
 }  // namespace tessera

@@ -15,7 +15,7 @@ namespace tessera {
 
 struct SaveOptions {
   int64_t keep = 2;        // complete checkpoints, newest first
-  bool keep_best = false;  // and the one with the lowest validation loss
+  bool keep_best = false;  // and the best one (BestBy)
   ChecksumKind checksum = ChecksumKind::xxh3;
   // How long rank 0 waits for the other ranks' parts when its own is written, or ten times as long
   // as that took.

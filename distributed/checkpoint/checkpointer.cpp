@@ -23,7 +23,7 @@ Checkpointer::Checkpointer(TrainStep& step, const std::string& folder, Checkpoin
     : step_(step), comm_(step.mesh().control()), options_(std::move(options)) {
   begin_generation(folder);
   saver_.emplace(
-      CheckpointFolder(folder), comm_.rank(),
+      CheckpointFolder(folder, FileSystem::real(), options_.best_by), comm_.rank(),
       SaveOptions{
           .keep = options_.keep, .keep_best = options_.keep_best, .checksum = options_.checksum});
   check_visible();
@@ -214,6 +214,7 @@ CheckpointInfo Checkpointer::info(const Point& point) const {
   info.updates = step_.updates_done();
   info.loss_scale = step_.loss_scale();
   info.valid_loss = point.metric;
+  info.metrics = point.metrics;
   info.digest = point.digest;
   if (info.run.empty()) info.run = folder().path();
   return info;

@@ -34,8 +34,10 @@ struct CheckpointerOptions {
   // Complete checkpoints that stay, newest first; one more until an update after the newest was
   // finite.
   int64_t keep = 2;
-  // And the one with the lowest metric of those that were saved with one.
+  // And the one with the lowest metric of those that were saved with one; or the best by one of
+  // their Point::metrics.
   bool keep_best = false;
+  BestBy best_by = {};
   // Of every piece of every file: xxh3 finds accidents, sha256 forgery too and is slower.
   ChecksumKind checksum = ChecksumKind::xxh3;
   // Whether after_step only copies the state, and a thread writes the copy while training goes on;
@@ -81,6 +83,7 @@ class Checkpointer {
   struct Point {
     int64_t position = 0;                    // in the data: samples taken
     std::optional<double> metric = {};       // lower is better: a validation loss
+    std::vector<NamedNumber> metrics = {};   // others, for BestBy and people
     std::optional<std::string> digest = {};  // of the model, where it is known (core/digest.h)
     bool last = false;                       // nothing goes on after it
   };

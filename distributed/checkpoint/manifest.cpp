@@ -38,18 +38,27 @@ std::string format_loss_scale(const std::optional<LossScaleState>& state) {
                      number_of(state->scale), state->growth_tracker);
 }
 
+// With a comma before it; nothing where there are none.
+std::string format_metrics(const std::vector<NamedNumber>& metrics) {
+  std::vector<std::string> rows;
+  for (const NamedNumber& metric : metrics) {
+    rows.push_back(fmt::format("[{}, {}]", text_of(metric.name), number_of(metric.value)));
+  }
+  return rows.empty() ? "" : fmt::format(",\n\"metrics\": [{}]", fmt::join(rows, ", "));
+}
+
 std::string format_info(const CheckpointInfo& info) {
   return fmt::format(
       "\"step\": {},\n\"generation\": {},\n\"ranks\": {},\n\"position\": {},\n\"seed\": {},\n"
       "\"updates\": {},\n\"data\": {},\n\"next_lr\": {},\n"
       "\"run\": {},\n\"build\": {},\n\"strategy\": {},\n\"valid_loss\": {},\n\"digest\": {},\n"
-      "\"config\": {}{}{}",
+      "\"config\": {}{}{}{}",
       info.step, info.generation, info.ranks, info.position, info.seed,
       info.updates.value_or(info.step), text_of(info.data), number_of(info.next_lr),
       text_of(info.run), text_of(info.build), text_of(info.strategy), number_of(info.valid_loss),
       info.digest ? text_of(*info.digest) : "null", text_of(info.config),
       info.loop.empty() ? "" : ",\n\"loop\": " + text_of(info.loop),
-      format_loss_scale(info.loss_scale));
+      format_metrics(info.metrics), format_loss_scale(info.loss_scale));
 }
 
 std::string format_file(const FileRecord& file) {
@@ -137,6 +146,17 @@ LossScaleState parse_loss_scale(const Value& value) {
   return state;
 }
 
+// Of one that was no number when it was written, nothing is kept.
+std::vector<NamedNumber> parse_metrics(const Value& rows) {
+  std::vector<NamedNumber> metrics;
+  rows.list();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Value row = rows.at(i).list(2);
+    if (!row.at(1).is_null()) metrics.push_back({row.at(0).text(), row.at(1).real()});
+  }
+  return metrics;
+}
+
 CheckpointInfo parse_info(const Value& top) {
   CheckpointInfo info;
   info.step = top["step"].count();
@@ -156,6 +176,7 @@ CheckpointInfo parse_info(const Value& top) {
   info.config = top["config"].text();
   if (top.has("loop")) info.loop = top["loop"].text();
   if (top.has("loss_scale")) info.loss_scale = parse_loss_scale(top["loss_scale"]);
+  if (top.has("metrics")) info.metrics = parse_metrics(top["metrics"]);
   return info;
 }
 

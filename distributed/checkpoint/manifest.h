@@ -14,6 +14,11 @@
 
 namespace tessera {
 
+struct NamedNumber {
+  std::string name;
+  double value = 0;
+};
+
 // What a run needs to go on besides its tensors. The learning rate follows from the step, and
 // random numbers from seed and step. Checkpoints of before there were `updates`, `data` and
 // `next_lr` are read with what stands for them here.
@@ -30,6 +35,7 @@ struct CheckpointInfo {
   std::string build = {};               // what the bits depend on: build, instruction set
   std::string strategy = {};
   std::optional<double> valid_loss = {};          // where the run had just been evaluated
+  std::vector<NamedNumber> metrics = {};          // and what else was found then
   std::optional<std::string> digest = {};         // of the model, where it was known
   std::string config = {};                        // YAML, as resolved
   std::string loop = {};                          // what else the loop goes on from; empty: nothing

@@ -82,6 +82,9 @@ void print_manifest(const Manifest& manifest) {
              printable(info.strategy), info.generation);
   fmt::print("run {}\nbuild {}\n", printable(info.run), printable(info.build));
   if (info.valid_loss) fmt::print("validation loss {}\n", *info.valid_loss);
+  for (const NamedNumber& metric : info.metrics) {
+    fmt::print("{} {}\n", printable(metric.name), metric.value);
+  }
 }
 
 int inspect_tensors(const InspectOptions& options) {

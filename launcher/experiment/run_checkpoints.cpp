@@ -56,13 +56,14 @@ void check_start(const Config& config, const nn::Module& model, const optim::Opt
 }
 
 Checkpointer make_checkpointer(const Config& config, TrainStep& step, const std::string& data,
-                               const RunDirectory& directory,
+                               const RunDirectory& directory, const BestBy& best_by,
                                const std::function<std::string()>& loop) {
   const CheckpointConfig& keys = config.checkpoint;
   RunNow now{config, dump_yaml(config), data, build_of_this_run()};
   CheckpointerOptions options{.every = keys.every,
                               .keep = keys.keep,
-                              .keep_best = keys.best,
+                              .keep_best = keys.best.on,
+                              .best_by = best_by,
                               .checksum = keys.checksum,
                               .snapshots = snapshot_options(keys)};
   options.describe = [now, &step, loop, run = canonical(directory.path())] {

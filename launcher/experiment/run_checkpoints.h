@@ -21,11 +21,11 @@ void check_start(const Config& config, const nn::Module& model, const optim::Opt
                  const std::string& data);
 
 // The checkpoints in the run's folder, with the config, the data and the build in each, and checked
-// against them when a run goes on; and with what loop() gives then (CheckpointInfo::loop). config
-// and step outlive what is returned. A SharedError when some rank does not see the folder. A
-// collective.
+// against them when a run goes on; and with what loop() gives then (CheckpointInfo::loop). best_by
+// is what checkpoint.best says of the model. config and step outlive what is returned. A
+// SharedError when some rank does not see the folder. A collective.
 Checkpointer make_checkpointer(const Config& config, TrainStep& step, const std::string& data,
-                               const RunDirectory& directory,
+                               const RunDirectory& directory, const BestBy& best_by,
                                const std::function<std::string()>& loop);
 
 // The plan's checkpoints, for Checkpointer::resume.

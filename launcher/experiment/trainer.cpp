@@ -116,6 +116,7 @@ Trainer::Trainer(Config config)
     nn::DeferInit defer;  // a rank makes the values of what it keeps
     model_ = model_section_.make();
   }
+  best_by_ = best_by(config_.checkpoint.best, *model_);
   optimizer_ = make_optimizer(optim_section_, *model_);
   check_start(config_, *model_, *optimizer_, data_identity_);
   if (optim_section_.skip_outliers) {
@@ -225,7 +226,10 @@ Trainer::Ended Trainer::train_all(Session& session) {
 Checkpointer::Point Trainer::point(const Session& session,
                                    const std::optional<Validation>& validation) {
   Checkpointer::Point point{.position = session.position};
-  if (validation) point.metric = validation->loss;
+  if (validation) {
+    point.metric = validation->loss;
+    point.metrics = validation->numbers();
+  }
   return point;
 }
 
@@ -325,9 +329,10 @@ Trainer::Ended Trainer::run(Communicator& comm) {
       comm, first ? to_text(plan_start(config_.run, job::launched_job(), lock)) : "")[0]);
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
-  Checkpointer checkpoints = make_checkpointer(config_, step, data_identity_, directory, [this] {
-    return schedule_.state() + (outliers_ ? outliers_->state() : "");
-  });
+  Checkpointer checkpoints =
+      make_checkpointer(config_, step, data_identity_, directory, best_by_, [this] {
+        return schedule_.state() + (outliers_ ? outliers_->state() : "");
+      });
   std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
   Session session{mesh.control(),

@@ -62,6 +62,7 @@ class Trainer {
   const OptimSection& optim_section_;
   RunSchedule schedule_;
   std::unique_ptr<nn::Model> model_;
+  BestBy best_by_;  // of checkpoint.best
   std::unique_ptr<optim::Optimizer> optimizer_;
   DataSets data_;
   std::string data_identity_;

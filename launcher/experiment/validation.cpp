@@ -2,7 +2,16 @@
 
 #include <algorithm>
 
+#include "launcher/experiment/config/config_error.h"
+#include "launcher/experiment/config/nearest.h"
+
 namespace tessera::experiment {
+namespace {
+
+// What stands for the validation loss in checkpoint.best.
+constexpr const char* kLossMetric = "loss";
+
+}  // namespace
 
 ValidationBatches::ValidationBatches(int64_t samples, int64_t batch_size, int64_t most)
     : samples_(samples), batch_size_(std::min(batch_size, samples)) {
@@ -19,6 +28,25 @@ std::vector<int64_t> ValidationBatches::samples_of(int64_t batch) const {
   int64_t end = std::min((batch + 1) * batch_size_, samples_);
   for (int64_t i = batch * batch_size_; i < end; ++i) indices.push_back(i * stride_);
   return indices;
+}
+
+BestBy best_by(const SwitchOrName& best, const nn::Model& model) {
+  if (best.name.empty() || best.name == kLossMetric) return {};
+  std::vector<std::string> known{kLossMetric};
+  for (const nn::MetricInfo& info : model.metrics()) {
+    if (info.name == best.name) return {info.name, info.higher_is_better};
+    known.push_back(info.name);
+  }
+  throw ConfigError(fmt::format("checkpoint.best: the model has no metric {}{}",
+                                job::in_quotes(best.name), suggestion(best.name, known, "it has")));
+}
+
+std::vector<NamedNumber> Validation::numbers() const {
+  std::vector<NamedNumber> numbers;
+  for (const Metric& metric : metrics) {
+    numbers.push_back({metric.name, std::get<double>(metric.value)});
+  }
+  return numbers;
 }
 
 std::vector<Metric> Validation::records() const {

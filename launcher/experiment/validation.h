@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "core/dtype.h"
+#include "distributed/checkpoint/checkpoint_folder.h"
 #include "distributed/train_step.h"
+#include "launcher/experiment/config/schema.h"
 #include "launcher/experiment/metrics/metric_sink.h"
 #include "nn/data/dataset.h"
 #include "nn/models/model.h"
@@ -29,11 +31,16 @@ class ValidationBatches {
   int64_t stride_;  // from one sample to the next
 };
 
+// What checkpoint.best names; a ConfigError where the model has no such metric.
+BestBy best_by(const SwitchOrName& best, const nn::Model& model);
+
 struct Validation {
   double loss = 0;
   // The model's (nn::Model::metrics), under their names.
   std::vector<Metric> metrics = {};
 
+  // For a checkpoint.
+  std::vector<NamedNumber> numbers() const;
   // Under the names of records: valid_loss, valid_accuracy.
   std::vector<Metric> records() const;
 };

@@ -142,6 +142,16 @@ TEST_F(ChangedRuns, AStopAtAnEvaluatedStepKeepsItsLoss) {
   EXPECT_EQ(folder_.read("run/checkpoints/best"), "step-00000004\n");
 }
 
+TEST_F(ChangedRuns, TheBestMayBeThatOfAMetric) {
+  stopped_after(4, {"run.eval_every=2", "checkpoint.best=perplexity", "checkpoint.keep=1"});
+  EXPECT_TRUE(contains(folder_.read("run/checkpoints/step-00000004/manifest.json"),
+                       "\"metrics\": [[\"perplexity\", "));
+  EXPECT_EQ(folder_.read("run/checkpoints/best"), "step-00000004\n");
+  EXPECT_TRUE(failed(run(tessera(kRun + Words{"checkpoint.best=accuracy"})), 2,
+                     {"checkpoint.best: the model has no metric 'accuracy'; it has loss, "
+                      "perplexity"}));
+}
+
 TEST_F(ChangedRuns, RecordsHaveALineEachAfterALostEnd) {
   stopped_after(5);
   std::string path = folder_ / "run/metrics.jsonl";

@@ -38,7 +38,7 @@ missing=$(cd "$prefix/include/tessera" &&
 
 # A copy, so that no path of this repository helps.
 cp -r "$source_dir/tests/integration/install_test" "$project"
-cp "$source_dir/examples/own_loop.cpp" "$project"
+cp "$source_dir"/examples/* "$project"
 # With the build's own generator: CMake's usual one takes make, which nothing else here needs.
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build_dir/CMakeCache.txt"; }
 cmake -S "$project" -B "$project/build" -G "$(cached CMAKE_GENERATOR)" \
@@ -54,15 +54,19 @@ cmake --build "$project/build" >"$place/log" || {
 expect '^loss [0-9.]+, then [0-9.]+$' "$project/build/my_program"
 expect '^f32 \(2, 2\): min -2.85833, max 4.05583,' "$project/build/my_tensors"
 expect "^\[anomaly\] .* of 'sqrt' .* called at .*tensors.cpp:21$" "$project/build/my_tensors"
-expect '^step 3: digest [0-9a-f]{64}$' "$project/build/my_loop" "$place/loop" 3
-expect '^ *train  ' "$project/build/my_tessera" --help
-expect '^Usage: [^ ]*my_tessera ' "$project/build/my_tessera" --help
-expect '^ *launch  ' "$project/build/my_tessera" --help
-expect '^instructions ' "$project/build/my_tessera" doctor
+expect '^step 3: digest [0-9a-f]{64}$' "$project/build/own_loop" "$place/loop" 3
+expect '^ *train  ' "$project/build/own_model" --help
+expect '^Usage: [^ ]*own_model ' "$project/build/own_model" --help
+expect '^ *launch  ' "$project/build/own_model" --help
+expect '^instructions ' "$project/build/own_model" doctor
 # What starts other programs is the installed command.
-expect '^\[1\] hello$' "$project/build/my_tessera" launch -n 2 -- echo hello
-expect '^ops.add_8 ' "$project/build/my_tessera" bench ops.add_8 --quick
-expect '^ *model line: one layer$' "$project/build/my_tessera" train --explain
-expect '^digest [0-9a-f]{64}$' "$project/build/my_tessera" train "$project/own_model.yaml" \
-  "run.dir=$place/run" "data.path=$source_dir/data/fashion-mnist"
+expect '^\[1\] hello$' "$project/build/own_model" launch -n 2 -- echo hello
+expect '^ops.add_8 ' "$project/build/own_model" bench ops.add_8 --quick
+expect '^ *model net: two layers$' "$project/build/own_model" train --explain
+expect '^digest [0-9a-f]{64}$' "$project/build/own_model" train "$project/own_model.yaml" \
+  run.steps=3 "run.dir=$place/run" "data.path=$source_dir/data/fashion-mnist"
+expect '^digest [0-9a-f]{64}$' "$project/build/own_dataset" train "$project/own_dataset.yaml" \
+  run.steps=3 "run.dir=$place/dataset"
+expect '^ *optim signum: steps by signs$' "$project/build/own_optimizer" train --explain
+expect '^step 3: digest [0-9a-f]{64}$' "$project/build/own_loss" "$place/loss" 3
 echo "ok"

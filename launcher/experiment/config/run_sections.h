@@ -130,7 +130,7 @@ struct ComputeConfig {
 struct CheckpointConfig {
   int64_t every = 0;
   int64_t keep = 2;
-  bool best = false;
+  SwitchOrName best;
   ChecksumKind checksum = ChecksumKind::xxh3;
   AutoInt memory_every;
   int64_t memory_copies = 1;
@@ -141,7 +141,9 @@ struct CheckpointConfig {
       "number of checkpoints to keep, newest first; one more until the step after the newest was "
       "finite",
       at_least(1));
-    v("best", best, "keep the one with the lowest validation loss too (run.eval_every)");
+    v("best", best,
+      "keep the best one too, of those at an evaluation (run.eval_every): true: by the validation "
+      "loss; or the name of a metric of the model, accuracy or perplexity, say");
     v("checksum", checksum, "xxh3 finds accidents, sha256 forgery too and is slower");
     v("memory_every", memory_every,
       "steps from one snapshot in memory to the next; 0: none; auto: 1 where tessera launch may "

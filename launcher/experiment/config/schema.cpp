@@ -77,6 +77,8 @@ bool accepts(const Constraint& c, const AutoInt& value) {
   return !value.value || accepts(c, *value.value);
 }
 
+bool accepts(const Constraint&, const SwitchOrName&) { return true; }
+
 template <class T>
 bool accepts(const Constraint& c, const std::optional<T>& value) {
   return !value || accepts(c, *value);
@@ -105,6 +107,8 @@ std::string expected_of(const Constraint& c) {
     return "null or " + expected_of<typename T::value_type>(c);
   } else if constexpr (std::is_same_v<T, AutoInt>) {
     return fmt::format("{} or ", kAuto) + expected_number("an integer", c);
+  } else if constexpr (std::is_same_v<T, SwitchOrName>) {
+    return "true, false or a name";
   } else if constexpr (std::is_same_v<T, bool>) {
     return "true or false";
   } else if constexpr (std::is_same_v<T, int64_t>) {
@@ -148,6 +152,12 @@ bool parse(std::string_view text, AutoInt& value) {
   return true;
 }
 
+bool parse(std::string_view text, SwitchOrName& value) {
+  value.on = text != "false";
+  if (text != "true" && value.on) value.name = text;
+  return !text.empty();
+}
+
 template <class T>
 bool from_node(const YamlNode& node, T& value) {
   if constexpr (kIsOptional<T>) {
@@ -165,6 +175,10 @@ std::string write(bool value) { return value ? "true" : "false"; }
 std::string write(int64_t value) { return fmt::format("{}", value); }
 std::string write(const std::string& value) { return yaml_scalar(value); }
 std::string write(const AutoInt& value) { return value.value ? write(*value.value) : kAuto; }
+
+std::string write(const SwitchOrName& value) {
+  return value.name.empty() ? write(value.on) : yaml_scalar(value.name);
+}
 
 std::string write(double value) {
   TESSERA_CHECK(std::isfinite(value), "a config cannot hold the number {}", value);
@@ -236,6 +250,14 @@ Constraint path(std::initializer_list<const char*> words) {
   return c;
 }
 
+size_t FieldVisitor::choose(const char* key, const char* doc, std::string word,
+                            std::vector<std::string> words) {
+  Constraint one;
+  one.words = words;
+  field({key, &word, doc, std::move(one)});
+  return static_cast<size_t>(std::ranges::find(words, word) - words.begin());
+}
+
 std::string expected(const Field& field) {
   return std::visit(
       [&](auto* value) {
@@ -257,6 +279,8 @@ std::string hint(const Constraint& c, const YamlNode& node) {
     bool is_true = word == "true" || word == "yes" || word == "on" || word == "1";
     bool is_false = word == "false" || word == "no" || word == "off" || word == "0";
     return is_true ? "; did you mean true?" : is_false ? "; did you mean false?" : "";
+  } else if constexpr (std::is_same_v<T, SwitchOrName>) {
+    return "";
   } else if constexpr (std::is_same_v<T, int64_t> || std::is_same_v<T, AutoInt>) {
     bool is_auto = std::is_same_v<T, AutoInt> && lower(node.text) == kAuto;
     return is_auto ? fmt::format("; did you mean {}?", kAuto) : in_digits(node.text);

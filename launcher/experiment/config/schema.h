@@ -27,6 +27,13 @@ struct AutoInt {
   friend bool operator==(const AutoInt&, const AutoInt&) = default;
 };
 
+// `false`, `true`, or a name, which stands for true as well.
+struct SwitchOrName {
+  bool on = false;
+  std::string name = {};
+  friend bool operator==(const SwitchOrName&, const SwitchOrName&) = default;
+};
+
 // What a field accepts beyond its type. Made by the functions below; the default accepts all.
 struct Constraint {
   // Of numbers.
@@ -67,7 +74,7 @@ Constraint path(std::initializer_list<const char*> words = {});
 // An optional is written `null` when it has no value.
 using FieldRef = std::variant<bool*, int64_t*, double*, std::string*, std::optional<bool>*,
                               std::optional<int64_t>*, std::optional<double>*,
-                              std::optional<std::string>*, AutoInt*>;
+                              std::optional<std::string>*, AutoInt*, SwitchOrName*>;
 
 // One key of a section. Refers to its struct, and lives for the call that it is passed to.
 struct Field {
@@ -104,14 +111,13 @@ class FieldVisitor {
  private:
   template <class E>
   void choice(const char* key, E& value, const char* doc, std::span<const E> choices) {
-    std::string word(name(value));
-    Constraint one;
-    for (E each : choices) one.words.emplace_back(name(each));
-    field({key, &word, doc, std::move(one)});
-    for (E each : choices) {
-      if (name(each) == word) value = each;
-    }
+    std::vector<std::string> words;
+    for (E each : choices) words.emplace_back(name(each));
+    size_t chosen = choose(key, doc, std::string(name(value)), std::move(words));
+    if (chosen < choices.size()) value = choices[chosen];
   }
+  // A field that is `word`, one of the words, and which of them it is then.
+  size_t choose(const char* key, const char* doc, std::string word, std::vector<std::string> words);
 };
 
 // A section whose keys depend on its `name`, such as model or data. `name` itself is not one of its

@@ -127,6 +127,31 @@ TEST_F(CheckpointerTest, KeepsTheNewestAndTheBest) {
   EXPECT_EQ(steps(), (std::vector<int64_t>{5, 2}));
 }
 
+TEST_F(CheckpointerTest, KeepsTheBestByAMetricOfTheLoops) {
+  const std::vector<double> accuracies{0.5, 0.9, 0.7, 0.8};
+  for (bool higher : {true, false}) {
+    std::string folder = folder_ + (higher ? "-highest" : "-lowest");
+    run_loops(2, Strategy::ddp, [&](Loop& loop, Communicator&) {
+      Checkpointer checkpoints(loop.step, folder,
+                               {.every = 1,
+                                .keep = 1,
+                                .keep_best = true,
+                                .best_by = {"accuracy", higher},
+                                .background = false});
+      for (double accuracy : accuracies) {
+        loop.train_to(loop.step.steps_done() + 1);
+        // The loss alone would keep the first one.
+        checkpoints.after_step({.metric = static_cast<double>(loop.step.steps_done()),
+                                .metrics = {{"top5", 1}, {"accuracy", accuracy}}});
+      }
+      loop.train_to(5);
+      checkpoints.save({.last = true});
+    });
+    std::vector<int64_t> left = CheckpointFolder(folder).steps();
+    EXPECT_EQ(left, (std::vector<int64_t>{5, higher ? 2 : 1}));
+  }
+}
+
 TEST_F(CheckpointerTest, BeginsWhereItIsTold) {
   make_checkpoints(3);
   std::string expected = digest_after(2);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/support/error_of.h"
 
 namespace tessera::test {
@@ -57,6 +59,20 @@ TEST(Manifest, ReadsWhatItWrites) {
                        "expected the format tessera-checkpoint-1, got \"tessera-part-1\""));
 }
 
+TEST(Manifest, KnowsMetricsThatAreNumbers) {
+  Manifest manifest = two_ranks();
+  manifest.info.metrics = {{"accuracy", 0.1}, {"perplexity", HUGE_VAL}, {"top5", 1}};
+  std::string text = format_manifest(manifest, ManifestKind::whole);
+  std::vector<NamedNumber> read = parse_manifest(text, ManifestKind::whole, "m").info.metrics;
+  ASSERT_EQ(read.size(), 2U);
+  EXPECT_EQ(read[0].name, "accuracy");
+  EXPECT_EQ(read[0].value, 0.1);
+  EXPECT_EQ(read[1].name, "top5");
+  size_t at = text.find("[\"top5\", ");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_TRUE(contains(parse_error(text.replace(at, 7, "[7")), "expected a string, got \"7\""));
+}
+
 TEST(Manifest, KnowsUpdatesDataAndTheNextRate) {
   Manifest manifest = two_ranks();
   manifest.info.updates = 11;
@@ -69,6 +85,7 @@ TEST(Manifest, KnowsUpdatesDataAndTheNextRate) {
   EXPECT_EQ(read.data, "training: 3 samples");
   EXPECT_EQ(read.next_lr, 0.1);
   EXPECT_EQ(read.loop, "what\nelse");
+  EXPECT_TRUE(read.metrics.empty());
   manifest.info.updates = 13;
   EXPECT_TRUE(contains(parse_error(format_manifest(manifest, ManifestKind::whole)),
                        "'updates': expected at most one update a step"));

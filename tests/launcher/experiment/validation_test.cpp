@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <string>
 
 #include "autograd/context.h"
+#include "launcher/experiment/config/config_error.h"
 #include "nn/models/mlp.h"
 #include "nn/optim/sgd.h"
 #include "tests/support/arrays.h"
@@ -119,6 +121,21 @@ TEST(Validation, IsTheSameOnAnyRanksAndCountsExactly) {
       }
     }
   }
+}
+
+TEST(BestBy, IsTheLossOrAMetricOfTheModel) {
+  nn::Mlp model({.inputs = 2, .hidden1 = 2, .hidden2 = 2, .classes = 7});
+  EXPECT_EQ(best_by({true, ""}, model).metric, "");
+  EXPECT_EQ(best_by({true, "loss"}, model).metric, "");
+  EXPECT_EQ(best_by({true, "top5"}, model).metric, "top5");
+  EXPECT_TRUE(best_by({true, "top5"}, model).higher_is_better);
+  std::string error;
+  try {
+    best_by({true, "acuracy"}, model);
+  } catch (const ConfigError& e) {
+    error = e.what();
+  }
+  EXPECT_EQ(error, "checkpoint.best: the model has no metric 'acuracy'; did you mean 'accuracy'?");
 }
 
 TEST(Validation, NamesWhatItRecords) {

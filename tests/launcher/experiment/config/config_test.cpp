@@ -253,6 +253,14 @@ TEST(Config, ReadsWhatCheckpointsNeed) {
   EXPECT_EQ(config.run.stop_after, 7);
   EXPECT_EQ(config.init.from, "a.safetensors");
   EXPECT_EQ(config.checkpoint.memory_copies, 2);
+  for (const char* word : {"true", "false", "accuracy"}) {
+    Config named = load(fmt::format("checkpoint: {{best: {}}}", word));
+    EXPECT_TRUE(test::contains(dump_yaml(named), fmt::format("  best: {}\n", word)));
+    EXPECT_EQ(named.checkpoint.best.on, std::string(word) != "false");
+  }
+  EXPECT_EQ(load("checkpoint: {best: accuracy}").checkpoint.best.name, "accuracy");
+  EXPECT_EQ(value_error("checkpoint", "best", "''"),
+            "expected true, false or a name, got the string ''");
   EXPECT_EQ(value_error("checkpoint", "every", "-1"),
             "expected an integer of at least 0, got '-1'");
   EXPECT_EQ(value_error("checkpoint", "checksum", "md5"),
