@@ -182,6 +182,11 @@ TEST(Optimizers, AveragesAreStatesBesideTheRules) {
   EXPECT_EQ(Made("optim: {name: lion, swa_start: 5, swa_every: 3}").optimizer->describe(),
             optim::LionRule({}).describe() + ", swa from update 5 every 3");
   EXPECT_TRUE(contains(error("name: lion, swa_start: 0"), "optim.swa_start: expected"));
+  EXPECT_EQ(error("name: lion, swa_every: 3"),
+            "optim.swa_every: it is of optim.swa_start, which is null");
+  EXPECT_EQ(error("name: lion, outlier_window: 3"),
+            "optim.outlier_window: it is of optim.skip_outliers, which is null");
+  EXPECT_EQ(error("name: lion, swa_every: 1, outlier_window: 100"), "");
 }
 
 TEST(Optimizers, KeysReachTheRules) {
@@ -479,6 +484,15 @@ TEST_F(OptimizerRuns, SkipOutliers) {
   std::ifstream log(folder_ / "whole/log/rank-0.txt");
   std::string text{std::istreambuf_iterator<char>(log), {}};
   EXPECT_TRUE(contains(text, " is skipped: the "));
+  int64_t skipped = 0;
+  for (const nlohmann::json& record : records("whole")) {
+    if (!record.value("skipped", false)) continue;
+    ++skipped;
+    std::string line = fmt::format("step {} is skipped: the ", record.at("step").get<int64_t>());
+    EXPECT_TRUE(contains(text, line));
+  }
+  EXPECT_GE(skipped, 1);
+  EXPECT_LT(skipped, 13);
   longer.emplace_back("parallel.strategy=zero3");
   std::vector<std::string> first = longer;
   first.emplace_back("run.stop_after=7");
