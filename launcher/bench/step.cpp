@@ -137,6 +137,8 @@ void add_step(std::vector<Benchmark>& to) {
                 measure_gpt_memory});
   add_compared(to, "step.gpt_char.bf16", "the same in bf16 with f32 masters",
                {.overrides = {"compute.dtype=bf16"}}, {}, "f32");
+  add_compared(to, "step.gpt_char.f16", "the same in f16 with f32 masters and a loss scale",
+               {.overrides = {"compute.dtype=f16"}}, {}, "f32");
   to.push_back({"step.mlp", "samples/s", "configs/mlp_fashion.yaml on other images", measure_mlp});
   to.push_back({"step.cnn", "samples/s", "configs/cnn_fashion.yaml on other images", measure_cnn});
   add_compared(to, "step.weak_scaling_2", "gpt_char on 2 ranks of one thread", two_ranks(),

@@ -42,6 +42,11 @@ constexpr Effect kEffects[] = {
     {"parallel.unused_parameters", "from the next step on"},
     {"parallel.", "the bits stay the same"},
     {"compute.dtype", "products are rounded otherwise from here on"},
+    {"compute.loss_scale", "from the next step on"},
+    {"compute.init_scale", "a run that goes on has its own scale"},
+    {"compute.growth_factor", "from the next step on"},
+    {"compute.backoff_factor", "from the next step on"},
+    {"compute.growth_interval", "from the next step on"},
     {"compute.", "the bits stay the same"},
     {"checkpoint.", "no weight depends on it"},
     {"log.", "no weight depends on it"},
@@ -103,17 +108,28 @@ class KeyDefaults : public FieldVisitor {
   std::string section;
 };
 
-// What stands for a key that an older config does not have.
-Keys defaults() {
+// What stands for a key that an older config does not have: the default, in a section that a name
+// chooses where it chose the same.
+Keys defaults(const Config& now, const Keys& before) {
   KeyDefaults visitor;
-  Config config;
+  auto take = [&](const char* name, Section& section) {
+    visitor.section = name;
+    section.visit(visitor);
+  };
+  Config usual;
   for_each_section(
-      config,
+      usual,
       [&](const char* name, auto& section) {
         visitor.section = name;
         section.visit(visitor);
       },
       [](const char*, const Choice&, auto) {});
+  for_each_section(
+      now, [](const char*, const auto&) {},
+      [&](const char* name, const Choice& choice, auto) {
+        bool same = value_in(before, fmt::format("{}.name", name)) == choice.name;
+        if (same && choice.make) take(name, *choice.make());
+      });
   return visitor.keys;
 }
 
@@ -125,10 +141,10 @@ std::string shown(const std::string& value) {
   return plain ? value : job::in_quotes(value);
 }
 
-std::vector<Change> config_changes(const std::string& before, const std::string& now) {
+std::vector<Change> config_changes(const std::string& before, const RunNow& now) {
   Keys old_keys = keys_of(before);
-  Keys new_keys = keys_of(now);
-  Keys usual = defaults();
+  Keys new_keys = keys_of(now.config_text);
+  Keys usual = defaults(now.config, old_keys);
   std::vector<Change> out;
   auto add = [&](const std::string& key, const std::optional<std::string>& was,
                  const std::optional<std::string>& is) {
@@ -155,7 +171,7 @@ std::string in_one_line(std::string data) {
 }
 
 std::vector<Change> all_changes(const CheckpointInfo& checkpoint, const RunNow& now) {
-  std::vector<Change> changes = config_changes(checkpoint.config, now.config_text);
+  std::vector<Change> changes = config_changes(checkpoint.config, now);
   if (!checkpoint.data.empty() && checkpoint.data != now.data) {
     changes.push_back({"the data", in_one_line(checkpoint.data), in_one_line(now.data),
                        "samples would be repeated and skipped", true});

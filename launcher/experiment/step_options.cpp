@@ -32,11 +32,51 @@ void check_schedule(const Config& config) {
                   config.schedule.name, config.optim.name));
 }
 
+// Of f16 only: as GradScaler's, or one that stays.
+std::optional<LossScaleOptions> loss_scale_of(const ComputeConfig& compute) {
+  const ComputeConfig usual;
+  const std::pair<const char*, bool> adapting[] = {
+      {"init_scale", compute.init_scale != usual.init_scale},
+      {"growth_factor", compute.growth_factor != usual.growth_factor},
+      {"backoff_factor", compute.backoff_factor != usual.backoff_factor},
+      {"growth_interval", compute.growth_interval != usual.growth_interval}};
+  for (auto [key, given] : adapting) {
+    if (given && compute.loss_scale) {
+      throw ConfigError(
+          fmt::format("compute.{}: it is of a scale that adapts, and compute.loss_scale: {} stays",
+                      key, *compute.loss_scale));
+    }
+    if (given && compute.dtype != DType::f16) {
+      throw ConfigError(
+          fmt::format("compute.{}: it is of compute.dtype: f16, got {}", key, name(compute.dtype)));
+    }
+  }
+  if (compute.dtype == DType::f16) {
+    return LossScaleOptions{.init_scale = compute.loss_scale.value_or(compute.init_scale),
+                            .growth_factor = compute.growth_factor,
+                            .backoff_factor = compute.backoff_factor,
+                            .growth_interval = compute.growth_interval,
+                            .constant = compute.loss_scale.has_value()};
+  }
+  if (!compute.loss_scale) return std::nullopt;
+  throw ConfigError(
+      fmt::format("compute.loss_scale: it is of compute.dtype: f16, got {}", name(compute.dtype)));
+}
+
+// The mean of a run that ends before it begins would be the last parameters.
+void check_swa(const Config& config) {
+  const std::optional<int64_t>& start = config.optim.as<OptimSection>().swa_start;
+  if (!start || *start <= config.run.steps) return;
+  throw ConfigError(fmt::format("optim.swa_start: {} is beyond the {} steps of run.steps", *start,
+                                config.run.steps));
+}
+
 }  // namespace
 
 StepOptions step_options(const Config& config) {
   check_device(config.compute.device);
   check_schedule(config);
+  check_swa(config);
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_value = config.optim.as<OptimSection>().clip_value,
@@ -52,7 +92,8 @@ StepOptions step_options(const Config& config) {
         "does; it goes with reduction: fast");
   }
   options.reduction = narrow ? ReductionMode::fast_bf16 : parallel.reduction;
-  if (config.compute.dtype == DType::bf16) options.dtype = DType::bf16;
+  if (config.compute.dtype != DType::f32) options.dtype = config.compute.dtype;
+  options.loss_scale = loss_scale_of(config.compute);
   options.unused = parallel.unused_parameters;
   options.start = parallel.start;
   return options;

@@ -58,12 +58,6 @@ struct UntoldStep {
   double seconds;
 };
 
-void require_finite(int64_t done, const StepResult& result) {
-  if (result.finite()) return;
-  throw SharedError(fmt::format("step {}: the loss is {} and the gradient's norm is {}", done,
-                                result.loss(), result.grad_norm()));
-}
-
 }  // namespace
 
 // What one call of run keeps open.
@@ -146,10 +140,7 @@ StepResult Trainer::train_one(TrainStep& step, int64_t index, int64_t position) 
                         nn::kNowhere);
   };
   StepCall call{.stop_requested = job::stop_signal() != 0};
-  StepResult result =
-      outliers_ ? step_unless_outlier(step, lr, loss, call) : step.run(lr, loss, call);
-  if (result.ready()) require_finite(index + 1, result);
-  return result;
+  return outliers_ ? step_unless_outlier(step, lr, loss, call) : step.run(lr, loss, call);
 }
 
 StepResult Trainer::step_unless_outlier(TrainStep& step, double lr,
@@ -161,16 +152,18 @@ StepResult Trainer::step_unless_outlier(TrainStep& step, double lr,
   outlier_ = finite ? outliers_->look(gradients.loss, norm) : "";
   if (outlier_.empty()) return step.apply(lr, std::move(gradients));
   step.skip(gradients);
-  return {StepNumbers{gradients.loss, norm}, gradients.weight, gradients.stop};
+  return {StepNumbers{.loss = gradients.loss, .grad_norm = norm, .left_out = true},
+          gradients.weight, gradients.stop, gradients.loss_scale};
 }
 
 // Of the last step, if that is to be done still; waits for its numbers.
 void Trainer::record_step(Session& session) {
   if (!session.untold) return;
   UntoldStep step = *std::exchange(session.untold, std::nullopt);
-  require_finite(step.done, step.result);
   session.record(step_record(step.done, step.result, schedule_.lr_at(step.done - 1), step.seconds,
                              batch_units(), data_section_.unit()));
+  std::string skipped = skipped_.look(step.done, step.result, outlier_);
+  if (!skipped.empty()) session.say(skipped);
 }
 
 std::optional<Validation> Trainer::evaluate_if_due(Session& session, int64_t step) {
@@ -204,7 +197,6 @@ Trainer::Ended Trainer::train_all(Session& session) {
     record_step(session);  // of the step before
     session.untold = {done, result, seconds};
     if (result.ready() || session.checkpoints.is_due()) record_step(session);
-    if (!outlier_.empty()) session.say(fmt::format("step {} is skipped: {}", done, outlier_));
     // The last step's evaluation and checkpoint are finish()'s.
     if (done == config_.run.steps) break;
     std::optional<Validation> validation = evaluate_if_due(session, done);

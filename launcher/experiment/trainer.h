@@ -12,6 +12,7 @@
 #include "launcher/experiment/outlier_watch.h"
 #include "launcher/experiment/run_directory.h"
 #include "launcher/experiment/run_schedule.h"
+#include "launcher/experiment/skipped_steps.h"
 #include "launcher/experiment/start_plan.h"
 #include "launcher/experiment/validation.h"
 
@@ -68,6 +69,7 @@ class Trainer {
   std::string data_identity_;
   std::optional<OutlierWatch> outliers_;  // of optim.skip_outliers
   std::string outlier_;                   // what the last step was skipped for; empty: it was not
+  SkippedSteps skipped_;
 };
 
 }  // namespace tessera::experiment

@@ -103,10 +103,11 @@ TEST(Bench, ListsTheRecordsOfTheDesign) {
   Words all = listed();
   std::set<std::string> names(all.begin(), all.end());
   EXPECT_EQ(names.size(), all.size()) << "a name is there twice";
-  for (const char* name : {"ops.add_8", "ops.add_8_recorded", "ops.backward_node", "ops.gelu_64MiB",
-                           "ops.cross_entropy_50257", "ops.conv3x3", "comm.all_reduce.2x64MiB",
-                           "step.gpt_char.f32", "step.gpt_char.bf16", "step.mlp", "step.cnn",
-                           "step.weak_scaling_2", "checkpoint.save_500MB", "start.first_step"}) {
+  for (const char* name :
+       {"ops.add_8", "ops.add_8_recorded", "ops.backward_node", "ops.gelu_64MiB",
+        "ops.cross_entropy_50257", "ops.conv3x3", "comm.all_reduce.2x64MiB", "step.gpt_char.f32",
+        "step.gpt_char.bf16", "step.gpt_char.f16", "step.mlp", "step.cnn", "step.weak_scaling_2",
+        "checkpoint.save_500MB", "start.first_step"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
   std::set<std::string> families;

@@ -87,6 +87,12 @@ void OptimSection::visit(FieldVisitor& v) {
 }
 
 void OptimSection::check() const {
+  if (outlier_window != kOutlierWindow && !skip_outliers) {
+    throw ConfigError("optim.outlier_window: it is of optim.skip_outliers, which is null");
+  }
+  if (swa_every != kSwaEvery && !swa_start) {
+    throw ConfigError("optim.swa_every: it is of optim.swa_start, which is null");
+  }
   std::vector<SectionRule> all = rules();
   if (!all.empty()) check_groups(groups, all);
 }

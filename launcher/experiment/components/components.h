@@ -64,18 +64,22 @@ DataSets open_data(const DataSection& section, const ModelSection& model);
 
 class OptimSection : public Section {
  public:
+  static constexpr int64_t kOutlierWindow = 100;
+  static constexpr int64_t kSwaEvery = 1;
+
   double lr = 1e-3;
   double clip_norm = 1.0;
   double clip_value = 0;
   std::optional<double> skip_outliers;
-  int64_t outlier_window = 100;
+  int64_t outlier_window = kOutlierWindow;
   double ema = 0;
   std::optional<int64_t> swa_start;
-  int64_t swa_every = 1;
+  int64_t swa_every = kSwaEvery;
   std::string groups;
 
   void visit(FieldVisitor& v) override;
-  // That its rules' options and `groups` can be; all but what only a model shows.
+  // That its rules' options and `groups` can be, all but what only a model shows; and that no key
+  // is given that means nothing beside the others.
   void check() const override;
   virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
   // Whether it is for a rate that stays: no other schedule goes with it.

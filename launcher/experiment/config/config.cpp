@@ -179,6 +179,7 @@ void load_chosen(Choice& choice, const std::string& name, const std::vector<Opti
   drop_replaced(options, given);
   choice.name = option.name;
   choice.section = option.make();
+  choice.make = option.make;
   KeyCollector collector({"name"});
   choice.section->visit(collector);
   refuse_unknown_keys(given, collector.keys(), name,

@@ -40,6 +40,7 @@ struct Catalog {
 struct Choice {
   std::string name;
   std::unique_ptr<Section> section;
+  std::function<std::unique_ptr<Section>()> make = {};  // such a section with its defaults
 
   // The section as a T, which the catalog made for this name; Error if it is something else.
   template <class T>

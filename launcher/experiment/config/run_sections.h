@@ -109,7 +109,12 @@ constexpr auto words_of(Recompute) {
 
 struct ComputeConfig {
   DeviceType device = DeviceType::cpu;  // or cuda
-  DType dtype = DType::f32;             // of parameters and activations; or bf16
+  DType dtype = DType::f32;             // of parameters and activations; or bf16, f16
+  std::optional<double> loss_scale;     // of f16, and so are the next four
+  double init_scale = LossScaleOptions().init_scale;
+  double growth_factor = LossScaleOptions().growth_factor;
+  double backoff_factor = LossScaleOptions().backoff_factor;
+  int64_t growth_interval = LossScaleOptions().growth_interval;
   Recompute recompute = Recompute::none;
   AutoInt threads;
   bool detect_anomaly = false;
@@ -118,8 +123,20 @@ struct ComputeConfig {
     v("device", device, "where the run computes; cuda: what there is of CUDA does not train yet",
       {DeviceType::cpu, DeviceType::cuda});
     v("dtype", dtype,
-      "element type of parameters and activations; bf16 keeps and updates f32 masters",
-      {DType::f32, DType::bf16});
+      "element type of parameters and activations; bf16 and f16 keep and update f32 masters, f16 "
+      "with losses scaled before backward",
+      {DType::f32, DType::bf16, DType::f16});
+    v("loss_scale", loss_scale, "of f16: a scale that stays; null: one that adapts",
+      greater_than(0).in_f32());
+    v("init_scale", init_scale, "of f16: the scale at first", greater_than(0).in_f32());
+    v("growth_factor", growth_factor,
+      "of f16: what the scale is multiplied by after growth_interval finite steps",
+      greater_than(1).in_f32());
+    v("backoff_factor", backoff_factor,
+      "of f16: what it is multiplied by after a step that was not finite, which is skipped",
+      between(0, 1).in_f32());
+    v("growth_interval", growth_interval, "of f16: finite steps before the scale grows",
+      at_least(1));
     v("recompute", recompute, "activations that backward makes again instead of keeping them");
     v("threads", threads, "compute threads of one rank", in_range(1, 1024));
     v("detect_anomaly", detect_anomaly,
@@ -138,7 +155,7 @@ struct CheckpointConfig {
   void visit(FieldVisitor& v) {
     v("every", every, "steps from one checkpoint to the next; 0: only at the end", at_least(0));
     v("keep", keep,
-      "number of checkpoints to keep, newest first; one more until the step after the newest was "
+      "number of checkpoints to keep, newest first; one more until an update after the newest was "
       "finite",
       at_least(1));
     v("best", best,

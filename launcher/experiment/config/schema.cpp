@@ -232,6 +232,12 @@ Constraint at_least_and_below(double lowest, double highest) {
   return c;
 }
 
+Constraint between(double lowest, double highest) {
+  Constraint c = at_least_and_below(lowest, highest);
+  c.lowest_is_excluded = true;
+  return c;
+}
+
 Constraint one_of(std::initializer_list<const char*> words) {
   Constraint c;
   c.words.assign(words.begin(), words.end());

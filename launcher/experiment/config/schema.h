@@ -66,6 +66,8 @@ Constraint at_most(double highest);
 Constraint in_range(double lowest, double highest);
 // From lowest, included, to highest, excluded: a dropout probability, say.
 Constraint at_least_and_below(double lowest, double highest);
+// Both excluded.
+Constraint between(double lowest, double highest);
 Constraint one_of(std::initializer_list<const char*> words);
 Constraint file_name();
 // A path, or one of the words, which no other case of letters may stand for.

@@ -50,7 +50,8 @@ class MetricSink {
 
 // The record of a step that took `seconds` for `units` of `unit` (samples, tokens): loss,
 // grad_norm, lr, UNIT_per_second, step_ms, memory_bytes (the allocator's peak so far),
-// since_start_s (from the start of the process). The loop adds metrics of its own.
+// since_start_s (from the start of the process); loss_scale, where losses are scaled; and skipped,
+// true, of a step that updated nothing. The loop adds metrics of its own.
 MetricRecord step_record(int64_t steps_done, const StepResult& result, double lr, double seconds,
                          int64_t units, const std::string& unit = "samples");
 

@@ -65,6 +65,24 @@ TEST(ResumeChanges, EveryKeyIsListedWithWhatItDoes) {
             "");
 }
 
+// Keys that came with a later version.
+TEST(ResumeChanges, ADefaultForAKeyThatTheCheckpointLacksIsNone) {
+  auto without = [](const std::string& line) {
+    CheckpointInfo info = checkpoint({});
+    size_t at = info.config.find(line);
+    EXPECT_NE(at, std::string::npos) << line;
+    info.config.erase(at, line.size());
+    return info;
+  };
+  for (const char* line : {"  skip_outliers: null\n", "  swa_every: 1\n", "  init_scale: 65536\n",
+                           "  final_fraction: 0.1\n", "  dropout: 0\n"}) {
+    EXPECT_EQ(changes_since(without(line), Now({}).run), Overrides{}) << line;
+  }
+  EXPECT_EQ(changes_since(without("  skip_outliers: null\n"), Now({"optim.skip_outliers=3"}).run),
+            Overrides{"since that checkpoint, optim.skip_outliers: null -> 3 (from the next step "
+                      "on)"});
+}
+
 TEST(ResumeChanges, TheNextRateIsSaidWhateverChangesIt) {
   for (const Overrides& now :
        {Overrides{"run.steps=30"}, Overrides{"schedule.warmup=1"},

@@ -65,6 +65,60 @@ TEST(StepOptions, AScheduleOfEvaluationsNeedsThem) {
                        "there are no data to validate on"));
 }
 
+TEST(StepOptions, F16HasALossScale) {
+  auto scale = [](std::vector<std::string> overrides) {
+    return step_options(config_of(std::move(overrides))).loss_scale;
+  };
+  EXPECT_FALSE(scale({}));
+  EXPECT_FALSE(scale({"compute.dtype=bf16"}));
+  StepOptions usual = step_options(config_of({"compute.dtype=f16"}));
+  EXPECT_EQ(usual.dtype, DType::f16);
+  ASSERT_TRUE(usual.loss_scale);
+  EXPECT_EQ(usual.loss_scale->init_scale, 65536);
+  EXPECT_FALSE(usual.loss_scale->constant);
+  auto other = scale({"compute.dtype=f16", "compute.init_scale=8", "compute.growth_factor=3",
+                      "compute.backoff_factor=0.25", "compute.growth_interval=7"});
+  EXPECT_EQ(other->init_scale, 8);
+  EXPECT_EQ(other->growth_factor, 3);
+  EXPECT_EQ(other->backoff_factor, 0.25);
+  EXPECT_EQ(other->growth_interval, 7);
+  auto constant = scale({"compute.dtype=f16", "compute.loss_scale=128"});
+  EXPECT_EQ(constant->init_scale, 128);
+  EXPECT_TRUE(constant->constant);
+}
+
+TEST(StepOptions, ALossScaleThatMeansNothingIsAnError) {
+  auto error = [](std::vector<std::string> overrides) {
+    return error_of([&] { step_options(config_of(overrides)); });
+  };
+  EXPECT_EQ(error({"compute.loss_scale=8"}),
+            "compute.loss_scale: it is of compute.dtype: f16, got f32");
+  for (const char* key :
+       {"init_scale=8", "growth_factor=3", "backoff_factor=0.1", "growth_interval=3"}) {
+    std::string given = std::string("compute.") + key;
+    EXPECT_TRUE(contains(error({given, "compute.dtype=bf16"}), "of compute.dtype: f16, got bf16"))
+        << key;
+    EXPECT_TRUE(contains(error({given, "compute.dtype=f16", "compute.loss_scale=4"}),
+                         "it is of a scale that adapts, and compute.loss_scale: 4 stays"))
+        << key;
+    EXPECT_EQ(error({given, "compute.dtype=f16"}), "") << key;
+  }
+  for (const char* bad : {"loss_scale=0", "init_scale=1e39", "growth_factor=1", "backoff_factor=1",
+                          "backoff_factor=0", "growth_interval=0"}) {
+    EXPECT_TRUE(contains(error({"compute.dtype=f16", std::string("compute.") + bad}), "expected"))
+        << bad;
+  }
+}
+
+TEST(StepOptions, AMeanBeyondTheEndIsAnError) {
+  auto error = [](std::vector<std::string> overrides) {
+    return error_of([&] { step_options(config_of(overrides)); });
+  };
+  EXPECT_EQ(error({"run.steps=5", "optim.swa_start=5"}), "");
+  EXPECT_EQ(error({"run.steps=5", "optim.swa_start=6"}),
+            "optim.swa_start: 6 is beyond the 5 steps of run.steps");
+}
+
 TEST(StepOptions, ADeviceThatCannotTrainIsAnErrorThatSaysWhatIsMissing) {
   std::string error = error_of([] { step_options(config_of({"compute.device=cuda"})); });
   const cuda::Availability& available = cuda::availability();

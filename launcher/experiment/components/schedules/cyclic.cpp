@@ -16,6 +16,10 @@ class CyclicSection final : public ScheduleSection {
       "exp_range: they shrink by gamma with every step");
     v("gamma", gamma_, "of exp_range", in_range(0, 1));
   }
+  void check() const override {
+    if (gamma_ == 1 || mode_ == optim::CycleMode::exp_range) return;
+    throw ConfigError(fmt::format("schedule.gamma: it is of mode: exp_range, got {}", name(mode_)));
+  }
   double lr_at(int64_t step, int64_t, double lr) const override {
     return optim::CyclicSchedule{lr, base_fraction_, step_size_up_, step_size_down_, mode_, gamma_}
         .at(step);

@@ -134,6 +134,15 @@ TEST_F(OptimizerRuns, SkipOutliers) {
   std::ifstream log(folder_ / "whole/log/rank-0.txt");
   std::string text{std::istreambuf_iterator<char>(log), {}};
   EXPECT_TRUE(contains(text, " is skipped: the "));
+  int64_t skipped = 0;
+  for (const nlohmann::json& record : records("whole")) {
+    if (!record.value("skipped", false)) continue;
+    ++skipped;
+    std::string line = fmt::format("step {} is skipped: the ", record.at("step").get<int64_t>());
+    EXPECT_TRUE(contains(text, line));
+  }
+  EXPECT_GE(skipped, 1);
+  EXPECT_LT(skipped, 13);
   longer.emplace_back("parallel.strategy=zero3");
   std::vector<std::string> first = longer;
   first.emplace_back("run.stop_after=7");

@@ -177,6 +177,11 @@ TEST(Optimizers, AveragesAreStatesBesideTheRules) {
   EXPECT_EQ(Made("optim: {name: lion, swa_start: 5, swa_every: 3}").optimizer->describe(),
             optim::LionRule({}).describe() + ", swa from update 5 every 3");
   EXPECT_TRUE(contains(error("name: lion, swa_start: 0"), "optim.swa_start: expected"));
+  EXPECT_EQ(error("name: lion, swa_every: 3"),
+            "optim.swa_every: it is of optim.swa_start, which is null");
+  EXPECT_EQ(error("name: lion, outlier_window: 3"),
+            "optim.outlier_window: it is of optim.skip_outliers, which is null");
+  EXPECT_EQ(error("name: lion, swa_every: 1, outlier_window: 100"), "");
 }
 
 TEST(Optimizers, KeysReachTheRules) {

@@ -131,7 +131,7 @@ TEST(Config, RefusesWordsThatMeanSomethingElsewhere) {
   EXPECT_EQ(error_of("parallel: {reduction: fast_bf16}"),
             "q.yaml:1:23: parallel.reduction: expected one of exact, fast, got 'fast_bf16'");
   EXPECT_EQ(error_of("compute: {dtype: f64}"),
-            "q.yaml:1:18: compute.dtype: expected one of f32, bf16, got 'f64'");
+            "q.yaml:1:18: compute.dtype: expected one of f32, bf16, f16, got 'f64'");
 }
 
 TEST(Config, HasDefaultsForAll) {

@@ -27,6 +27,20 @@ TEST(MetricRecord, OfAStepHasWhatTheStepGave) {
   EXPECT_EQ(record.number("step_ms"), 500.0);
   EXPECT_GE(record.number("memory_bytes"), 0.0);
   EXPECT_GT(record.number("since_start_s"), 0.0);
+  for (const Metric& metric : record.metrics) {
+    EXPECT_NE(metric.name, "skipped");
+    EXPECT_NE(metric.name, "loss_scale");
+  }
+}
+
+TEST(MetricRecord, OfASkippedStepSaysSo) {
+  for (const StepNumbers& numbers :
+       {StepNumbers{.loss = 1, .finite = false}, StepNumbers{.loss = 1, .left_out = true}}) {
+    MetricRecord record = step_record(12, {numbers, 8, false, 1024}, 1e-3, 0.5, 64);
+    EXPECT_EQ(record.number("loss_scale"), 1024);
+    EXPECT_EQ(record.metrics.back().name, "skipped");
+    EXPECT_TRUE(std::get<bool>(record.metrics.back().value));
+  }
 }
 
 }  // namespace
