@@ -57,8 +57,8 @@ std::string format_info(const CheckpointInfo& info) {
       info.updates.value_or(info.step), text_of(info.data), number_of(info.next_lr),
       text_of(info.run), text_of(info.build), text_of(info.strategy), number_of(info.valid_loss),
       info.digest ? text_of(*info.digest) : "null", text_of(info.config),
-      info.loop.empty() ? "" : ",\n\"loop\": " + text_of(info.loop),
-      format_metrics(info.metrics), format_loss_scale(info.loss_scale));
+      info.loop.empty() ? "" : ",\n\"loop\": " + text_of(info.loop), format_metrics(info.metrics),
+      format_loss_scale(info.loss_scale));
 }
 
 std::string format_file(const FileRecord& file) {

@@ -321,10 +321,9 @@ Trainer::Ended Trainer::run(Communicator& comm) {
       comm, first ? to_text(plan_start(config_.run, job::launched_job(), lock)) : "")[0]);
   if (!first) lock = RunLock::share(plan.directory);
   RunDirectory directory(plan.directory);
-  Checkpointer checkpoints =
-      make_checkpointer(config_, step, data_identity_, directory, best_by_, [this] {
-        return schedule_.state() + (outliers_ ? outliers_->state() : "");
-      });
+  Checkpointer checkpoints = make_checkpointer(
+      config_, step, data_identity_, directory, best_by_,
+      [this] { return schedule_.state() + (outliers_ ? outliers_->state() : ""); });
   std::string who = comm.size() == 1 ? "" : fmt::format("rank {}: ", comm.rank());
   auto mode = plan.continues ? LineFileMode::extend : LineFileMode::create;
   Session session{mesh.control(),
