@@ -35,20 +35,19 @@ void check_integers(const char* op, DType dtype, int64_t lowest, int64_t largest
 }
 
 // What kernels draw into for a result of dtype: 16-bit floats are drawn as f32.
-Array floating_result(const char* op, const Dims& shape, DType dtype) {
+Array floating_result(const char* op, const Dims& shape, DType dtype, Device device = {}) {
   arrays::check_sizes(op, shape);
   TESSERA_CHECK(is_floating(dtype), "[{}] expected a floating dtype, got {}", op, dtype);
-  return Array::empty(shape, dtype == DType::f64 ? DType::f64 : DType::f32);
+  return Array::empty(shape, dtype == DType::f64 ? DType::f64 : DType::f32, device);
 }
 
 // Uniform f32 as dtype, still below 1: 16-bit floats keep the leading bits of their significands
 // and drop the others, since rounding could reach 1.
-Array narrowed_uniform(const Array& x, DType dtype) {
+Tensor narrowed_uniform(const Tensor& x, DType dtype) {
   if (dtype != DType::bf16 && dtype != DType::f16) return x;
-  float levels = dtype == DType::bf16 ? 256 : 2048;
-  auto* values = x.data<float>();
-  for (int64_t i = 0; i < x.numel(); ++i) values[i] = std::floor(values[i] * levels) / levels;
-  return x.to(dtype);
+  const Composed scope;
+  double levels = dtype == DType::bf16 ? 256 : 2048;
+  return to(floor(x * levels) / levels, dtype);
 }
 
 // Positive f32 as dtype, still positive: what 16 bits would round to 0 becomes their smallest
@@ -84,9 +83,26 @@ void check_weights(const Array& rows, int64_t num_samples, bool replacement) {
   }
 }
 
-Tensor normals(const char* op, double mean, double std, const Dims& shape, DType dtype) {
-  Array out = floating_result(op, shape, dtype);
+Tensor uniforms(const char* op, const Dims& shape, DType dtype, Device device = {}) {
+  Array out = floating_result(op, shape, dtype, device);
+  kernels(device).random().uniform(context().next_stream(), 0, 0, 1, out);
+  return narrowed_uniform(Tensor(out), dtype);
+}
+
+Tensor normals(const char* op, double mean, double std, const Dims& shape, DType dtype,
+               Device device = {}) {
+  Array out = floating_result(op, shape, dtype, device);
   kernels(out.device()).random().normal(context().next_stream(), 0, mean, std, out);
+  return Tensor(out.to(dtype));
+}
+
+Tensor integers(const char* op, int64_t low, int64_t high, const Dims& shape, DType dtype,
+                Device device = {}) {
+  arrays::check_sizes(op, shape);
+  TESSERA_CHECK(low < high, "[{}] expected low < high, got {} and {}", op, low, high);
+  check_integers(op, dtype, low, high - 1);
+  Array out = Array::empty(shape, DType::i64, device);
+  kernels(device).random().integers(context().next_stream(), 0, low, high, out);
   return Tensor(out.to(dtype));
 }
 
@@ -102,7 +118,7 @@ Tensor normal_around(const Tensor& mean, const Tensor& std, DType dtype) {
   }
   // 16-bit numbers are made in f32 and rounded once.
   DType compute = dtype == DType::f64 ? DType::f64 : DType::f32;
-  Tensor scaled = to(std, compute) * normals("normal", 0, 1, shape, compute);
+  Tensor scaled = to(std, compute) * normals("normal", 0, 1, shape, compute, std.device());
   return to(to(mean, compute) + scaled, dtype);
 }
 
@@ -124,19 +140,10 @@ Tensor dropout(TensorArg x, double p, bool training) {
 
 Tensor randn(const Dims& shape, DType dtype) { return normals("randn", 0, 1, shape, dtype); }
 
-Tensor rand(const Dims& shape, DType dtype) {
-  Array out = floating_result("rand", shape, dtype);
-  kernels(out.device()).random().uniform(context().next_stream(), 0, 0, 1, out);
-  return Tensor(narrowed_uniform(out, dtype));
-}
+Tensor rand(const Dims& shape, DType dtype) { return uniforms("rand", shape, dtype); }
 
 Tensor randint(int64_t low, int64_t high, const Dims& shape, DType dtype) {
-  arrays::check_sizes("randint", shape);
-  TESSERA_CHECK(low < high, "[randint] expected low < high, got {} and {}", low, high);
-  check_integers("randint", dtype, low, high - 1);
-  Array out = Array::empty(shape, DType::i64);
-  kernels(out.device()).random().integers(context().next_stream(), 0, low, high, out);
-  return Tensor(out.to(dtype));
+  return integers("randint", low, high, shape, dtype);
 }
 
 Tensor randperm(int64_t count, DType dtype) {
@@ -205,13 +212,13 @@ Tensor multinomial(TensorArg weights, int64_t num_samples, bool replacement) {
 }
 
 Tensor rand_like(TensorArg x, std::optional<DType> dtype) {
-  return rand(x.shape(), dtype.value_or(x.dtype()));
+  return uniforms("rand_like", x.shape(), dtype.value_or(x.dtype()), x.device());
 }
 Tensor randn_like(TensorArg x, std::optional<DType> dtype) {
-  return randn(x.shape(), dtype.value_or(x.dtype()));
+  return normals("randn_like", 0, 1, x.shape(), dtype.value_or(x.dtype()), x.device());
 }
 Tensor randint_like(TensorArg x, int64_t low, int64_t high, std::optional<DType> dtype) {
-  return randint(low, high, x.shape(), dtype.value_or(x.dtype()));
+  return integers("randint_like", low, high, x.shape(), dtype.value_or(x.dtype()), x.device());
 }
 
 }  // namespace tessera

@@ -165,6 +165,10 @@ TEST(Random, LikesHaveTheShapeAndDtype) {
   EXPECT_EQ(randn_like(x).dtype(), DType::f64);
   EXPECT_EQ(randn_like(x, DType::f32).dtype(), DType::f32);
   EXPECT_EQ(randint_like(x, 0, 5).dtype(), DType::f64);
+  Tensor there(Array::empty({2, 3}, DType::bf16, Device{DeviceType::meta}));
+  for (const Tensor& like : {rand_like(there), randn_like(there), randint_like(there, 0, 5)}) {
+    EXPECT_EQ(like.device(), there.device());
+  }
 }
 
 TEST(Random, IntegersMustFitTheDtype) {

@@ -108,8 +108,8 @@ void add_class_losses(std::vector<OpCase>& out) {
   out.push_back({.name = "linear_cross_entropy",
                  .fn =
                      [](const Inputs& in) {
-                       return linear_cross_entropy(in[0], in[1], in[2],
-                                                   class_targets({in[0].size(0), in[1].size(0)}),
+                       Array targets = class_targets({in[0].size(0), in[1].size(0)});
+                       return linear_cross_entropy(in[0], in[1], in[2], targets.to(in[0].device()),
                                                    {.label_smoothing = kSmoothing});
                      },
                  .inputs = {{{{3, 2}}, {{4, 2}}, {{4}}}},

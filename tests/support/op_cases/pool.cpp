@@ -99,7 +99,8 @@ std::vector<OpCase> pool_cases() {
                          int64_t at = i % (height * width);
                          places.push_back(at / width * 4 * width + at % width * 2 + i % 2);
                        }
-                       return max_unpool2d(in[0], Array::from(places, in[0].shape()), {2});
+                       return max_unpool2d(
+                           in[0], Array::from(places, in[0].shape()).to(in[0].device()), {2});
                      },
                  .inputs = {{{{1, 2, 2, 3}}}, {{{2, 1, 3, 1}}}, {{{0, 2, 3, 3}}}},
                  .large = {{{6, 5, 13, 11}}}});
