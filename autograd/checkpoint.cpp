@@ -23,7 +23,10 @@ class RunScope {
 }  // namespace
 
 Recomputation::Recomputation(TensorFunction fn, const std::vector<Tensor>& inputs)
-    : fn_(std::move(fn)), random_(context().random), module_path_(context().module_path) {
+    : fn_(std::move(fn)),
+      outer_(context().recomputation),
+      random_(context().random),
+      module_path_(context().module_path) {
   for (const Tensor& input : inputs) {
     inputs_.emplace_back(input.defined() ? input.data() : Array());
     requires_grad_.push_back(input.defined() && input.requires_grad());
@@ -35,6 +38,12 @@ std::vector<Tensor> Recomputation::run_forward(const std::vector<Tensor>& inputs
   std::vector<Tensor> outputs = fn_(inputs);
   num_slots_ = next_;
   return outputs;
+}
+
+const Recomputation* Recomputation::running_again() const {
+  const Recomputation* here = this;
+  while (here && !here->running_again_) here = here->outer_.get();
+  return here;
 }
 
 size_t Recomputation::next_slot(const Array& data) {

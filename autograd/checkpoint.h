@@ -31,6 +31,11 @@ class Recomputation : public std::enable_shared_from_this<Recomputation> {
   size_t next_slot(const Array& data);
   // Whether this is the second run, whose arrays are what counts.
   bool keeps_arrays() const { return running_again_; }
+  // Of this one and those whose functions made it, the innermost that runs again: what happens in
+  // here has happened before. Null: none does.
+  const Recomputation* running_again() const;
+  // The one whose function made this one; null outside of all.
+  const std::shared_ptr<Recomputation>& outer() const { return outer_; }
   // The array of a slot, from a second run of fn if there was none yet.
   Array array(size_t slot);
   // The slot's array is not needed any more.
@@ -40,6 +45,7 @@ class Recomputation : public std::enable_shared_from_this<Recomputation> {
   void run_again();
 
   TensorFunction fn_;
+  std::shared_ptr<Recomputation> outer_;
   std::vector<SavedArray> inputs_;
   std::vector<bool> requires_grad_;
   RandomState random_;

@@ -13,7 +13,7 @@ namespace {
 // Whether it moves now: not in a forward that runs again, nor where observations are listed.
 bool moves_now(const Observation& observation) {
   const auto& recomputation = context().recomputation;
-  if (recomputation && recomputation->keeps_arrays()) return false;
+  if (recomputation && recomputation->running_again()) return false;
   if (!context().observations) return true;
   context().observations->push_back(observation);
   return false;

@@ -6,6 +6,7 @@
 
 #include "core/kernels.h"
 #include "core/kernels/binary.h"
+#include "nn/parametrization.h"
 
 namespace tessera {
 namespace {
@@ -322,6 +323,7 @@ std::vector<Bucket> make_buckets(const nn::Module& module, const optim::Optimize
     }
     parameter.set_data_of_dtype(data.to(options.dtype.value_or(data.dtype())));
   }
+  nn::Parametrization::follow_parts(module);
   return buckets;
 }
 

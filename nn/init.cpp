@@ -44,6 +44,17 @@ void InitialValues::fill(int64_t first, const Array& out) const {
   out.copy_(made);
 }
 
+bool InitialValues::are_in(const Array& data) const {
+  if (data.device().type == DeviceType::meta || !data.is_contiguous()) return false;
+  Array first = Array::empty({data.numel()}, data.dtype(), data.device());
+  fill(0, first);
+  Array here = data.to(Device{});
+  Array there = first.to(Device{});
+  return std::equal(static_cast<const std::byte*>(here.raw()),
+                    static_cast<const std::byte*>(here.raw()) + here.nbytes(),
+                    static_cast<const std::byte*>(there.raw()));
+}
+
 DeferInit::DeferInit() : before_(std::exchange(context().defer_init, true)) {}
 DeferInit::~DeferInit() { context().defer_init = before_; }
 

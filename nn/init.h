@@ -90,6 +90,8 @@ struct InitialValues {
   Init init;
   // out, a flat array of any dtype, becomes the elements from `first` on, converted.
   void fill(int64_t first, const Array& out) const;
+  // Whether `data` is them to the bit. What has no memory is nobody's yet.
+  bool are_in(const Array& data) const;
 };
 
 // While one lives, parameters are made without memory, on the device meta: whoever needs their

@@ -203,19 +203,6 @@ namespace {
 
 Array flat(const Array& array) { return array.view({array.numel()}); }
 
-// Whether a parameter has the values that it was made with. One without memory is none's yet.
-bool has_first_values(const Tensor& parameter, const InitialValues& values) {
-  const Array& data = parameter.data();
-  if (data.device().type == DeviceType::meta || !data.is_contiguous()) return false;
-  Array first = Array::empty({data.numel()}, data.dtype(), data.device());
-  values.fill(0, first);
-  Array here = flat(data).to(Device{});
-  Array there = first.to(Device{});
-  return std::equal(static_cast<const std::byte*>(here.raw()),
-                    static_cast<const std::byte*>(here.raw()) + here.nbytes(),
-                    static_cast<const std::byte*>(there.raw()));
-}
-
 }  // namespace
 
 void Module::resolve_names() {
@@ -224,7 +211,7 @@ void Module::resolve_names() {
     InitialValues& values = initial_values_[i];
     if (values.name.empty()) continue;  // somebody else's
     const auto& [name, parameter] = parameters_[i];
-    bool starts_anew = has_first_values(parameter, values);
+    bool starts_anew = values.are_in(parameter.data());
     values.name = full_name(name);
     if (starts_anew) values.fill(0, flat(parameter.data()));
   }
@@ -238,7 +225,7 @@ void Module::rename_made(const Made& made) const {
   for (size_t i = 0; i < by.parameters_.size(); ++i) {
     const Tensor& part = by.parameters_[i].second;
     bool is_there = part.device().type != DeviceType::meta;
-    if (is_there && !has_first_values(part, by.initial_values_[i])) starts_anew = false;
+    if (is_there && !by.initial_values_[i].are_in(part.data())) starts_anew = false;
   }
   made.by->rename(*this, made.name, starts_anew);
 }
@@ -349,6 +336,7 @@ void Module::materialize(Device device) {
     initial_values(parameter).fill(0, flat(data));
     parameter.set_data(data);
   }
+  Parametrization::follow_parts(*this);
 }
 
 std::vector<Tensor> Module::parameters() const {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "nn/module.h"
+#include "nn/parametrization.h"
 
 namespace tessera::nn {
 namespace {
@@ -112,14 +113,16 @@ void Module::to(Device device) {
   if (device.type == DeviceType::meta) {
     zero_grad();
     put_buffers_aside();
-    return change_data([](const Array& data) {
+    change_data([](const Array& data) {
       bool there = data.device().type == DeviceType::meta;
       return there ? data : without_memory(data.shape(), data.dtype());
     });
+  } else {
+    take_buffers_back();
+    materialize(device);
+    change_data([&](const Array& data) { return data.to(device); });
   }
-  take_buffers_back();
-  materialize(device);
-  change_data([&](const Array& data) { return data.to(device); });
+  Parametrization::follow_parts(*this);
 }
 
 void Module::to(DType dtype) {
@@ -130,6 +133,7 @@ void Module::to(DType dtype) {
     bool deferred = data.device().type == DeviceType::meta;
     return deferred ? without_memory(data.shape(), dtype) : data.to(dtype);
   });
+  Parametrization::follow_parts(*this);
 }
 
 void Module::requires_grad_(bool wanted) {

@@ -125,11 +125,19 @@ void Parametrization::rename(const Module& module, const std::string& name, bool
 
 void Parametrization::leave_no_value(const Module& module, const std::string& name) const {
   const Tensor& parameter = original_.tensor;
-  Array none = Array::empty(parameter.shape(), parameter.dtype());
+  const Tensor& like = parameters_.empty() ? parameter : parameters_[0].second;
+  bool on_meta = like.device().type == DeviceType::meta;
+  Array none = Array::empty(parameter.shape(), like.dtype(), on_meta ? Device{} : like.device());
   // What an error says when it is touched.
   none.storage()->drop(std::make_shared<const std::string>(
       fmt::format("'{}' is made anew by each call of its module and", module.full_name(name))));
   parameter.shared()->data = none;
+}
+
+void Parametrization::follow_parts(const Module& module) {
+  for (const Module* each : module.modules()) {
+    for (const Module::Made& made : each->made_) made.by->leave_no_value(*each, made.name);
+  }
 }
 
 void Parametrization::remove(Module& module, const std::string& name) {
@@ -139,14 +147,16 @@ void Parametrization::remove(Module& module, const std::string& name) {
                 module.full_name(name));
   module.check_unused("loses a parametrization");
   const Module::Made made = *found;
+  std::vector<Tensor> parts = made.by->parameters();
+  for (const Tensor& part : parts) {
+    TESSERA_CHECK(part.device().type != DeviceType::meta,
+                  "[remove_parametrization] '{}' has no values yet", module.full_name(name));
+  }
   Array data;
   {
     const NoGrad no_grad;
     data = made.by->value().data().contiguous();
   }
-  TESSERA_CHECK(data.device().type != DeviceType::meta,
-                "[remove_parametrization] '{}' has no values yet", module.full_name(name));
-  std::vector<Tensor> parts = made.by->parameters();
   bool trained = std::any_of(parts.begin(), parts.end(),
                              [](const Tensor& part) { return part.requires_grad(); });
   made.tensor.shared()->data = data;
@@ -183,9 +193,15 @@ Tensor Parametrization::add_part(std::string name, const Dims& shape, Init::Fill
   const DeferInit later;
   Tensor part = add_parameter(std::move(name), shape, Init::custom(std::move(fill)));
   const Tensor& whole = original_.tensor;
-  bool has_values = whole.device().type != DeviceType::meta;
-  part.set_data_of_dtype(has_values ? now().to(whole.device()).to(whole.dtype()).contiguous()
-                                    : without_memory(shape, whole.dtype()));
+  if (whole.device().type == DeviceType::meta) {
+    part.set_data_of_dtype(without_memory(shape, whole.dtype()));
+  } else if (original_.values->are_in(whole.data())) {
+    Array first = Array::empty(shape, whole.dtype(), whole.device());
+    initial_values_.back().fill(0, first.view({first.numel()}));
+    part.set_data_of_dtype(first);
+  } else {
+    part.set_data_of_dtype(now().to(whole.device()).to(whole.dtype()).contiguous());
+  }
   part.set_requires_grad(whole.requires_grad());
   return part;
 }

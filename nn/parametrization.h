@@ -27,6 +27,9 @@ struct Original {
 //     Tensor original;
 //   };
 //   nn::parametrize<Positive>(model.get<nn::Linear>("fc"), "weight");
+//
+// A call writes the value where the parameter stands, so calls of one such module are made one
+// after the other: two threads that call it at once would race, in evaluation too.
 class Parametrization : public Module {
  public:
   // The parameter with its history, of the shape that it had.
@@ -38,13 +41,17 @@ class Parametrization : public Module {
   // `by` makes the parameter that it was given as its original.
   static void put(Module& module, const std::string& name, std::unique_ptr<Parametrization> by);
   static void remove(Module& module, const std::string& name);
+  // For whoever gives parameters another dtype or device: what is made of them, in `module` and
+  // below, is of these outside of calls too.
+  static void follow_parts(const Module& module);
 
  protected:
   explicit Parametrization(const Original& original);
   // A parameter that starts as the original does, and has its values now.
   Tensor add_original(std::string name);
-  // One that starts as `fill` says, and has the values `now` where the original has any. It is of
-  // the original's dtype, on its device, and trained if that was.
+  // One that starts as `fill` says. Where the original has values it has those of `fill` if they
+  // are the first ones, and else `now`. It is of the original's dtype, on its device, and trained
+  // if that was.
   Tensor add_part(std::string name, const Dims& shape, Init::Fill fill,
                   const std::function<Array()>& now);
   const Original& original() const { return original_; }

@@ -43,6 +43,9 @@ class AdaptiveLogSoftmaxWithLoss : public Callable<AdaptiveLogSoftmaxWithLoss> {
                                    CallSite site = {}) const {
     return call(*this, site, x, target);
   }
+  // log_prob and predict are no calls of the module: none of its hooks run, and the parameters of a
+  // block under zero3 and hybrid are there in TrainStep::whole_parameters only.
+  //
   // Of all classes: (N, in) -> (N, classes).
   Tensor log_prob(const Tensor& x) const;
   // The likeliest class, (N, in) -> i64 (N,): of log_prob, without clusters that are not likeliest

@@ -41,6 +41,8 @@ ResolvedPads resolved(const char* layer, const ConvPads& pads, PadMode mode, con
   for (size_t d = 0; d < dims; ++d) {
     TESSERA_CHECK(!by_same || size_of(stride, d) == 1,
                   "[{}] padding by `same` needs a stride of 1, got {}", layer, stride);
+    TESSERA_CHECK(size_of(dilation, d) >= 1, "[{}] expected a dilation of at least 1, got {}",
+                  layer, dilation);
     int64_t both = size_of(dilation, d) * (weight[d + 2] - 1);
     before.push_back(by_same ? both / 2 : pads.name ? 0 : size_of(pads.sizes, d));
     after.push_back(by_same ? both - both / 2 : before.back());

@@ -102,7 +102,8 @@ Tensor fractional_max_pool(TensorArg given, const Dims& kernel_given, const Dims
   }
   Tensor index(window_index(sizes, kernel, output, samples).to(x.device()));
   Tensor planes = reshape(x, {index.size(0), num_elements(sizes)});
-  Tensor windows = reshape(gather(planes, 1, index), {index.size(0), -1, num_elements(kernel)});
+  Tensor windows = reshape(gather(planes, 1, index),
+                           {index.size(0), num_elements(output), num_elements(kernel)});
   // One of equal ones gets the gradient.
   Tensor largest = gather(windows, 2, argmax(windows.detach(), 2, true));
   Tensor y = reshape(largest, result);

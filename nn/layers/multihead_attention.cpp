@@ -15,7 +15,7 @@ Init xavier_uniform(int64_t rows, int64_t cols) {
   return Init::uniform(std::sqrt(6 / static_cast<double>(rows + cols)));
 }
 
-// Queries, keys and, if defined, values as they are given, and with the batch first.
+// Queries, keys and, where there are any, values as they are given, and with the batch first.
 void check_inputs(const std::vector<Tensor>& given) {
   size_t dims = given[0].dim();
   std::string shapes;
@@ -24,20 +24,24 @@ void check_inputs(const std::vector<Tensor>& given) {
     fit = fit && x.dim() == dims;
     shapes += (shapes.empty() ? "" : &x == &given.back() ? " and " : ", ") + to_string(x.shape());
   }
-  TESSERA_CHECK(fit,
-                "[{}] expected queries, keys and values of three dims, or two without a batch, got "
-                "{}",
-                kMultihead, shapes);
+  TESSERA_CHECK(fit, "[{}] expected {} of three dims, or two without a batch, got {}", kMultihead,
+                given.size() == 3 ? "queries, keys and values" : "queries and keys", shapes);
 }
 
 void check_batches(const std::vector<Tensor>& batch_first) {
+  const Tensor& q = batch_first[0];
   const Tensor& k = batch_first[1];
-  const Tensor& v = batch_first.back();
-  TESSERA_CHECK(
-      batch_first[0].size(0) == k.size(0) && k.size(0) == v.size(0) && k.size(1) == v.size(1),
-      "[{}] expected one batch, and as many keys as values, got {}, {} and {} with the "
-      "batch first",
-      kMultihead, batch_first[0].shape(), k.shape(), v.shape());
+  bool one_batch = q.size(0) == k.size(0);
+  if (batch_first.size() == 2) {
+    TESSERA_CHECK(one_batch, "[{}] expected one batch, got {} and {} with the batch first",
+                  kMultihead, q.shape(), k.shape());
+    return;
+  }
+  const Tensor& v = batch_first[2];
+  TESSERA_CHECK(one_batch && k.size(0) == v.size(0) && k.size(1) == v.size(1),
+                "[{}] expected one batch, and as many keys as values, got {}, {} and {} with the "
+                "batch first",
+                kMultihead, q.shape(), k.shape(), v.shape());
 }
 
 bool is_bool(const Tensor& mask) { return mask.dtype() == DType::boolean; }
@@ -169,9 +173,10 @@ Tensor MultiheadAttention::with_added(const Tensor& by_head_given, int64_t part)
 Tensor MultiheadAttention::with_added_seen(const Tensor& mask, int64_t keys) const {
   int64_t added = (options_.add_bias_kv ? 1 : 0) + (options_.add_zero_attn ? 1 : 0);
   if (!mask.defined() || added == 0) return mask;
-  Dims shape = mask.shape();
+  Tensor rows = mask.dim() == 0 ? reshape(mask, {1}) : mask;
+  Dims shape = rows.shape();
   shape.back() = keys;
-  return pad(expand(mask, shape), {0, added});
+  return pad(expand(rows, shape), {0, added});
 }
 
 // All three batch first.

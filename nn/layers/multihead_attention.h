@@ -54,7 +54,8 @@ class MultiheadAttention : public Callable<MultiheadAttention> {
   }
   // The weights of keys that such a call multiplies values with, without dropout: (N, heads, T, S),
   // or (heads, T, S) without a batch, S counting those that are added. They are the memory that a
-  // call does not need.
+  // call does not need. It is no call of the module: no hooks run, and the parameters of a block
+  // under zero3 and hybrid are there in TrainStep::whole_parameters only.
   Tensor weights(const Tensor& query, const Tensor& key, const AttentionMasks& masks = {}) const;
 
   Tensor in_proj_weight;

@@ -138,10 +138,11 @@ WeightNorm& weight_norm(Module& module, const std::string& name, WeightNormOptio
   return parametrize<WeightNorm>(module, name, options);
 }
 
-SpectralNorm::Vectors::Vectors(Module* parent, int64_t rows, int64_t cols, Device device)
+SpectralNorm::Vectors::Vectors(Module* parent, int64_t rows, int64_t cols, DType dtype,
+                               Device device)
     : Module(parent, "0"),
-      u(add_buffer("_u", Array::zeros({rows}).to(device))),
-      v(add_buffer("_v", Array::zeros({cols}).to(device))) {}
+      u(add_buffer("_u", Array::zeros({rows}, dtype, device))),
+      v(add_buffer("_v", Array::zeros({cols}, dtype, device))) {}
 
 SpectralNorm::SpectralNorm(const Original& original, SpectralNormOptions options)
     : Parametrization(original), options_(options), dim_(options.dim.value_or(0)) {
@@ -155,7 +156,8 @@ SpectralNorm::SpectralNorm(const Original& original, SpectralNormOptions options
   if (shape.size() == 1) return;
   int64_t rows = shape[static_cast<size_t>(dim_)];
   Device device = weight.device().type == DeviceType::meta ? Device{} : weight.device();
-  vectors_.emplace(this, rows, num_elements(shape) / std::max<int64_t>(rows, 1), device);
+  vectors_.emplace(this, rows, num_elements(shape) / std::max<int64_t>(rows, 1), weight.dtype(),
+                   device);
   start_anew();
 }
 
@@ -186,7 +188,9 @@ Tensor SpectralNorm::matrix_of(const Tensor& w) const {
 
 SpectralNorm::Pair SpectralNorm::iterated(const Tensor& matrix, Pair from, int64_t times) const {
   const KeepingNothing scope;
-  Pair pair{tessera::to(from.u, matrix.dtype()), tessera::to(from.v, matrix.dtype())};
+  // Backward keeps them, and the buffers move on.
+  Pair pair{Tensor(from.u.data().to(matrix.dtype()).clone()),
+            Tensor(from.v.data().to(matrix.dtype()).clone())};
   for (int64_t i = 0; i < times; ++i) {
     pair.u = normalize(matmul(matrix, pair.v), 2, 0, options_.eps);
     pair.v = normalize(matmul(transpose(matrix, 0, 1), pair.u), 2, 0, options_.eps);
@@ -194,30 +198,43 @@ SpectralNorm::Pair SpectralNorm::iterated(const Tensor& matrix, Pair from, int64
   return pair;
 }
 
-SpectralNorm::Pair SpectralNorm::next(const Tensor& matrix) const {
-  const std::shared_ptr<Recomputation> inside = context().recomputation;
-  auto seen = std::find_if(seen_.begin(), seen_.end(),
-                           [&](const Seen& each) { return inside && each.in.lock() == inside; });
-  if (inside && inside->keeps_arrays() && seen != seen_.end()) {
+SpectralNorm::Pair SpectralNorm::pair_for(const Tensor& matrix) const {
+  const std::shared_ptr<Recomputation>& inside = context().recomputation;
+  const Recomputation* again = inside ? inside->running_again() : nullptr;
+  auto seen = std::find_if(seen_.begin(), seen_.end(), [&](const Seen& each) {
+    return again && each.in.lock().get() == again;
+  });
+  Pair pair;
+  if (seen != seen_.end()) {
     // Calls come again in their order.
     std::rotate(seen, seen + 1, seen_.end());
-    return seen_.back().pair;
+    pair = seen_.back().pair;
+  } else {
+    int64_t times = training() ? options_.n_power_iterations : 0;
+    pair = iterated(matrix, {vectors_->u, vectors_->v}, times);
   }
-  Pair pair = iterated(matrix, {vectors_->u, vectors_->v}, options_.n_power_iterations);
-  if (inside && !inside->keeps_arrays() && !context().observations) {
-    std::erase_if(seen_, [](const Seen& each) { return each.in.expired(); });
-    seen_.push_back({inside, pair});
+  // In a TrainStep each call begins with the same vectors.
+  if (!context().observations) remember(pair, again);
+  if (training()) {
+    observe({vectors_->u.data(), pair.u.data(), 1, 1});
+    observe({vectors_->v.data(), pair.v.data(), 1, 1});
   }
-  observe({vectors_->u.data(), pair.u.data(), 1, 1});
-  observe({vectors_->v.data(), pair.v.data(), 1, 1});
   return pair;
+}
+
+// Any checkpoint around a call may run it again, but for one that does so now.
+void SpectralNorm::remember(const Pair& pair, const Recomputation* again) const {
+  std::erase_if(seen_, [](const Seen& each) { return each.in.expired(); });
+  for (auto in = context().recomputation; in.get() != again; in = in->outer()) {
+    seen_.push_back({in, pair});
+  }
 }
 
 Tensor SpectralNorm::value() const {
   Tensor w = tessera::to(weight, computed_in(weight.dtype()));
   if (!vectors_) return tessera::to(normalize(w, 2, 0, options_.eps), weight.dtype());
   Tensor matrix = matrix_of(w);
-  Pair pair = training() ? next(matrix) : iterated(matrix, {vectors_->u, vectors_->v}, 0);
+  Pair pair = pair_for(matrix);
   Tensor sigma = sum(pair.u * matmul(matrix, pair.v));
   return tessera::to(w / sigma, weight.dtype());
 }

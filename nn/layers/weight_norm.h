@@ -53,8 +53,8 @@ struct SpectralNormOptions {
 // power iteration: `original` is w, and the buffers _u and _v (in a part "0") are the singular
 // vectors, after fifteen iterations at the start. In training mode each call iterates from the
 // buffers. These become what it ends at: at once, or, in a TrainStep, whose calls all begin with
-// the same ones, once at its end. In evaluation they are used as they are. Of one dim: w / |w|. Of
-// 16 bits it is computed in f32.
+// the same ones, once at its end. In evaluation they are used as they are. They are of w's dtype.
+// Of one dim: w / |w|. Of 16 bits it is computed in f32.
 class SpectralNorm : public Parametrization {
  public:
   explicit SpectralNorm(const Original& original, SpectralNormOptions options = {});
@@ -66,14 +66,14 @@ class SpectralNorm : public Parametrization {
 
  private:
   struct Vectors : Module {
-    Vectors(Module* parent, int64_t rows, int64_t cols, Device device);
+    Vectors(Module* parent, int64_t rows, int64_t cols, DType dtype, Device device);
     Tensor u;
     Tensor v;
   };
   struct Pair {
     Tensor u, v;
   };
-  // What calls inside of a checkpoint iterated to, for when they run again.
+  // What calls inside of a checkpoint saw, for when they run again.
   struct Seen {
     std::weak_ptr<Recomputation> in;
     Pair pair;
@@ -82,8 +82,9 @@ class SpectralNorm : public Parametrization {
   void start_anew() override;
   Tensor matrix_of(const Tensor& w) const;
   Pair iterated(const Tensor& matrix, Pair from, int64_t times) const;
-  // In training mode: the next vectors.
-  Pair next(const Tensor& matrix) const;
+  // Those of this call: the next ones in training mode, the buffers' in evaluation.
+  Pair pair_for(const Tensor& matrix) const;
+  void remember(const Pair& pair, const Recomputation* again) const;
 
   SpectralNormOptions options_;
   int64_t dim_ = 0;

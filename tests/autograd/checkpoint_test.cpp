@@ -4,6 +4,7 @@
 
 #include "autograd/engine.h"
 #include "autograd/ops.h"
+#include "autograd/running_statistics.h"
 #include "core/allocator.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
@@ -143,21 +144,34 @@ TEST(Checkpoint, RunsOnceWithoutGradMode) {
   EXPECT_EQ(calls, 1);
 }
 
-// The second run sees nothing new.
-TEST(Checkpoint, MovesRunningStatisticsOnce) {
-  auto mean_after = [](bool recompute) {
-    Tensor running_mean(Array::zeros({2}));
-    Tensor running_var(Array::full({2}, 1));
-    Tensor x(Array::from<float>({1, 2, 3, 6}, {2, 2}));
-    x.set_requires_grad(true);
-    auto norm = [&](const Tensor& input) {
-      return batch_norm(input, running_mean, running_var, {}, {}, true);
-    };
-    sum(square(recompute ? checkpoint(norm, x) : norm(x))).backward();
-    return running_mean.data().to_vector<float>();
+// The running mean after batch norm in checkpoints, which are nested this deep.
+std::vector<float> mean_after(int checkpoints) {
+  Tensor running_mean(Array::zeros({2}));
+  Tensor running_var(Array::full({2}, 1));
+  Tensor x(Array::from<float>({1, 2, 3, 6}, {2, 2}), true);
+  std::function<Tensor(const Tensor&)> norm = [&](const Tensor& input) {
+    return batch_norm(input, running_mean, running_var, {}, {}, true);
   };
-  EXPECT_EQ(mean_after(true), mean_after(false));
-  EXPECT_NE(mean_after(false), (std::vector<float>{0, 0}));
+  for (int i = 0; i < checkpoints; ++i) {
+    norm = [inner = norm](const Tensor& input) { return checkpoint(inner, input); };
+  }
+  sum(square(norm(x))).backward();
+  return running_mean.data().to_vector<float>();
+}
+
+// The second run sees nothing new, nor does a checkpoint that is made in it.
+TEST(Checkpoint, MovesRunningStatisticsOnce) {
+  std::vector<float> expected = mean_after(0);
+  EXPECT_NE(expected, (std::vector<float>{0, 0}));
+  for (int checkpoints : {1, 2, 3}) EXPECT_EQ(mean_after(checkpoints), expected);
+}
+
+TEST(Checkpoint, ListsWhatIsObservedOnce) {
+  for (int checkpoints : {0, 1, 2, 3}) {
+    Observations observations;
+    mean_after(checkpoints);
+    EXPECT_EQ(observations.list().size(), 2) << checkpoints;  // the mean and the variance
+  }
 }
 
 }  // namespace

@@ -91,5 +91,17 @@ TEST(NormedWeights, IterateOnceAStep) {
   EXPECT_TRUE(test::same_bits(vectors_after(1), vectors_after(4)));
 }
 
+// A loss may ask a parameter that is made for its dtype.
+TEST(NormedWeights, AreOfTheStepsDtype) {
+  manual_seed(7);
+  NormedTask task;
+  auto optimizer = test::adamw_of(task.module());
+  auto self = make_self_communicator();
+  Mesh mesh(*self, {});
+  TrainStep step(task.module(), optimizer, mesh, {.leaves = 1, .dtype = DType::bf16});
+  EXPECT_EQ(task.net.conv.weight.dtype(), DType::bf16);
+  EXPECT_EQ(task.net.head.weight.dtype(), DType::bf16);
+}
+
 }  // namespace
 }  // namespace tessera

@@ -144,7 +144,14 @@ TEST(Convolutions, RefusePaddingThatDoesNotFit) {
   EXPECT_EQ(error_of([] { Conv3d(nullptr, "", 4, 6, 3, {.padding = -1}); }),
             "[Conv3d] expected a padding of at least 0, got (-1,)");
   Conv1d wide(nullptr, "", 4, 6, 3, {.padding = 3, .padding_mode = PadMode::reflect});
-  EXPECT_NE(error_of([&] { wide(Tensor(random_array({2, 4, 3}))); }), "");
+  EXPECT_EQ(error_of([&] {
+              wide(Tensor(random_array({2, 4, 3})));
+            }),
+            "[pad] expected reflect padding of at most 2 for a dim of size 3, got 3 and 3");
+  EXPECT_EQ(error_of([] {
+              Conv2d(nullptr, "", 4, 6, 3, {.padding = ConvPadding::same, .dilation = {1, -1}});
+            }),
+            "[Conv2d] expected a dilation of at least 1, got (1, -1)");
 }
 
 }  // namespace

@@ -49,6 +49,15 @@ TEST(FractionalMaxPool, DrawsItsWindows) {
   EXPECT_EQ(volumes(Tensor(made_array({2, 6, 5, 7}, 1))).shape(), (Dims{2, 3, 2, 4}));
 }
 
+TEST(FractionalMaxPool, TakesAnEmptyBatch) {
+  FractionalMaxPool2d pool(nullptr, "", {2}, {.output_size = {3, 4}});
+  Tensor x(Array::zeros({0, 3, 6, 8}), true);
+  Tensor y = pool(x);
+  EXPECT_EQ(y.shape(), (Dims{0, 3, 3, 4}));
+  sum(y).backward();
+  EXPECT_EQ(x.grad().shape(), x.shape());
+}
+
 TEST(FractionalMaxPool, RefusesWhatDoesNotFit) {
   auto error = [](const FractionalMaxPoolOptions& options) {
     return error_of([&] { FractionalMaxPool2d(nullptr, "", {2}, options); });

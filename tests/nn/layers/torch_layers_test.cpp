@@ -198,8 +198,10 @@ TEST(MultiheadAttentionLayer, ItsWeightsRefuseWhatACallDoes) {
   auto error = [&](const Tensor& query, const Tensor& key) {
     return error_of([&] { m.weights(query, key); });
   };
-  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 3, 8}, 1))), "expected one batch"));
-  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 8}, 1))), "or two without a batch"));
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 3, 8}, 1))),
+                       "expected one batch, got (2, 3, 8) and (3, 3, 8)"));
+  EXPECT_TRUE(contains(error(x, Tensor(made_array({3, 8}, 1))),
+                       "expected queries and keys of three dims, or two without a batch"));
   EXPECT_TRUE(contains(error(Tensor(made_array({8}, 1)), x), "or two without a batch"));
   EXPECT_TRUE(contains(error(x, Tensor(made_array({2, 3, 7}, 1))), "expected keys of three dims"));
   Transformer t(nullptr, "", 1, 1, kPre);
@@ -217,6 +219,20 @@ TEST(MultiheadAttentionLayer, GivesZerosWhereNothingIsSeen) {
   EXPECT_TRUE(close_to(doubles(y), std::vector<double>(24, 0), 0, 0));
   EXPECT_TRUE(close_to(doubles(m.weights(x, x, {.key_padding = all}).data()),
                        std::vector<double>(18, 0), 0, 0));
+}
+
+TEST(MultiheadAttentionLayer, TakesOneNumberAsAMask) {
+  MultiheadAttention m(nullptr, "", 8, 2,
+                       {.batch_first = true, .add_bias_kv = true, .add_zero_attn = true});
+  Tensor x(made_array({2, 3, 8}, 1));
+  Tensor hides_none(Array::zeros({}, DType::boolean));
+  EXPECT_TRUE(close_to(doubles(m(x, x, x, {.attn = hides_none}).data()), doubles(m(x, x, x).data()),
+                       1e-6, 0));
+  // Those that are added are seen all the same.
+  Tensor hides_all(Array::full({}, 1, DType::boolean));
+  Array weights = m.weights(x, x, {.attn = hides_all}).data();
+  EXPECT_EQ(weights.shape(), (Dims{2, 2, 3, 5}));
+  EXPECT_TRUE(close_to(doubles(weights.slice(3, 0, 3)), std::vector<double>(36, 0), 0, 0));
 }
 
 TEST(MultiheadAttentionLayer, RefusesMasksOfIntegers) {

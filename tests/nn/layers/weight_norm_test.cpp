@@ -21,6 +21,7 @@ using test::LayerCase;
 using test::made_array;
 using test::same_bits;
 using Tensors = std::vector<Tensor>;
+using Arrays = std::vector<Array>;
 
 // How a parameter of a layer is normed the first time.
 using Norm = std::function<void(Module& layer)>;
@@ -164,28 +165,48 @@ TEST(NormsOfWeights, StartAsTheParameterDoes) {
   }
 }
 
+void expect_same_state(const Module& a, const Module& b) {
+  StateDict of_a = a.state_dict();
+  StateDict of_b = b.state_dict();
+  ASSERT_EQ(of_a.size(), of_b.size());
+  for (size_t i = 0; i < of_a.size(); ++i) {
+    EXPECT_EQ(of_a[i].first, of_b[i].first);
+    EXPECT_TRUE(same_bits(of_a[i].second, of_b[i].second)) << of_a[i].first;
+  }
+}
+
+TEST(SpectralNorm, StartsWithoutMemoryAsWithIt) {
+  manual_seed(3);
+  Net net;
+  spectral_norm(net.conv);
+  spectral_norm(net.fc, "weight", {.dim = 1});
+  manual_seed(3);
+  std::unique_ptr<Net> later;
+  {
+    const DeferInit defer;
+    later = std::make_unique<Net>();
+    spectral_norm(later->conv);
+    spectral_norm(later->fc, "weight", {.dim = 1});
+  }
+  later->to(Device{});
+  expect_same_state(*later, net);
+}
+
 TEST(NormsOfWeights, FollowAModuleToItsPlace) {
-  auto made_first = [](auto norm) {
-    manual_seed(3);
-    auto fc = make<Linear>(5, 4);
-    norm(*fc);
-    Module root;
-    return root.attach("fc", std::move(fc)).state_dict();
-  };
-  auto made_there = [](auto norm) {
-    manual_seed(3);
-    Module root;
-    Linear fc(&root, "fc", 5, 4);
-    norm(fc);
-    return fc.state_dict();
-  };
-  for (const Norm& norm : {of_length(), of_spectrum()}) {
-    StateDict a = made_first(norm);
-    StateDict b = made_there(norm);
-    ASSERT_EQ(a.size(), b.size());
-    for (size_t i = 0; i < a.size(); ++i) {
-      EXPECT_EQ(a[i].first, b[i].first);
-      EXPECT_TRUE(same_bits(a[i].second, b[i].second)) << a[i].first;
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    for (const Norm& norm : {of_length(), of_spectrum()}) {
+      manual_seed(3);
+      auto made_first = make<Linear>(5, 4);
+      made_first->to(dtype);
+      norm(*made_first);
+      Module root;
+      root.attach("fc", std::move(made_first));
+      manual_seed(3);
+      Module other;
+      Linear made_there(&other, "fc", 5, 4);
+      made_there.to(dtype);
+      norm(made_there);
+      expect_same_state(root, other);
     }
   }
 }
@@ -210,12 +231,31 @@ TEST(NormsOfWeights, KeepRowsOfZeros) {
 
 TEST(NormsOfWeights, AreComputedInF32) {
   Net net;
-  const WeightNorm& norm = weight_norm(net.fc);
-  spectral_norm(net.conv);
+  const WeightNorm& lengths = weight_norm(net.fc);
+  const SpectralNorm& spectrum = spectral_norm(net.conv);
   net.to(DType::bf16);
-  EXPECT_EQ(norm.value().dtype(), DType::bf16);
+  net.eval();
+  auto wide = [](const Tensor& x) { return to(x, DType::f32); };
+  Tensor v = wide(lengths.v);
+  Tensor scaled = v * (wide(lengths.g) / norm(v, 2, {1}, true));
+  EXPECT_TRUE(same_bits(lengths.value().data(), scaled.data().to(DType::bf16)));
+  Tensor w = wide(spectrum.weight);
+  Tensor sigma = sum(wide(spectrum.u()) * matmul(reshape(w, {3, 18}), wide(spectrum.v())));
+  EXPECT_TRUE(same_bits(spectrum.value().data(), (w / sigma).data().to(DType::bf16)));
   Tensor y = net.conv(Tensor(made_array({1, 2, 4, 4}, 1).to(DType::bf16)));
   EXPECT_EQ(y.dtype(), DType::bf16);
+}
+
+TEST(SpectralNorm, ItsVectorsAreOfTheWeightsDtype) {
+  for (DType dtype : {DType::f64, DType::bf16}) {
+    Net net;
+    net.to(dtype);
+    const SpectralNorm& norm = spectral_norm(net.conv);
+    net.conv(Tensor(made_array({1, 2, 4, 4}, 1).to(dtype)));
+    EXPECT_EQ(norm.u().dtype(), dtype);
+    EXPECT_EQ(norm.v().dtype(), dtype);
+    EXPECT_EQ(norm.value().dtype(), dtype);
+  }
 }
 
 TEST(NormsOfWeights, AreSummedUp) {
@@ -256,23 +296,59 @@ TEST(SpectralNorm, MovesItsVectorsInTrainingOnly) {
   EXPECT_FALSE(same_bits(norm.u().data(), before));
 }
 
-// Calls that run again see the vectors that they saw, though others came between.
+using Function = std::function<Tensor(const Tensor&)>;
+
+// The gradient and the vectors after calls in checkpoints, which are nested this deep.
+Arrays after_calls(int checkpoints) {
+  manual_seed(5);
+  Net net;
+  const SpectralNorm& norm = spectral_norm(net.conv);
+  set_vectors(norm);
+  Function fn = [&](const Tensor& x) {
+    Tensor first = net.conv(x);
+    return sum(square(first)) + sum(net.conv(square(x)));
+  };
+  for (int level = 3; level > 0; --level) {
+    bool again = level <= checkpoints;
+    fn = [again, inner = fn, &net](const Tensor& x) {
+      Tensor first = again ? checkpoint(inner, x) : inner(x);
+      Tensor between = sum(square(net.conv(x * 3)));
+      return first * between + (again ? checkpoint(inner, x * 2) : inner(x * 2));
+    };
+  }
+  fn(Tensor(made_array({1, 2, 4, 4}, 1))).backward();
+  return {norm.weight.grad().data(), norm.u().data(), norm.v().data()};
+}
+
+// Calls that run again see the vectors that they saw, though others came between, and move none.
 TEST(SpectralNorm, RunsAgainWithTheSameVectors) {
-  auto gradients = [](bool again) {
+  Arrays expected = after_calls(0);
+  for (int checkpoints : {1, 2, 3}) {
+    Arrays got = after_calls(checkpoints);
+    for (size_t i = 0; i < got.size(); ++i) {
+      EXPECT_TRUE(same_bits(got[i], expected[i])) << checkpoints << " checkpoints, array " << i;
+    }
+  }
+}
+
+TEST(SpectralNorm, BackwardHasWhatEvaluationSaw) {
+  auto gradient = [](bool again, bool moves) {
     manual_seed(5);
     Net net;
-    set_vectors(spectral_norm(net.conv));
-    auto twice = [&](const Tensor& x) {
-      Tensor first = net.conv(x);
-      return sum(square(first)) + sum(net.conv(square(x)));
-    };
-    std::function<Tensor(const Tensor&)> fn = twice;
+    const SpectralNorm& norm = spectral_norm(net.conv);
+    set_vectors(norm);
+    Function fn = [&](const Tensor& x) { return sum(square(net.conv(x))); };
     Tensor x(made_array({1, 2, 4, 4}, 1));
-    Tensor total = again ? checkpoint(fn, x) + checkpoint(fn, x * 2) : fn(x) + fn(x * 2);
-    total.backward();
-    return net.conv.get<SpectralNorm>("parametrizations.weight").weight.grad().data();
+    net.eval();
+    Tensor y = again ? checkpoint(fn, x) : fn(x);
+    net.train();
+    if (moves) net.conv(x);
+    y.backward();
+    return norm.weight.grad().data();
   };
-  EXPECT_TRUE(same_bits(gradients(true), gradients(false)));
+  Array expected = gradient(false, false);
+  EXPECT_TRUE(same_bits(gradient(false, true), expected));
+  EXPECT_TRUE(same_bits(gradient(true, true), expected));
 }
 
 TEST(NormsOfWeights, RefuseWhatDoesNotFit) {
@@ -303,6 +379,17 @@ TEST(Parametrization, ItsParameterIsThereInCallsOnly) {
   EXPECT_TRUE(contains(error_of([&] { sum(net.fc.weight); }), "made anew"));
 }
 
+TEST(Parametrization, ItsParameterIsOfTheDtypeOfItsParts) {
+  Net net;
+  weight_norm(net.fc);
+  for (DType dtype : {DType::bf16, DType::f64}) {
+    net.to(dtype);
+    EXPECT_EQ(net.fc.weight.dtype(), dtype);
+    EXPECT_EQ(net.fc(to(Tensor(made_array({2, 5}, 1)), net.fc.weight.dtype())).dtype(), dtype);
+    EXPECT_TRUE(contains(error_of([&] { sum(net.fc.weight); }), "made anew"));
+  }
+}
+
 TEST(Parametrization, RefusesTiedParameters) {
   struct Tied : Module {
     Linear a{this, "a", 3, 3};
@@ -331,6 +418,23 @@ TEST(Parametrization, IsRemovedWithItsValue) {
   EXPECT_EQ(error_of([&] { remove_parametrization(net.fc, "weight"); }),
             "[remove_parametrization] nothing makes 'fc.weight'");
   weight_norm(net.fc);
+}
+
+TEST(Parametrization, IsNotRemovedBeforeItHasValues) {
+  std::unique_ptr<Net> net;
+  {
+    const DeferInit defer;
+    net = std::make_unique<Net>();
+    spectral_norm(net->conv);
+  }
+  Array u = net->conv.get<SpectralNorm>("parametrizations.weight").u().data();
+  Array before = u.clone();
+  EXPECT_EQ(error_of([&] { remove_parametrization(net->conv, "weight"); }),
+            "[remove_parametrization] 'conv.weight' has no values yet");
+  EXPECT_TRUE(same_bits(u, before));
+  net->to(Device{});
+  remove_parametrization(net->conv, "weight");
+  EXPECT_EQ(state_names(net->conv), (std::vector<std::string>{"conv.bias", "conv.weight"}));
 }
 
 // As the header shows one.
