@@ -4,6 +4,7 @@
 
 #include "core/array.h"
 #include "core/cpu/attention_heads.h"
+#include "core/cpu/attention_memory.h"
 #include "core/cpu/attention_tiles-inl.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/random.h"
@@ -84,20 +85,15 @@ struct Inputs {
 template <class T>
 class Scratch {
  public:
-  explicit Scratch(std::initializer_list<int64_t> sizes) {
-    int64_t total = 0;
-    for (int64_t size : sizes) total += padded(size);
-    memory_ = Array::empty({total}, dtype_of<T>());
-    next_ = memory_.data<T>();
-  }
+  explicit Scratch(int64_t size)
+      : memory_(Array::empty({size}, dtype_of<T>())), next_(memory_.data<T>()) {}
   T* take(int64_t size) {
     T* piece = next_;
-    next_ += padded(size);
+    next_ += scratch_piece(size);
     return piece;
   }
 
  private:
-  static int64_t padded(int64_t size) { return (size + 15) / 16 * 16; }
   Array memory_;
   T* next_;
 };
@@ -118,9 +114,7 @@ void finish_rows(const RunningSoftmax<T>& softmax, int64_t queries, int64_t widt
 // out = softmax(q k^T) v for one tile of queries, key tile after key tile.
 template <class T>
 void attend(const Inputs<T>& in, Tile t, const Heads<T>& out, T* lse) {
-  Scratch<T> scratch{kQueries * in.width,  kQueries * in.width, kKeys * in.width,
-                     kKeys * in.v_width,   kKeys * kQueries,    kKeys * kQueries,
-                     kQueries * in.v_width};
+  Scratch<T> scratch(attention_scratch(in.width, in.v_width));
   T* q_rows = scratch.take(kQueries * in.width);
   T* turned_q = scratch.take(kQueries * in.width);
   T* k_rows = scratch.take(kKeys * in.width);
@@ -184,16 +178,10 @@ class Backward {
         dv_(dv),
         lse_(lse.data<T>()),
         dscores_(dscores.defined() ? dscores.data<T>() : nullptr) {
-    // Heads alone feed the threads where there are many; few are cut into chunks of keys, each with
-    // a dq of its own, added up at the end. Both bounds are constants: memory stays linear.
-    constexpr int64_t kEnoughTasks = 16;
-    constexpr int64_t kSmallestChunk = 2 * kKeys;
     key_heads_ = in.heads / std::max<int64_t>(in.group, 1);
-    int64_t heads = std::max<int64_t>(1, in.batch * key_heads_);
-    int64_t wanted = (kEnoughTasks + heads - 1) / heads;
-    chunk_ = std::max(kSmallestChunk, (in.keys + wanted - 1) / wanted);
-    chunk_ = (chunk_ + kKeys - 1) / kKeys * kKeys;
-    chunks_ = std::max<int64_t>(1, (in.keys + chunk_ - 1) / chunk_);
+    KeyChunks chunks = key_chunks(in.batch * key_heads_, in.keys);
+    chunk_ = chunks.size;
+    chunks_ = chunks.count;
     if (chunks_ > 1) {
       parts_ = Array::empty({chunks_, in.batch * in.heads * in.queries, in.width}, dtype_of<T>());
     }
@@ -219,8 +207,7 @@ class Backward {
     int64_t begin = chunk * chunk_;
     int64_t end = std::min(begin + chunk_, in_.keys);
     int64_t keys = end - begin;
-    Scratch<T> scratch{3 * kQueries * w,     kKeys * w, 3 * kQueries * vw, kKeys * vw,
-                       3 * kKeys * kQueries, keys * w,  keys * vw};
+    Scratch<T> scratch(attention_grad_scratch(w, vw, keys));
     Buffers s;
     s.q = scratch.take(kQueries * w);
     s.turned_q = scratch.take(kQueries * w);

@@ -10,15 +10,11 @@
 
 #include <limits>
 
+#include "core/cpu/attention_memory.h"
 #include "core/cpu/tile_product-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::cpu::HWY_NAMESPACE {
-
-// A tile of scores is 16 KiB of f32 and a tile of 64 numbers a key or query as much: those that one
-// product touches stay in the first cache or close to it. A power of two keeps vectors whole.
-inline constexpr int64_t kQueries = 64;
-inline constexpr int64_t kKeys = 64;
 
 template <class T>
 inline constexpr T kNoScore = -std::numeric_limits<T>::infinity();

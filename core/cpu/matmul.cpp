@@ -4,6 +4,7 @@
 #include "core/array.h"
 #include "core/cpu/cpu.h"
 #include "core/cpu/gemm.h"
+#include "core/cpu/widened.h"
 #include "core/kernels/matmul.h"
 #include "core/parallel.h"
 #include "core/signals.h"
@@ -124,16 +125,6 @@ void run_tiles(const Array& a, const Array& b, const Array& bias, bool add, cons
       done += depth;
     } while (done < k);
   });
-}
-
-// x in f32, with its stride of 0 along the batch and its layout kept.
-Array widened(const Array& x) {
-  if (!x.defined()) return x;
-  if (x.dim() == 3 && x.strides()[0] == 0 && x.shape()[0] > 1) {
-    return widened(x.slice(0, 0, 1)).expand(x.shape());
-  }
-  if (x.dim() == 3 && x.strides()[2] != 1) return x.transpose(1, 2).to(DType::f32).transpose(1, 2);
-  return x.to(DType::f32);
 }
 
 // 16-bit floats: the whole product in f32, rounded once.

@@ -4,7 +4,9 @@
 
 #include "core/array.h"
 #include "core/at_once.h"
+#include "core/cpu/attention_memory.h"
 #include "core/cpu/conv_tiles.h"
+#include "core/cpu/widened.h"
 #include "core/kernels.h"
 #include "core/meta/counters.h"
 #include "core/meta/no_ops.inc"
@@ -33,6 +35,38 @@ void pass_through(int64_t bytes) {
 // Two products of (T, D) and (S, D) a head.
 double attention_flops(const Array& q, const Array& k, const Array& out) {
   return 2.0 * as_double(k.size(2)) * as_double(q.numel() + out.numel());
+}
+
+// A row in whole vectors, the longest that an instruction set has.
+int64_t attention_width(const Array& x, DType dtype) {
+  int64_t lanes = 64 / static_cast<int64_t>(item_size(dtype));
+  return (x.size(3) + lanes - 1) / lanes * lanes;
+}
+
+// What the tasks that run at a time take for themselves.
+void count_attention(const Array& q, const Array& v, const Array& out, DType dtype) {
+  if (out.numel() == 0) return;
+  int64_t tiles = (q.size(2) + cpu::kQueries - 1) / cpu::kQueries;
+  int64_t at_once = std::min<int64_t>(q.size(0) * q.size(1) * tiles, num_threads());
+  int64_t numbers = cpu::attention_scratch(attention_width(q, dtype), attention_width(v, dtype));
+  int64_t bytes = block_bytes(numbers * static_cast<int64_t>(item_size(dtype))) * at_once;
+  count(bytes);
+  count(-bytes);
+}
+
+// And a dq of every chunk of keys.
+void count_attention_grad(const Array& q, const Array& k, const Array& v, DType dtype) {
+  if (q.numel() == 0 || k.numel() == 0) return;
+  auto item = static_cast<int64_t>(item_size(dtype));
+  int64_t width = attention_width(q, dtype);
+  auto [size, chunks] = cpu::key_chunks(k.size(0) * k.size(1), k.size(2));
+  int64_t at_once = std::min<int64_t>(k.size(0) * k.size(1) * chunks, num_threads());
+  int64_t numbers =
+      cpu::attention_grad_scratch(width, attention_width(v, dtype), std::min(size, k.size(2)));
+  int64_t parts = chunks > 1 ? chunks * q.size(0) * q.size(1) * q.size(2) * width : 0;
+  int64_t bytes = block_bytes(parts * item) + block_bytes(numbers * item) * at_once;
+  count(bytes);
+  count(-bytes);
 }
 
 // Every output needs one column of the weight (O, I, ...).
@@ -68,14 +102,16 @@ void count_weight_grad(const Array& dy, const Array& dweight, const ConvArgs& ar
 template <>
 class Meta<AttentionFamily> final : public NoOps<AttentionFamily> {
  public:
-  void run(const Array& q, const Array& k, const Array&, const AttentionArgs&, const Array& out,
-           const Array&) const override {
+  void run(const Array& q, const Array& k, const Array& v, const AttentionArgs&, const Array& out,
+           const Array& lse) const override {
     count_flops(attention_flops(q, k, out));
+    count_attention(q, v, out, lse.dtype());
   }
-  void grad(const Array& q, const Array& k, const Array&, const Array& out, const Array&,
+  void grad(const Array& q, const Array& k, const Array& v, const Array& out, const Array& lse,
             const Array&, const AttentionArgs&, const Array&, const Array&, const Array&,
             const Array&) const override {
     count_flops(2.5 * attention_flops(q, k, out));
+    count_attention_grad(q, k, v, lse.dtype());
   }
 };
 
@@ -105,10 +141,12 @@ class Meta<ConvFamily> final : public NoOps<ConvFamily> {
 template <>
 class Meta<MatmulFamily> final : public NoOps<MatmulFamily> {
  public:
-  void run(const Array& a, const Array&, const Array&, const Array& out) const override {
+  void run(const Array& a, const Array& b, const Array& bias, const Array& out) const override {
     count_flops(2.0 * as_double(out.numel()) * as_double(a.size(2)));
-    // 16-bit products are made in f32.
-    if (item_size(out.dtype()) == 2) pass_through(out.numel() * 4);
+    if (item_size(out.dtype()) != 2) return;
+    // 16-bit products are made in f32, out of operands in f32.
+    Array wide = Array::empty(out.shape(), DType::f32, out.device());
+    Array operands[] = {cpu::widened(a), cpu::widened(b), cpu::widened(bias)};
   }
   void add(const Array& a, const Array&, const Array& out) const override {
     count_flops(2.0 * as_double(out.numel()) * as_double(a.size(2)));

@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "core/allocator.h"
 #include "core/index.h"
 #include "core/kernels.h"
+#include "core/kernels/attention.h"
 #include "core/kernels/matmul.h"
+#include "core/parallel.h"
 #include "tests/support/arrays.h"
 #include "tests/support/error_of.h"
 
@@ -63,6 +67,66 @@ TEST(Meta, CountsProducts) {
   Array out = Array::empty({2, 3, 7}, DType::f32, kMeta);
   kernels(kMeta).matmul().run(a, b, {}, out);
   EXPECT_EQ(meta::stats().flops, 2.0 * 2 * 3 * 5 * 7);
+}
+
+// What running takes from the device's memory for itself, beside its arguments.
+int64_t taken(Device device, const std::function<void()>& run) {
+  Backend& of = backend(device);
+  of.reset_peak();
+  int64_t before = of.memory_stats().current_bytes;
+  run();
+  return of.memory_stats().peak_bytes - before;
+}
+
+TEST(Meta, CountsWhatSixteenBitProductsTake) {
+  auto product = [](Device device, bool transposed, bool one_b, bool with_bias) {
+    auto make = [&](Dims shape) { return Array::zeros(std::move(shape), DType::bf16, device); };
+    Array a = transposed ? make({3, 70, 50}).transpose(1, 2) : make({3, 50, 70});
+    Array b = one_b ? make({1, 70, 90}).expand({3, 70, 90}) : make({3, 70, 90});
+    Array bias = with_bias ? make({90}) : Array();
+    Array out = make({3, 50, 90});
+    return taken(device, [&] { kernels(device).matmul().run(a, b, bias, out); });
+  };
+  for (bool transposed : {false, true}) {
+    for (bool one_b : {false, true}) {
+      for (bool with_bias : {false, true}) {
+        EXPECT_EQ(product(kMeta, transposed, one_b, with_bias),
+                  product(Device{}, transposed, one_b, with_bias))
+            << transposed << one_b << with_bias;
+      }
+    }
+  }
+}
+
+TEST(Meta, CountsWhatAttentionTakes) {
+  int threads = num_threads();
+  set_num_threads(1);
+  // Forward, or else backward, with so many keys: from 129 on, they are cut into chunks.
+  auto attention = [](Device device, DType dtype, int64_t keys, bool forward) {
+    auto make = [&](Dims shape, DType of) { return Array::zeros(std::move(shape), of, device); };
+    Array q = make({2, 4, 70, 32}, dtype);
+    Array k = make({2, 2, keys, 32}, dtype);
+    Array v = make({2, 2, keys, 48}, dtype);
+    Array out = make({2, 4, 70, 48}, dtype), dout = make({2, 4, 70, 48}, dtype);
+    Array dq = make({2, 4, 70, 32}, dtype);
+    Array dk = make({2, 2, keys, 32}, dtype);
+    Array dv = make({2, 2, keys, 48}, dtype);
+    Array lse = make({2, 2, 4, 70}, DType::f32);
+    const AttentionFamily& family = kernels(device).attention();
+    return taken(device, [&] {
+      if (forward) family.run(q, k, v, {}, out, lse);
+      else family.grad(q, k, v, out, lse, dout, {}, dq, dk, dv, {});
+    });
+  };
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    for (int64_t keys : {40, 200}) {
+      for (bool forward : {true, false}) {
+        EXPECT_EQ(attention(kMeta, dtype, keys, forward), attention(Device{}, dtype, keys, forward))
+            << name(dtype) << " " << keys << " " << forward;
+      }
+    }
+  }
+  set_num_threads(threads);
 }
 
 TEST(Storage, GivesItsMemoryBackAndTakesMemoryAgain) {

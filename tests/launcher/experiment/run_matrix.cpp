@@ -19,7 +19,7 @@ namespace {
 using namespace experiment;
 
 bool whole_product() { return std::getenv("TESSERA_TEST_WHOLE_PRODUCT") != nullptr; }
-const int kSteps = whole_product() ? 40 : 20;
+const int kSteps = whole_product() ? 40 : 10;
 // More than ranks, and no multiple of them: leaves are accumulated everywhere, in other numbers.
 constexpr int kLeaves = 5;
 

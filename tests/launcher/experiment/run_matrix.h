@@ -70,7 +70,7 @@ class MatrixRuns {
   MatrixRuns(std::string folder, TrainRanks train)
       : folder_(std::move(folder)), train_(std::move(train)) {}
 
-  // Trains half of 20 steps, or of 40 in the whole product, in the setting's first layout.
+  // Trains half of 10 steps, or of 40 in the whole product, in the setting's first layout.
   void begin(const RunSetting& setting);
   // Then the other half in its second one, in this process alone, and returns the digest of all
   // that the last checkpoint has: parameters, buffers, averages and the optimizer's state.
