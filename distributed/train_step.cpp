@@ -489,18 +489,15 @@ std::string TrainStep::nonfinite_parameter() {
 }
 
 // The parameters are at their evaluation point from begin() to undo(), both collectives; or to the
-// end of this where somebody throws. Ranks do not come there together: each puts back what it
-// updates, and the only one all there is.
+// end of this where somebody throws. Ranks do not come there together, unless it is a SharedError:
+// each puts back what it updates, and the only one all there is.
 class TrainStep::PointExchange {
  public:
   explicit PointExchange(TrainStep& step) : step_(step) {}
   ~PointExchange() {
     if (!pending_) return;
     try {
-      bool alone = step_.mesh_.data().size() == 1;
-      if (alone) step_.schedule_.end();
-      step_.exchange_points();
-      step_.take_masters("TrainStep::evaluate", /*gather=*/alone);
+      undo_after_error(/*together=*/step_.mesh_.data().size() == 1);
     } catch (const std::exception&) {  // what is on its way tells more
     }
   }
@@ -517,6 +514,13 @@ class TrainStep::PointExchange {
     if (!std::exchange(pending_, false)) return;
     step_.exchange_points();
     step_.take_masters("TrainStep::evaluate");
+  }
+  // Within a round; together: a collective.
+  void undo_after_error(bool together) {
+    if (together) step_.schedule_.end();
+    if (!std::exchange(pending_, false)) return;
+    step_.exchange_points();
+    step_.take_masters("TrainStep::evaluate", /*gather=*/together);
   }
 
  private:
@@ -540,14 +544,19 @@ std::vector<double> TrainStep::evaluate(
     std::vector<int64_t> batches = own_leaves(count);  // dealt as leaves are
     PointExchange exchange(*this);
     exchange.begin();
-    for (int64_t round = 0; round < num_rounds(count); ++round) {
-      schedule_.begin_forward();
-      if (round < static_cast<int64_t>(batches.size())) {
-        int64_t batch = batches[static_cast<size_t>(round)];
-        context().random.begin(options_.seed, kEvaluationStep, static_cast<uint64_t>(batch));
-        rows.push_back(row_of(sums_of_batch(batch), num_sums));
+    try {
+      for (int64_t round = 0; round < num_rounds(count); ++round) {
+        schedule_.begin_forward();
+        if (round < static_cast<int64_t>(batches.size())) {
+          int64_t batch = batches[static_cast<size_t>(round)];
+          context().random.begin(options_.seed, kEvaluationStep, static_cast<uint64_t>(batch));
+          rows.push_back(row_of(sums_of_batch(batch), num_sums));
+        }
+        schedule_.end();
       }
-      schedule_.end();
+    } catch (const SharedError&) {
+      exchange.undo_after_error(/*together=*/true);
+      throw;
     }
     exchange.undo();
     LeafTable table(rows, 2 * static_cast<int64_t>(num_sums), count, group(), mesh_.data_control());

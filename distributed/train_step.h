@@ -94,7 +94,8 @@ class TrainStep {
   // rule asks for the loss, with the same random numbers. It takes no clip_value, no clip_norm and
   // no loss scale; its result, and what running statistics observe, are those of where the step
   // begins. A later loss or gradient that is not finite ends the step where all still were, and
-  // finite() is false; the host waits for every loss.
+  // finite() is false; what loss_of_leaf throws later leaves this rank's Bucket::master there. The
+  // host waits for every loss.
   StepResult run(double lr, const LossOfLeaf& loss_of_leaf, StepCall call = {});
 
   // The two halves of run, for what goes between them. The first gives the gradients, and waits for
@@ -118,7 +119,8 @@ class TrainStep {
   // (optim::EvaluationPoint), and what is trained again at the end; random numbers are those of the
   // batch, the same in every evaluation. Running statistics are used as they are: batch norm
   // observed them at the trained points. What loss_of_batch throws fails the mesh; then each rank
-  // has put back what it updates. A SharedError where the losses have no weight. A collective.
+  // has put back what it updates. After a SharedError, which every rank's throws for its batch of
+  // the same round, all goes on. A SharedError where the losses have no weight. A collective.
   double evaluate(int64_t count, const std::function<nn::Loss(int64_t)>& loss_of_batch);
   // The same of several sums at once, num_sums of each batch: their means, the loss first. A mean
   // of no weight is NaN; a loss of none is the SharedError. nn::Loss{} of a batch adds nothing.

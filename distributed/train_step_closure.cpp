@@ -1,9 +1,11 @@
 // Steps of rules that ask for the loss at several points.
 #include <cmath>
+#include <utility>
 
 #include "autograd/context.h"
 #include "core/kernels.h"
 #include "core/kernels/binary.h"
+#include "distributed/agreement.h"
 #include "distributed/gradient_norm.h"
 #include "distributed/train_step.h"
 #include "nn/optim/closure_rule.h"
@@ -45,6 +47,11 @@ class TrainStep::StepObjective final : public optim::Objective {
   }
 
   void params_changed() override {
+    own_params_changed();
+    step_.gather_parameters();
+  }
+  // The same without the other ranks.
+  void own_params_changed() {
     for (const Bucket& bucket : step_.buckets_) {
       if (!bucket.trained) continue;
       if (bucket.master.storage() != bucket.own_params.storage()) {
@@ -52,7 +59,18 @@ class TrainStep::StepObjective final : public optim::Objective {
       }
       bucket.params.storage()->mark_changed("TrainStep::run");
     }
-    step_.gather_parameters();
+  }
+  // Of the rule, which has put back the masters where it throws.
+  optim::ClosureOutcome run(Value start, double lr) {
+    try {
+      return step_.closure_rule_->step(*this, std::move(start), lr);
+    } catch (const SharedError&) {
+      params_changed();
+      throw;
+    } catch (...) {
+      own_params_changed();
+      throw;
+    }
   }
 
  private:
@@ -94,8 +112,7 @@ StepResult TrainStep::run_closure(double lr, const LossOfLeaf& loss_of_leaf, Ste
   numbers.finite = std::isfinite(numbers.loss) && std::isfinite(numbers.grad_norm);
   if (numbers.finite) {
     StepObjective objective(*this, loss_of_leaf, call);
-    optim::ClosureOutcome outcome =
-        closure_rule_->step(objective, StepObjective::mean_of(first), lr);
+    optim::ClosureOutcome outcome = objective.run(StepObjective::mean_of(first), lr);
     numbers.finite = outcome.finite;
     numbers.loss = outcome.loss;
     if (!outcome.finite && std::isfinite(outcome.loss)) numbers.grad_norm = NAN;

@@ -170,6 +170,9 @@ LBFGS = {
         dict(lr=0.8, max_iter=3, max_eval=9, history_size=2, line_search_fn="strong_wolfe"),
         3,
     ),
+    # Searches that have one trial or two.
+    "wolfe_one": (dict(lr=0.5, max_iter=1, line_search_fn="strong_wolfe"), 1),
+    "wolfe_two": (dict(lr=0.5, max_iter=2, line_search_fn="strong_wolfe"), 1),
 }
 
 

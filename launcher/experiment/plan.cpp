@@ -53,6 +53,15 @@ class DryRun {
   }
 
   const TrainStep& step() const { return *step_; }
+  std::string update_left_out() const {
+    for (const optim::ParamGroup& group : optimizer_->groups()) {
+      const optim::ClosureRule* rule = optim::closure_rule_of(group.rule);
+      if (!rule) continue;
+      return fmt::format("it evaluates the loss up to {} times in a step, and this is one of them",
+                         rule->most_evaluations());
+    }
+    return step_->update_left_out();
+  }
   int64_t num_parameters() const { return model_->num_parameters(); }
   // Of the last step.
   int64_t sent_bytes() const { return comm_.sent_bytes() - sent_before_; }
@@ -225,7 +234,7 @@ StrategyPlan plan_strategy(const Config& config, const StepOptions& options, con
     plan.activations = plan.peak - plan.parameters - plan.gradients - plan.optimizer;
     calls = run.calls();
     plan.collectives = calls.size();
-    plan.left_out = run.step().update_left_out();
+    plan.left_out = run.update_left_out();
   }
   check_schedules(config, options, shape, ranks, {plan.strategy, busiest, std::move(calls)},
                   progress, plan);

@@ -1,5 +1,7 @@
 #include "launcher/experiment/run_schedule.h"
 
+#include <algorithm>
+
 namespace tessera::experiment {
 namespace {
 
@@ -20,11 +22,22 @@ RunSchedule::RunSchedule(const Config& config)
       feedback_(feedback_of(config)) {}
 
 void RunSchedule::check(const Config& config) {
-  if (config.run.eval_every > 0 || !feedback_of(config)) return;
+  auto feedback = feedback_of(config);
+  if (!feedback) return;
+  int64_t every = config.run.eval_every;
+  if (every == 0) {
+    throw ConfigError(fmt::format(
+        "schedule.name: {} follows the validation loss, and no evaluations are asked for: "
+        "run.eval_every says how many steps apart they are",
+        config.schedule.name));
+  }
+  // The last evaluation that a step comes after.
+  int64_t last = (config.run.steps - 1) / every * every;
+  if (last > 0 && last >= feedback->first_step) return;
   throw ConfigError(fmt::format(
-      "schedule.name: {} follows the validation loss, and no evaluations are asked for: "
-      "run.eval_every says how many steps apart they are",
-      config.schedule.name));
+      "schedule.name: {} follows evaluations after step {} and later, and with "
+      "run.eval_every: {} there is none before the last of run.steps: {}",
+      config.schedule.name, std::max(feedback->first_step, every), every, config.run.steps));
 }
 
 void RunSchedule::check_data(const DataSets& data) const {

@@ -14,7 +14,7 @@ class RunSchedule {
   explicit RunSchedule(const Config& config);
 
   // ConfigErrors where the schedule follows validation losses and there are none: no evaluations
-  // are asked for, or no data are there for them.
+  // are asked for, or none that a step comes after, or no data are there for them.
   static void check(const Config& config);
   void check_data(const DataSets& data) const;
 

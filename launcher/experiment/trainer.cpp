@@ -72,6 +72,7 @@ struct Trainer::Session {
   std::vector<MetricSink*> sinks;    // of them, those that records go to: rank 0's
   job::ProgressSigns signs;          // to the launcher
   int64_t position = 0;              // in the data: samples taken
+  int64_t first_step = 0;            // after which it began or went on
   std::optional<UntoldStep> untold = {};
   Clock::time_point start = Clock::now();
 
@@ -110,6 +111,7 @@ Trainer::Trainer(Config config)
     nn::DeferInit defer;  // a rank makes the values of what it keeps
     model_ = model_section_.make();
   }
+  check_metrics(model_->metrics());
   best_by_ = best_by(config_.checkpoint.best, *model_);
   optimizer_ = make_optimizer(optim_section_, *model_);
   check_start(config_, *model_, *optimizer_, data_identity_);
@@ -166,9 +168,13 @@ void Trainer::record_step(Session& session) {
   if (!skipped.empty()) session.say(skipped);
 }
 
-std::optional<Validation> Trainer::evaluate_if_due(Session& session, int64_t step) {
+bool Trainer::evaluation_is_due(int64_t step) const {
   int64_t every = config_.run.eval_every;
-  if (!data_.valid || every == 0 || step % every != 0) return std::nullopt;
+  return data_.valid && every != 0 && step % every == 0;
+}
+
+std::optional<Validation> Trainer::evaluate_if_due(Session& session, int64_t step) {
+  if (!evaluation_is_due(step)) return std::nullopt;
   record_step(session);
   session.signs.pause_steps();
   Validation validation = validate_now(session.step);
@@ -257,6 +263,11 @@ void Trainer::finish(Session& session) {
   std::optional<Validation> validation;
   if (data_.valid) {
     validation = validate_now(session.step);
+    // For a run that goes on with more steps; one that was at its end has heard of it.
+    bool is_new = session.first_step < config_.run.steps;
+    if (is_new && evaluation_is_due(config_.run.steps)) {
+      schedule_.observe(config_.run.steps, validation->loss);
+    }
     last.metrics = validation->records();
     session.terminal.say(evaluation_in_words(last.metrics));
   }
@@ -281,14 +292,24 @@ void Trainer::finish(Session& session) {
   session.terminal.say(fmt::format("checkpoint {}\ndigest {}", path, hash));
 }
 
+// What a checkpoint has of the loop, which all ranks read alike.
+void Trainer::restore_loop(const Checkpointer::Start& start) {
+  try {
+    std::string rest = schedule_.restore(start.loop);
+    if (outliers_) outliers_->restore(rest);
+  } catch (const Error& error) {
+    throw SharedError(fmt::format("{}: {}", start.from, error.what()));
+  }
+}
+
 // Puts model and optimizer where the run begins.
 void Trainer::start(Session& session, const StartPlan& plan) {
   Checkpointer::Start start = session.checkpoints.resume(resume_from(plan));
   for (const std::string& note : start.notes) session.say(note);
   if (!start.from.empty()) {
     session.position = start.position;
-    std::string rest = schedule_.restore(start.loop);
-    if (outliers_) outliers_->restore(rest);
+    session.first_step = start.step;
+    restore_loop(start);
     session.say(fmt::format("going on after step {} from {}", start.step, start.from));
   } else if (config_.init.from) {
     InitReport report;

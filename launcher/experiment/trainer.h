@@ -42,6 +42,7 @@ class Trainer {
   StepResult step_unless_outlier(TrainStep& step, double lr, const TrainStep::LossOfLeaf& loss,
                                  StepCall call);
   Ended train_all(Session& session);
+  bool evaluation_is_due(int64_t step) const;
   // How good the model is after a step, if that is due.
   std::optional<Validation> evaluate_if_due(Session& session, int64_t step);
   void record_step(Session& session);
@@ -54,6 +55,7 @@ class Trainer {
   static Checkpointer::Point point(const Session& session,
                                    const std::optional<Validation>& validation);
   void finish(Session& session);
+  void restore_loop(const Checkpointer::Start& start);
   void start(Session& session, const StartPlan& plan);
   int64_t batch_units() const;
 

@@ -1,6 +1,7 @@
 #include "launcher/experiment/validation.h"
 
 #include <algorithm>
+#include <set>
 
 #include "launcher/experiment/config/config_error.h"
 #include "launcher/experiment/config/nearest.h"
@@ -11,6 +12,18 @@ namespace {
 // What stands for the validation loss in checkpoint.best.
 constexpr const char* kLossMetric = "loss";
 
+// While one lives, the model does not train.
+class Evaluating {
+ public:
+  explicit Evaluating(nn::Model& model) : model_(model) { model.eval(); }
+  ~Evaluating() { model_.train(); }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+
+ private:
+  nn::Model& model_;
+};
+
 }  // namespace
 
 ValidationBatches::ValidationBatches(int64_t samples, int64_t batch_size, int64_t most)
@@ -20,13 +33,16 @@ ValidationBatches::ValidationBatches(int64_t samples, int64_t batch_size, int64_
                 samples, batch_size);
   int64_t all = (samples + batch_size_ - 1) / batch_size_;
   batches_ = most == 0 ? all : std::min(most, all);
-  stride_ = batches_ == all ? 1 : samples / (batches_ * batch_size_);
+  taken_ = batches_ == all ? samples : batches_ * batch_size_;
 }
 
 std::vector<int64_t> ValidationBatches::samples_of(int64_t batch) const {
   std::vector<int64_t> indices;
   int64_t end = std::min((batch + 1) * batch_size_, samples_);
-  for (int64_t i = batch * batch_size_; i < end; ++i) indices.push_back(i * stride_);
+  for (int64_t i = batch * batch_size_; i < end; ++i) {
+    // i * samples / taken, whose product may be too large.
+    indices.push_back(i * (samples_ / taken_) + i * (samples_ % taken_) / taken_);
+  }
   return indices;
 }
 
@@ -58,10 +74,21 @@ std::vector<Metric> Validation::records() const {
   return records;
 }
 
+void check_metrics(const std::vector<nn::MetricInfo>& metrics) {
+  std::set<std::string> names{"", "loss"};
+  for (const nn::MetricInfo& metric : metrics) {
+    TESSERA_CHECK(names.insert(metric.name).second,
+                  "[validate] expected metrics of different names, none of them empty or 'loss', "
+                  "got '{}'",
+                  metric.name);
+  }
+}
+
 Validation validate(TrainStep& step, nn::Model& model, const data::Dataset& data,
                     const ValidationBatches& batches, DType dtype) {
   std::vector<nn::MetricInfo> infos = model.metrics();
-  model.eval();
+  check_metrics(infos);
+  const Evaluating evaluating(model);
   std::vector<double> means = step.evaluate(batches.size(), 1 + infos.size(), [&](int64_t index) {
     data::Batch batch = data.batch(batches.samples_of(index));
     nn::Evaluation one = model.evaluate(data::with_images_of(batch, dtype), nn::kNowhere);
@@ -69,7 +96,6 @@ Validation validate(TrainStep& step, nn::Model& model, const data::Dataset& data
     sums.insert(sums.end(), one.metrics.begin(), one.metrics.end());
     return sums;
   });
-  model.train();
   Validation out{means[0]};
   for (size_t i = 0; i < infos.size(); ++i) {
     const nn::MetricInfo& info = infos[i];

@@ -28,7 +28,7 @@ class ValidationBatches {
   int64_t samples_;
   int64_t batch_size_;
   int64_t batches_;
-  int64_t stride_;  // from one sample to the next
+  int64_t taken_;  // samples
 };
 
 // What checkpoint.best names; a ConfigError where the model has no such metric.
@@ -45,8 +45,12 @@ struct Validation {
   std::vector<Metric> records() const;
 };
 
+// An Error where a metric of a model has no name, another's, or "loss", as its loss has.
+void check_metrics(const std::vector<nn::MetricInfo>& metrics);
+
 // The model's loss and metrics on these batches: the same bits for any number of ranks. Images are
-// given as that dtype. step is the model's. A collective.
+// given as that dtype. step is the model's, which trains again afterwards, whatever data or model
+// throw. A collective.
 Validation validate(TrainStep& step, nn::Model& model, const data::Dataset& data,
                     const ValidationBatches& batches, DType dtype);
 

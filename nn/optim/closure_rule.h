@@ -27,7 +27,8 @@ class Objective {
   };
   // At the parameters as they are, with the same data and random numbers for all of a step.
   virtual Value evaluate() = 0;
-  // To be called when params() have been changed.
+  // To be called when params() have been changed; but not where that put them back after what
+  // evaluate() threw, for other ranks may not come there: the owner sees to it.
   virtual void params_changed() = 0;
 
   // Sums run, in f64, over chunks of 256 elements of a parameter in one tree, however parameters
@@ -53,7 +54,8 @@ class Objective {
 struct ClosureOutcome {
   double loss = 0;      // where the step began; or the loss that was not finite
   int evaluations = 1;  // in all
-  // Whether all losses and gradients were. The parameters are at the last point where they were.
+  // Of a ClosureRule: whether all losses and gradients were; the parameters are at the last point
+  // where they were. Of another rule: whether the loss was, and the step was taken.
   bool finite = true;
 };
 
@@ -65,8 +67,11 @@ class ClosureRule : public UpdateRule {
   // An Error: an update by itself is none.
   void update(const Slice& slice, const Array& grad_scale, const UpdateStep& step) const final;
 
-  // One step. `start` is the objective at its parameters; both are finite.
+  // One step. `start` is the objective at its parameters; both are finite. What evaluate() throws
+  // is passed on, with params() as they were at the last point that was taken.
   virtual ClosureOutcome step(Objective& objective, Objective::Value start, double lr) const = 0;
+  // How often it may ask in a step, the start among them.
+  virtual int64_t most_evaluations() const = 0;
 
  protected:
   virtual const char* name() const = 0;  // for messages

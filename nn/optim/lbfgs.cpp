@@ -106,11 +106,11 @@ class History {
 class Descent {
  public:
   Descent(Objective& objective, Objective::Value start, const LbfgsRule::Options& options,
-          double lr)
+          int64_t max_eval, double lr)
       : objective_(objective),
         options_(options),
         lr_(lr),
-        max_eval_(options.max_eval.value_or(options.max_iter * 5 / 4)),
+        max_eval_(max_eval),
         now_(std::move(start)),
         history_(objective, options.history_size) {}
 
@@ -137,14 +137,15 @@ class Descent {
       bool first = objective_.max_abs(last_grad()) == 0;
       if (!first) history_.add(last_step(), difference(now_.gradient, last_grad()));
       Pieces direction = history_.direction(now_.gradient);
-      copy_pieces(now_.gradient, last_grad());
       set_zero(last_step());
       double slope = objective_.dot(now_.gradient, direction);
-      if (slope > -options_.tolerance_change) return;
+      if (slope > -options_.tolerance_change) return copy_pieces(now_.gradient, last_grad());
       double t = first ? std::min(1.0, 1 / objective_.sum_abs(now_.gradient)) * lr_ : lr_;
       double before = now_.loss;
       bool is_last = iteration == options_.max_iter;
+      Pieces gradient = now_.gradient;
       walk(direction, slope, t, is_last);
+      copy_pieces(gradient, last_grad());  // not before: one that fails is none
       if (is_last || evaluations_ >= max_eval_ || is_flat()) return;
       if (objective_.max_abs(last_step()) <= options_.tolerance_change) return;
       if (std::abs(now_.loss - before) < options_.tolerance_change) return;
@@ -163,6 +164,9 @@ class Descent {
       }
     } catch (const NotFinite&) {
       line.move_to(0);
+      throw;
+    } catch (...) {
+      line.put_back();
       throw;
     }
     copy_pieces(scaled(direction, t), last_step());
@@ -216,19 +220,26 @@ std::vector<StateInfo> LbfgsRule::states(const Dims& shape) const {
   return states;
 }
 
+// A search begins with one, whatever is left; without one there is an iteration in any case, and
+// nobody asks after the last.
+int64_t LbfgsRule::most_evaluations() const {
+  if (options_.line_search == LineSearch::strong_wolfe) return max_eval() + 1;
+  return std::min(options_.max_iter, std::max<int64_t>(max_eval(), 2));
+}
+
 std::string LbfgsRule::describe() const {
   const Options& o = options_;
   return fmt::format(
       "lbfgs, {} iterations, {} evaluations, tolerances {} and {}, history {}, line_search {}",
-      o.max_iter, o.max_eval.value_or(o.max_iter * 5 / 4), o.tolerance_grad, o.tolerance_change,
-      o.history_size, tessera::name(o.line_search));
+      o.max_iter, max_eval(), o.tolerance_grad, o.tolerance_change, o.history_size,
+      tessera::name(o.line_search));
 }
 
 ClosureOutcome LbfgsRule::step(Objective& objective, Objective::Value start, double lr) const {
   TESSERA_CHECK(lr >= 0, "[Lbfgs] expected a rate of at least 0, got {}", lr);
   if (lr == 0) return {.loss = start.loss};
   NoGrad no_grad;
-  return Descent(objective, std::move(start), options_, lr).run();
+  return Descent(objective, std::move(start), options_, max_eval(), lr).run();
 }
 
 }  // namespace tessera::optim

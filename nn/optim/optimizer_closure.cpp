@@ -103,7 +103,8 @@ ClosureOutcome Optimizer::step(double lr, const std::function<Tensor()>& loss) {
   Tensor value = loss();
   value.backward();
   bool taken = step(lr);
-  return {.loss = value.item<double>(), .finite = taken};
+  double number = value.item<double>();
+  return {.loss = number, .finite = taken && std::isfinite(number)};
 }
 
 ClosureOutcome Optimizer::step_of(const ClosureRule& rule, double lr,
@@ -114,7 +115,12 @@ ClosureOutcome Optimizer::step_of(const ClosureRule& rule, double lr,
   ClosureOutcome outcome{.loss = start.loss};
   outcome.finite = std::isfinite(start.loss) && std::isfinite(objective.max_abs(start.gradient));
   if (outcome.finite) {
-    outcome = rule.step(objective, std::move(start), lr);
+    try {
+      outcome = rule.step(objective, std::move(start), lr);
+    } catch (...) {
+      objective.params_changed();
+      throw;
+    }
     objective.count_step();
   }
   TESSERA_CHECK(outcome.finite || on_nonfinite_ != NonFinite::refuse,

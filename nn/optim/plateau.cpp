@@ -26,6 +26,7 @@ PlateauSchedule::PlateauSchedule(double lr, Options options)
 }
 
 bool PlateauSchedule::is_better(double loss) const {
+  if (!std::isfinite(loss)) return false;
   if (options_.threshold_mode == Threshold::abs) return loss < best_ - options_.threshold;
   return loss < best_ * (1 - options_.threshold);
 }
@@ -70,7 +71,9 @@ void PlateauSchedule::restore(const std::string& text) {
   double best = next(real);
   int64_t bad = next(whole);
   int64_t cooldown = next(whole);
-  bool fits = std::isfinite(lr) && std::isfinite(rate) && lr >= 0 && rate >= 0 && !std::isnan(best);
+  // Before there is a best loss, it is infinite.
+  bool fits = std::isfinite(lr) && std::isfinite(rate) && lr >= 0 && rate >= 0 &&
+              best > -std::numeric_limits<double>::infinity();
   TESSERA_CHECK(good && *at == 0 && fits && bad >= 0 && cooldown >= 0,
                 "[PlateauSchedule] expected two rates, the best loss and two counts, got '{}'",
                 text);

@@ -124,12 +124,15 @@ Line::Line(Objective& objective, const Pieces& direction)
 
 void Line::move_to(double t) const {
   NoGrad no_grad;
-  for (size_t i = 0; i < start_.size(); ++i) {
-    const Array& param = objective_.params()[i];
-    param.copy_(start_[i]);
-    if (t != 0) add_(Tensor(param), Tensor(direction_[i]), t);
+  put_back();
+  for (size_t i = 0; t != 0 && i < start_.size(); ++i) {
+    add_(Tensor(objective_.params()[i]), Tensor(direction_[i]), t);
   }
   objective_.params_changed();
+}
+
+void Line::put_back() const {
+  for (size_t i = 0; i < start_.size(); ++i) objective_.params()[i].copy_(start_[i]);
 }
 
 LinePoint Line::here(double t) const {

@@ -24,6 +24,8 @@ class Line {
   Line(Objective& objective, const Pieces& direction);
 
   void move_to(double t) const;
+  // To where they were, after what the objective threw.
+  void put_back() const;
   // Moves there and asks; throws NotFinite.
   LinePoint at(double t) const;
   // Where the parameters are, without the slope.

@@ -45,6 +45,16 @@ struct Loop {
   std::string digest() { return tessera::digest(step.state()); }
 };
 
+std::vector<Array> masters_of(const TrainStep& step) {
+  std::vector<Array> out;
+  for (const Bucket& bucket : step.buckets()) {
+    out.push_back(bucket.master.clone());
+    out.push_back(bucket.own_params.clone());
+    if (!bucket.sharded && step.grid().owners().size() == 1) out.push_back(bucket.params.clone());
+  }
+  return out;
+}
+
 struct Case {
   std::string name;
   optim::LbfgsRule::Options rule;
@@ -142,8 +152,10 @@ TEST(ClosureStep, EndsWhereAllWasFinite) {
         Loop loop(comm, strategy, kWolfe);
         std::string before = loop.digest();
         int evaluation = 0;
+        std::optional<int64_t> first;  // leaf of this rank, however they are dealt
         StepResult result = loop.step.run(0.5, [&](Leaf leaf) {
-          if (leaf.index == comm.rank()) ++evaluation;  // the first of a rank, however dealt
+          if (leaf.index == first.value_or(leaf.index)) ++evaluation;
+          if (!first) first = leaf.index;
           nn::Loss loss = loop.task->loss(leaf);
           double factor = evaluation > good ? std::numeric_limits<double>::quiet_NaN() : 1;
           return nn::Loss{loss.sum * factor, loss.weight};
@@ -152,6 +164,40 @@ TEST(ClosureStep, EndsWhereAllWasFinite) {
         EXPECT_EQ(loop.step.updates_done(), 0);
         EXPECT_EQ(loop.step.steps_done(), 1);
         EXPECT_EQ(loop.digest(), before) << name(strategy) << " " << good;
+        EXPECT_TRUE(loop.run().finite());
+      });
+    }
+  }
+}
+
+// What a rank updates is where it was, whoever threw; after an error of all ranks everything is.
+TEST(ClosureStep, LeavesTheParametersWhereALossThrows) {
+  for (bool shared : {false, true}) {
+    for (Strategy strategy : kStrategies) {
+      run_ranks(2, [&](Communicator& comm) {
+        manual_seed(7);
+        Loop loop(comm, strategy, kWolfe, DType::bf16);
+        loop.run();
+        std::vector<Array> before = masters_of(loop.step);
+        std::string digest = loop.digest();
+        int evaluation = 0;
+        std::optional<int64_t> first;
+        auto loss = [&](Leaf leaf) {
+          if (leaf.index == first.value_or(leaf.index)) ++evaluation;
+          if (!first) first = leaf.index;
+          nn::Loss loss = loop.task->loss(leaf);
+          if (evaluation > 1 && shared) loss.weight = 0;  // which all ranks are told
+          if (evaluation > 1 && !shared) throw Error("no such leaf");
+          return loss;
+        };
+        EXPECT_TRUE(contains(error_of([&] { loop.step.run(0.5, loss); }),
+                             shared ? "have no weight" : "no such leaf"));
+        std::vector<Array> after = masters_of(loop.step);
+        for (size_t i = 0; i < before.size(); ++i) {
+          EXPECT_TRUE(same_bits(after[i], before[i])) << name(strategy) << " " << shared;
+        }
+        if (!shared) return;
+        EXPECT_EQ(loop.digest(), digest) << name(strategy);
         EXPECT_TRUE(loop.run().finite());
       });
     }

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/digest.h"
+#include "distributed/agreement.h"
 #include "tests/distributed/tasks.h"
 #include "tests/support/error_of.h"
 #include "tests/support/ranks.h"
@@ -115,6 +116,30 @@ TEST(EvaluationPoint, IsLeftWhereAnEvaluationThrows) {
         }
       });
     }
+  }
+}
+
+// After an error that every rank has, training goes on as if there had been no evaluation.
+TEST(EvaluationPoint, IsLeftByAllRanksAfterAnErrorOfAll) {
+  for (Strategy strategy : kStrategies) {
+    run_ranks(2, [&](Communicator& comm) {
+      auto digest_of = [&](bool evaluates) {
+        manual_seed(7);
+        Loop loop(comm, strategy, DType::bf16);
+        loop.run(2);
+        auto broken = [&](int64_t batch) {
+          loop.task.loss({batch, 50});
+          throw SharedError("no such batch");
+          return nn::Loss{};
+        };
+        if (evaluates) {
+          EXPECT_EQ(error_of([&] { loop.step.evaluate(2, broken); }), "no such batch");
+        }
+        loop.run(1);
+        return digest(loop.step.state());
+      };
+      EXPECT_EQ(digest_of(true), digest_of(false)) << name(strategy);
+    });
   }
 }
 

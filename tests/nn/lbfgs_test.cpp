@@ -36,7 +36,9 @@ const std::map<std::string, Row>& rows() {
       {"wolfe", {{.max_iter = 4, .line_search = kWolfe}, 1, 1}},
       {"fixed_short", {{.max_iter = 3, .max_eval = 3, .history_size = 3}, 0.1, 3}},
       {"wolfe_short",
-       {{.max_iter = 3, .max_eval = 9, .history_size = 2, .line_search = kWolfe}, 0.8, 3}}};
+       {{.max_iter = 3, .max_eval = 9, .history_size = 2, .line_search = kWolfe}, 0.8, 3}},
+      {"wolfe_one", {{.max_iter = 1, .line_search = kWolfe}, 0.5, 1}},
+      {"wolfe_two", {{.max_iter = 2, .line_search = kWolfe}, 0.5, 1}}};
   return all;
 }
 
@@ -136,7 +138,8 @@ TEST_P(LbfgsOfPyTorch, GoesOnFromItsSavedState) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, LbfgsOfPyTorch,
-                         testing::Values("fixed", "wolfe", "fixed_short", "wolfe_short"),
+                         testing::Values("fixed", "wolfe", "fixed_short", "wolfe_short",
+                                         "wolfe_one", "wolfe_two"),
                          [](const auto& row) { return row.param; });
 
 // Rosenbrock's valley, whose minimum is at (1, ..., 1).
@@ -170,15 +173,20 @@ TEST(Lbfgs, FindsTheMinimumOfAValley) {
 }
 
 TEST(Lbfgs, KeepsToItsNumberOfEvaluations) {
-  for (int64_t most : {1, 2, 5}) {
-    Tensor x(Array::zeros({10}, DType::f64), true);
-    Lbfgs optimizer({{{x}}},
-                    {.max_iter = 20, .max_eval = most, .line_search = LineSearch::strong_wolfe});
-    ClosureOutcome outcome = optimizer.step(1, [&] { return valley(x); });
-    // One more where it has to search with none left.
-    EXPECT_LE(outcome.evaluations, most + 1);
-    EXPECT_TRUE(outcome.finite);
+  for (LineSearch search : {LineSearch::none, LineSearch::strong_wolfe}) {
+    for (int64_t most : {1, 2, 5}) {
+      LbfgsRule::Options options{.max_iter = 20, .max_eval = most, .line_search = search};
+      Tensor x(Array::zeros({10}, DType::f64), true);
+      Lbfgs optimizer({{{x}}}, options);
+      ClosureOutcome outcome = optimizer.step(0.01, [&] { return valley(x); });
+      EXPECT_LE(outcome.evaluations, LbfgsRule(options).most_evaluations());
+      EXPECT_TRUE(outcome.finite);
+    }
   }
+  EXPECT_EQ(LbfgsRule({.max_iter = 4}).most_evaluations(), 4);
+  EXPECT_EQ(LbfgsRule({.max_iter = 4, .max_eval = 1}).most_evaluations(), 2);
+  EXPECT_EQ(LbfgsRule({.max_iter = 4, .line_search = LineSearch::strong_wolfe}).most_evaluations(),
+            6);
 }
 
 // sqrt(x) is no number left of 0, where steps of this rate lead.
@@ -203,6 +211,39 @@ TEST(Lbfgs, EndsWhereAllWasFinite) {
     optimizer.on_nonfinite(NonFinite::skip);
     EXPECT_EQ(optimizer.step(1, loss).evaluations, 1);
     EXPECT_EQ(doubles(x.data()), std::vector<double>(300, -1));
+  }
+}
+
+// An iteration that failed is none: the next one is the first, and as long as that.
+TEST(Lbfgs, BeginsAgainAfterAFirstIterationThatFailed) {
+  for (LineSearch search : {LineSearch::none, LineSearch::strong_wolfe}) {
+    auto moved = [&](bool fails) {
+      Tensor x(Array::full({300}, 0.01, DType::f64), true);
+      Lbfgs optimizer({{{x}}}, {.max_iter = 2, .line_search = search});
+      if (fails) {
+        EXPECT_FALSE(optimizer.step(1e3, [&] { return sum(sqrt(x)); }).finite);
+      }
+      optimizer.step(0.1, [&] { return sum(square(x)); });
+      return x.data();
+    };
+    EXPECT_TRUE(same_bits(moved(true), moved(false)));
+  }
+}
+
+TEST(Lbfgs, LeavesTheParametersWhereALossThrows) {
+  for (LineSearch search : {LineSearch::none, LineSearch::strong_wolfe}) {
+    Tensor x(Array::full({300}, 0.01, DType::f64), true);
+    Lbfgs optimizer({{{x}}}, {.line_search = search});
+    Array before = x.data().clone();
+    int evaluations = 0;
+    EXPECT_EQ(error_of([&] {
+                optimizer.step(1, [&] {
+                  if (++evaluations == 2) throw Error("no more data");
+                  return sum(square(x));
+                });
+              }),
+              "no more data");
+    EXPECT_TRUE(same_bits(x.data(), before));
   }
 }
 
@@ -249,6 +290,10 @@ TEST(Optimizer, OfAnyRuleTakesAStepOfALoss) {
     EXPECT_EQ(outcome.evaluations, 1);
   }
   EXPECT_TRUE(same_bits(by_hand.w1.data(), by_loss.w1.data()));
+  // A loss that is no number, with a gradient that is one, and taken all the same.
+  double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_FALSE(second.step(0.01, [&] { return by_loss.loss(0) + nan; }).finite);
+  EXPECT_FALSE(same_bits(by_hand.w1.data(), by_loss.w1.data()));
 }
 
 }  // namespace

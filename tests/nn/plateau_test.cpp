@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <map>
 
 #include "core/io/npz.h"
@@ -77,6 +79,22 @@ TEST(PlateauSchedule, KeepsItsFallsWithAnotherRate) {
   EXPECT_DOUBLE_EQ(second.rate(), 0.02);
 }
 
+TEST(PlateauSchedule, TakesNoLossThatIsNotFiniteForBetter) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (double loss : {-kInfinity, kInfinity, std::nan("")}) {
+    PlateauSchedule schedule(kLr, {.patience = 1});
+    schedule.observe(1);
+    std::string best = schedule.state();
+    schedule.observe(loss);
+    EXPECT_NE(schedule.state(), best) << loss;  // one that was no better
+    schedule.observe(0.5);
+    EXPECT_EQ(schedule.rate(), kLr) << loss;
+    schedule.observe(loss);
+    schedule.observe(loss);
+    EXPECT_DOUBLE_EQ(schedule.rate(), kLr / 10) << loss;
+  }
+}
+
 TEST(PlateauSchedule, NamesMistakes) {
   auto error = [](PlateauSchedule::Options options, double lr = kLr) {
     return error_of([&] { PlateauSchedule(lr, options); });
@@ -87,8 +105,8 @@ TEST(PlateauSchedule, NamesMistakes) {
   EXPECT_TRUE(contains(error({}, -1), "expected a finite rate of at least 0, got -1"));
   PlateauSchedule schedule(kLr, {});
   std::string before = schedule.state();
-  for (std::string text :
-       {"", "1 2", "1 1 1 1 1 1", "1 nan 1 1 1", "1 1 1 -1 0", "a b c d e", "1 1 1 1 0.5"}) {
+  for (std::string text : {"", "1 2", "1 1 1 1 1 1", "1 nan 1 1 1", "1 1 -inf 1 1", "1 1 1 -1 0",
+                           "a b c d e", "1 1 1 1 0.5"}) {
     EXPECT_TRUE(contains(error_of([&] { schedule.restore(text); }), "got '" + text + "'")) << text;
   }
   EXPECT_EQ(schedule.state(), before);

@@ -13,13 +13,19 @@ namespace {
 
 constexpr std::string_view kRate = "_per_second";
 constexpr std::string_view kValid = "valid_";
+constexpr double kLong = 1e9;  // numbers with more digits before the point have an exponent
+
+std::string with_decimals(double value, int decimals) {
+  return std::abs(value) < kLong ? fmt::format("{:.{}f}", value, decimals)
+                                 : fmt::format("{:.{}e}", value, decimals);
+}
 
 std::string in_words(const Metric& metric) {
   struct Writer {
     std::string operator()(bool value) const { return value ? "true" : "false"; }
     std::string operator()(int64_t value) const { return fmt::format("{}", value); }
     std::string operator()(double value) const {
-      return is_share && std::isfinite(value) ? fmt::format("{:.2f}%", 100 * value)
+      return is_share && std::isfinite(value) ? with_decimals(100 * value, 2) + "%"
                                               : loss_in_words(value);
     }
     std::string operator()(const std::string& value) const { return value; }
@@ -40,9 +46,7 @@ std::string evaluation_in_words(const std::vector<Metric>& metrics) {
   return line;
 }
 
-std::string loss_in_words(double loss) {
-  return std::isnan(loss) ? "nan" : fmt::format("{:.4f}", loss);
-}
+std::string loss_in_words(double loss) { return std::isnan(loss) ? "nan" : with_decimals(loss, 4); }
 
 TerminalSink::TerminalSink(TerminalOptions options)
     : options_(std::move(options)), terminal_(stdout_is_terminal()) {
@@ -63,7 +67,7 @@ std::string TerminalSink::step_line(const MetricRecord& record) const {
                                        std::to_string(options_.steps).size(), options_.steps)
                          : fmt::format("step {}", record.step);
   if (auto loss = record.number("loss")) line += "  loss " + loss_in_words(*loss);
-  if (auto norm = record.number("grad_norm")) line += fmt::format("  grad_norm {:.3f}", *norm);
+  if (auto norm = record.number("grad_norm")) line += "  grad_norm " + with_decimals(*norm, 3);
   if (auto lr = record.number("lr")) line += fmt::format("  lr {:.2e}", *lr);
   for (const Metric& metric : record.metrics) {
     auto rate = metric.name.ends_with(kRate) ? record.number(metric.name) : std::nullopt;

@@ -42,7 +42,7 @@ class TerminalSink final : public MetricSink {
 // their names.
 std::string evaluation_in_words(const std::vector<Metric>& metrics);
 
-// "2.3026", or "nan", whose sign says nothing.
+// "2.3026", from 1e9 on "1.0142e+304"; or "nan", whose sign says nothing.
 std::string loss_in_words(double loss);
 
 }  // namespace tessera::experiment

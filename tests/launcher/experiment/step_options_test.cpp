@@ -49,6 +49,15 @@ TEST(StepOptions, TheReductionAndItsDtypeAreOneMode) {
                        "parallel.gradient_dtype: bf16 rounds sums"));
 }
 
+// A loss scale, which a rule that asks for the loss itself has no use for, goes with f16.
+TEST(StepOptions, HaveNoLossScale) {
+  EXPECT_FALSE(step_options(config_of({"optim.name=lbfgs", "compute.dtype=bf16"})).loss_scale);
+  EXPECT_TRUE(contains(error_of([] {
+                         config_of({"optim.name=lbfgs", "compute.dtype=f16"});
+                       }),
+                       "compute.dtype: expected one of f32, bf16, got 'f16'"));
+}
+
 TEST(StepOptions, AScheduleOfEvaluationsNeedsThem) {
   auto error = [](std::vector<std::string> overrides) {
     return error_of([&] { step_options(config_of(std::move(overrides))); });
@@ -57,6 +66,16 @@ TEST(StepOptions, AScheduleOfEvaluationsNeedsThem) {
             "schedule.name: plateau follows the validation loss, and no evaluations are asked for: "
             "run.eval_every says how many steps apart they are");
   EXPECT_EQ(error({"schedule.name=plateau", "run.eval_every=2"}), "");
+  // One that it heeds and that a step comes after.
+  auto with = [&](int every, int warmup, int steps) {
+    return error({"schedule.name=plateau", fmt::format("run.eval_every={}", every),
+                  fmt::format("schedule.warmup={}", warmup), fmt::format("run.steps={}", steps)});
+  };
+  EXPECT_EQ(with(5, 5, 6), "");
+  EXPECT_EQ(with(5, 0, 5),
+            "schedule.name: plateau follows evaluations after step 5 and later, and with "
+            "run.eval_every: 5 there is none before the last of run.steps: 5");
+  EXPECT_TRUE(contains(with(5, 6, 10), "evaluations after step 6 and later"));
   EXPECT_TRUE(
       contains(error({"schedule.name=plateau", "run.eval_every=2", "optim.name=sgd_schedule_free"}),
                "schedule.name: plateau does not go with optim.name"));

@@ -32,6 +32,7 @@ TEST(ValidationBatches, AreAllOfTheDataOrSpreadOverThem) {
       {7, 3, 2, {{0, 1, 2}, {3, 4, 5}}},
       {13, 3, 2, {{0, 2, 4}, {6, 8, 10}}},
       {13, 3, 1, {{0, 4, 8}}},
+      {11, 3, 2, {{0, 1, 3}, {5, 7, 9}}},
       {6, 3, 0, {{0, 1, 2}, {3, 4, 5}}},
       {2, 3, 1, {{0, 1}}},
       {1, 1, 0, {{0}}},
@@ -42,6 +43,8 @@ TEST(ValidationBatches, AreAllOfTheDataOrSpreadOverThem) {
     for (int64_t i = 0; i < batches.size(); ++i) got.push_back(batches.samples_of(i));
     EXPECT_EQ(got, c.batches) << c.samples << " in " << c.most;
   }
+  constexpr int64_t kMany = int64_t{1} << 60;
+  EXPECT_EQ(ValidationBatches(kMany, 16, 2).samples_of(1)[15], kMany / 32 * 31);
   EXPECT_TRUE(contains(error_of([] { ValidationBatches(0, 1, 0); }), "[validation]"));
 }
 
@@ -136,6 +139,32 @@ TEST(BestBy, IsTheLossOrAMetricOfTheModel) {
     error = e.what();
   }
   EXPECT_EQ(error, "checkpoint.best: the model has no metric 'acuracy'; did you mean 'accuracy'?");
+}
+
+TEST(Validation, LeavesAModelTrainingWhereABatchThrows) {
+  struct Broken final : data::Dataset {
+    int64_t size() const override { return 4; }
+    data::Batch batch(std::span<const int64_t>) const override { throw Error("no such sample"); }
+  };
+  auto comm = make_self_communicator();
+  nn::Mlp model({.inputs = kInputs, .hidden1 = 8, .hidden2 = 8, .classes = kClasses});
+  optim::Sgd optimizer({{model.parameters(), 0}}, {});
+  Mesh mesh(*comm, {});
+  TrainStep step(model, optimizer, mesh, {});
+  EXPECT_EQ(
+      error_of([&] { validate(step, model, Broken(), ValidationBatches(4, 2, 0), DType::f32); }),
+      "no such sample");
+  EXPECT_TRUE(model.training());
+}
+
+TEST(Validation, RefusesMetricsThatWouldHaveOneNameInRecords) {
+  auto error = [](const std::vector<nn::MetricInfo>& metrics) {
+    return error_of([&] { check_metrics(metrics); });
+  };
+  EXPECT_EQ(error({{.name = "accuracy"}, {.name = "top5"}}), "");
+  EXPECT_TRUE(contains(error({{.name = "l1"}, {.name = "l1"}}), "of different names"));
+  EXPECT_TRUE(contains(error({{.name = "loss"}}), "got 'loss'"));
+  EXPECT_TRUE(contains(error({{.name = ""}}), "got ''"));
 }
 
 TEST(Validation, NamesWhatItRecords) {

@@ -20,8 +20,8 @@ class LbfgsSection final : public OptimSection {
       greater_than(0).in_f32());
     v("max_iter", options_.max_iter, "iterations of a step, with an evaluation of its batch each",
       in_range(1, 1e6));
-    v("max_eval", options_.max_eval, "evaluations of a step; null: 1.25 max_iter",
-      in_range(1, 1e6));
+    v("max_eval", options_.max_eval,
+      "evaluations of a step, its searches' among them; null: 1.25 max_iter", in_range(1, 1e6));
     v("tolerance_grad", options_.tolerance_grad,
       "a step ends where no element of the gradient is larger", at_least(0));
     v("tolerance_change", options_.tolerance_change,

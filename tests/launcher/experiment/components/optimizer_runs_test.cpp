@@ -8,7 +8,9 @@
 #include <set>
 
 #include "core/parallel.h"
+#include "distributed/comm/direct/thread_communicator.h"
 #include "launcher/experiment/components/components.h"
+#include "launcher/experiment/plan.h"
 #include "launcher/experiment/ranks.h"
 #include "launcher/experiment/trainer.h"
 #include "tests/support/error_of.h"
@@ -114,16 +116,49 @@ TEST_F(OptimizerRuns, FollowEvaluations) {
   }
   EXPECT_GT(rates.size(), 2U);
   plateau.emplace_back("parallel.strategy=zero3");
+  auto with = [&](const std::string& more) {
+    std::vector<std::string> all = plateau;
+    all.emplace_back("run.resume=auto");
+    all.push_back(more);
+    return all;
+  };
+  // Between evaluations, and after one.
+  for (std::string step : {"20", "21"}) {
+    ASSERT_EQ(train("parts" + step, optim, 2, with("run.stop_after=" + step)), 75);
+    ASSERT_EQ(train("parts" + step, optim, 3, with("run.steps=40")), 0);
+    EXPECT_EQ(digest("parts" + step), digest("whole")) << step;
+  }
+  // A run that had ended, once or twice.
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(train("longer", optim, 2, with("run.steps=21")), 0);
+  ASSERT_EQ(train("longer", optim, 2, with("run.steps=40")), 0);
+  EXPECT_EQ(digest("longer"), digest("whole"));
+}
+
+TEST_F(OptimizerRuns, NameTheCheckpointWhoseLoopIsNone) {
+  std::vector<std::string> plateau{"schedule.name=plateau", "run.eval_every=1"};
   std::vector<std::string> first = plateau;
-  first.emplace_back("run.stop_after=20");
-  ASSERT_EQ(train("parts", optim, 2, first), 75);
+  first.emplace_back("run.stop_after=2");
+  ASSERT_EQ(train("run", "name: sgd", 1, first), 75);
+  std::string path = folder_ / "run/checkpoints/step-00000002/manifest.json";
+  std::ifstream in(path);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  size_t at = text.find("plateau 0x");
+  ASSERT_NE(at, std::string::npos);
+  std::ofstream(path) << text.replace(at, 10, "plateau zx");
   plateau.emplace_back("run.resume=auto");
-  ASSERT_EQ(train("parts", optim, 3, plateau), 0);
-  EXPECT_EQ(digest("parts"), digest("whole"));
-  // What the run was stopped with counts.
-  std::ifstream log(folder_ / "parts/log/rank-0.txt");
-  std::string text{std::istreambuf_iterator<char>(log), {}};
-  EXPECT_FALSE(contains(text, "the learning rate of step"));
+  auto comm = make_self_communicator();
+  Trainer trainer(config("run", "name: sgd", plateau));
+  std::string error = error_of([&] { trainer.run(*comm); });
+  EXPECT_TRUE(contains(error, "step-00000002: [PlateauSchedule] expected two rates")) << error;
+}
+
+TEST_F(OptimizerRuns, ArePlannedByOneOfSeveralEvaluations) {
+  for (const StrategyPlan& plan :
+       make_plan(config("run", "name: lbfgs, max_iter: 2", {}), {.ranks = 2}).strategies) {
+    EXPECT_EQ(plan.left_out,
+              "it evaluates the loss up to 3 times in a step, and this is one of them")
+        << plan.strategy;
+  }
 }
 
 // A step with a high loss is skipped on all ranks, also where the run was stopped before.

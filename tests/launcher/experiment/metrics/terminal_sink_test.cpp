@@ -46,6 +46,8 @@ TEST(TerminalSink, ShowsMetricsOfTheLoopsOwnAndOfEvaluations) {
     sink.record({Kind::step, 4, {{"loss", -std::nan("")}}});
     sink.record({Kind::evaluation, 4, {{"valid_loss", 1.5}, {"valid_accuracy", 0.91524, true}}});
     sink.record({Kind::evaluation, 4, {{"accuracy", 0.5}, {"words", int64_t{7}}}});
+    sink.record({Kind::evaluation, 5, {{"valid_loss", 700.0}, {"valid_perplexity", 1e304}}});
+    sink.record({Kind::step, 6, {{"loss", -1e9}, {"grad_norm", 1e300}}});
     sink.record({Kind::stopped, 4});
     sink.record({Kind::final, 4, {{"digest", "ab"}}});
     sink.say("the end");
@@ -55,6 +57,8 @@ TEST(TerminalSink, ShowsMetricsOfTheLoopsOwnAndOfEvaluations) {
             "step 4  loss nan\n"
             "step 4: validation loss 1.5000, accuracy 91.52%\n"
             "step 4: accuracy 0.5000, words 7\n"
+            "step 5: validation loss 700.0000, perplexity 1.0000e+304\n"
+            "step 6  loss -1.0000e+09  grad_norm 1.000e+300\n"
             "the end\n");
 }
 
