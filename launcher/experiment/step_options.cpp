@@ -71,12 +71,22 @@ void check_swa(const Config& config) {
                                 config.run.steps));
 }
 
+void check_loss_scale(const Config& config) {
+  if (config.compute.dtype != DType::f16) return;
+  if (!config.optim.as<OptimSection>().asks_for_loss()) return;
+  throw ConfigError(fmt::format(
+      "compute.dtype: f16 goes with losses that are scaled, and optim.name: {} asks for the losses "
+      "themselves; bf16 and f32 need no scale",
+      config.optim.name));
+}
+
 }  // namespace
 
 StepOptions step_options(const Config& config) {
   check_device(config.compute.device);
   check_schedule(config);
   check_swa(config);
+  check_loss_scale(config);
   const ParallelConfig& parallel = config.parallel;
   StepOptions options{.leaves = config.data.as<DataSection>().leaves,
                       .clip_value = config.optim.as<OptimSection>().clip_value,

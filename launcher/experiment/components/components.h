@@ -84,6 +84,8 @@ class OptimSection : public Section {
   virtual std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const = 0;
   // Whether it is for a rate that stays: no other schedule goes with it.
   virtual bool replaces_schedule() const { return false; }
+  // Whether its rule asks for the loss itself (optim::ClosureRule): it takes no scaled ones.
+  virtual bool asks_for_loss() const { return false; }
 
  protected:
   // Whose options are keys of the section and settings of `groups`. None: the section makes its

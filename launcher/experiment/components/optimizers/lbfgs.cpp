@@ -33,6 +33,7 @@ class LbfgsSection final : public OptimSection {
       "none: as far as lr says; strong_wolfe: until loss and slope have fallen enough");
   }
   void check() const override {}
+  bool asks_for_loss() const override { return true; }
   std::unique_ptr<optim::Optimizer> make(const nn::Module& module) const override {
     return std::make_unique<optim::Lbfgs>(optim::groups_of(module, {}), options_);
   }
