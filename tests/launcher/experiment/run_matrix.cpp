@@ -52,6 +52,9 @@ const std::map<std::string, std::pair<std::string, std::string>> kModels{
     {"unet", {"size: 12, width: 2, levels: 2", "size: 12, width: 24, levels: 2"}},
 };
 
+// With which an optimizer finds its way in 16 bits, too.
+const std::map<std::string, std::string> kOptions{{"lbfgs", ", lr: 0.1, max_iter: 3"}};
+
 // Beside every optimizer as it is.
 const std::vector<OptimizerCase> kMoreOptimizers{
     {"sgd_nesterov", "name: sgd, lr: 0.01, momentum: 0.9, nesterov: true"},
@@ -140,8 +143,9 @@ const std::vector<OptimizerCase>& optimizer_cases() {
     for (const Option& optimizer : builtin_catalog().optim) {
       auto section = optimizer.make();
       bool constant = dynamic_cast<const OptimSection&>(*section).replaces_schedule();
-      cases.push_back(
-          {optimizer.name, "name: " + optimizer.name, constant ? "constant" : "cosine"});
+      std::string keys = "name: " + optimizer.name;
+      if (auto more = kOptions.find(optimizer.name); more != kOptions.end()) keys += more->second;
+      cases.push_back({optimizer.name, keys, constant ? "constant" : "cosine"});
     }
     cases.insert(cases.end(), kMoreOptimizers.begin(), kMoreOptimizers.end());
     return cases;
