@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/parallel.h"
+#include "distributed/checkpoint/manifest.h"
 #include "distributed/comm/direct/thread_communicator.h"
 #include "launcher/experiment/components/components.h"
 #include "launcher/experiment/plan.h"
@@ -142,9 +143,10 @@ TEST_F(OptimizerRuns, NameTheCheckpointWhoseLoopIsNone) {
   std::string path = folder_ / "run/checkpoints/step-00000002/manifest.json";
   std::ifstream in(path);
   std::string text{std::istreambuf_iterator<char>(in), {}};
-  size_t at = text.find("plateau 0x");
-  ASSERT_NE(at, std::string::npos);
-  std::ofstream(path) << text.replace(at, 10, "plateau zx");
+  Manifest manifest = parse_manifest(text, ManifestKind::whole, path);
+  ASSERT_TRUE(manifest.info.loop.starts_with("plateau 0x")) << manifest.info.loop;
+  manifest.info.loop[8] = 'z';
+  std::ofstream(path) << format_manifest(manifest, ManifestKind::whole);
   plateau.emplace_back("run.resume=auto");
   auto comm = make_self_communicator();
   Trainer trainer(config("run", "name: sgd", plateau));
