@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "autograd/context.h"
+#include "autograd/ops/arithmetic.h"
 #include "autograd/ops/extremes.h"
-#include "autograd/ops/pointwise.h"
 #include "core/kernels.h"
 #include "core/kernels/binary.h"
 #include "core/kernels/reduce.h"
