@@ -50,23 +50,21 @@ Words threads(int count) { return {"compute.threads=" + std::to_string(count)}; 
 
 Words debug(int ranks) { return {"debug", "-n", std::to_string(ranks)}; }
 
-bool whole_product() { return std::getenv("TESSERA_TEST_WHOLE_PRODUCT") != nullptr; }
-
 TEST_F(SameBits, QuickstartForAnyThreadsAndRanks) {
-  const int steps = whole_product() ? 20 : 8;
+  constexpr int kSteps = 20;
   const Words train{"train"};
-  std::string expected = digest_of(tessera(train + quickstart(steps, threads(1))));
+  std::string expected = digest_of(tessera(train + quickstart(kSteps, threads(1))));
   EXPECT_EQ(digest_of_checkpoint(), expected + "\n");
   for (int count : {2, 3, 8, 16}) {
-    EXPECT_EQ(digest_of(tessera(train + quickstart(steps, threads(count)))), expected)
+    EXPECT_EQ(digest_of(tessera(train + quickstart(kSteps, threads(count)))), expected)
         << count << " threads";
   }
   for (int ranks : {2, 4}) {
-    EXPECT_EQ(digest_of(mpirun(ranks, train + quickstart(steps))), expected)
+    EXPECT_EQ(digest_of(mpirun(ranks, train + quickstart(kSteps))), expected)
         << ranks << " processes";
   }
   for (int ranks : {1, 3, 8}) {
-    EXPECT_EQ(digest_of(tessera(debug(ranks) + quickstart(steps))), expected)
+    EXPECT_EQ(digest_of(tessera(debug(ranks) + quickstart(kSteps))), expected)
         << ranks << " ranks in one process";
   }
 }
@@ -89,7 +87,7 @@ TEST_F(SameBits, QuickstartForAnyStrategy) {
 
 // Sixty-four processes on one machine take minutes: under --long.
 TEST_F(SameBits, SixtyFourProcessesForAnyStrategy) {
-  if (!whole_product()) GTEST_SKIP() << "runs under scripts/test --long";
+  if (!std::getenv("TESSERA_TEST_WHOLE_PRODUCT")) GTEST_SKIP() << "runs under scripts/test --long";
   Words options{kQuickstart, "run.steps=1", "run.eval_batches=1", "data.leaves=64",
                 "data.micro_batch=1"};
   std::string expected = digest_of(tessera(Words{"train"} + options));
